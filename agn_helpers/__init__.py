@@ -1,0 +1,1 @@
+"""AGN saliency."""

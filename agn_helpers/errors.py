@@ -1,0 +1,13 @@
+"""The one base of all errors that carry a remedy; the command line prints them in one line."""
+
+
+class AgnError(ValueError):
+    """A rule was broken: the message says the rule, the value, the file and what to do."""
+
+
+class SpectrumError(AgnError):
+    """A file or a set of arrays is not a usable spectrum."""
+
+
+class ReductionError(AgnError):
+    """A spectrum cannot be brought onto the common rest-frame grid."""

@@ -1,0 +1,133 @@
+"""Output files that are either whole or absent, and tables in four formats."""
+
+import contextlib
+import errno
+import os
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+from .errors import AgnError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EROFS: "the folder is on a read-only file system; choose another folder",
+    errno.EACCES: "writing there is not permitted; choose another folder or change its permissions",
+    errno.EPERM: "writing there is not permitted; choose another folder or change its permissions",
+    errno.ENOTDIR: "a part of that path is a file, not a folder; choose another folder",
+    errno.EEXIST: "a file of that name is in the way; choose another folder",
+    errno.EISDIR: "that is a folder; name a file",
+}
+
+
+#: File suffix to the name that astropy gives the format.
+TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
+
+
+class OutputError(AgnError):
+    """A file could not be written; nothing half-written is left under its name."""
+
+
+def _explain(path, error):
+    cause = error
+    # Writers such as astropy wrap the system's error in one of their own.
+    while cause.errno not in _REMEDIES and isinstance(cause.__context__, OSError):
+        cause = cause.__context__
+    # numpy reports a short write without saying why.
+    number = errno.ENOSPC if re.search(r"requested and \d+ written", str(cause)) else cause.errno
+    remedy = _REMEDIES.get(number, cause.strerror or " ".join(str(cause).split()))
+    return OutputError(f"{path} could not be written: {remedy}.")
+
+
+def make_folder(path):
+    """Create folder `path` with its parents where missing and return it as a Path."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _explain(path, error) from error
+    return path
+
+
+def check_writable(path):
+    """Raise OutputError now where `path` could not be written after long work."""
+    path = Path(path)
+    make_folder(path.parent)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise _explain(path, error) from error
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Give a temporary path beside `path`; rename it to `path` only when the block ends well.
+
+    A block that raises (or is interrupted) leaves `path` as it was and no temporary file.
+    Raises OutputError, in one line with a remedy, for a full disk or a read-only folder.
+
+    Examples
+    --------
+    >>> with whole_file("table.csv") as temporary:  # doctest: +SKIP
+    ...     table.write(temporary)
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    temporary = None
+    try:
+        # The suffix stays last, since writers choose the format by it.
+        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix="-" + path.name, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _explain(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def table_format(path):
+    """Name of the table format that the suffix of `path` stands for.  Raises OutputError for another."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in TABLE_FORMATS:
+        raise OutputError(
+            f"a table's name must end in {', '.join(TABLE_FORMATS)}; got {str(path)!r}. Give another name."
+        )
+    return TABLE_FORMATS[suffix]
+
+
+def write_table(table, path):
+    """Write astropy `table` as ECSV, CSV, FITS or Parquet, by the suffix of `path`.
+
+    CSV keeps the columns only; the others keep ``table.meta`` as well.  FITS knows only ASCII: other
+    characters become Python escapes there.
+    Raises OutputError for another suffix, or where the file cannot be written.
+    """
+    table_name = table_format(path)
+    if table_name == "fits":
+        table = _escape_text(table)
+    with whole_file(path) as temporary, warnings.catch_warnings():
+        # Keys longer than eight letters are fine: astropy and TOPCAT read HIERARCH cards.
+        warnings.filterwarnings("ignore", message=".*HIERARCH card will be created")
+        table.write(temporary, format=table_name, overwrite=True)
+
+
+def _escape_text(table):
+    def escape(text):
+        return text.encode("ascii", "backslashreplace").decode() if isinstance(text, str) else text
+
+    table = table.copy()
+    for name in table.colnames:
+        if table[name].dtype.kind == "U":
+            table[name] = [escape(text) for text in table[name].tolist()] or table[name]
+    table.meta = {key: escape(value) for key, value in table.meta.items() if value is not None}
+    return table

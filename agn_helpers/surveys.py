@@ -1,0 +1,250 @@
+"""Where spectra come from: single files, folders, labels tables, the embedded survey.
+
+An index lies beside the spectra that it describes, as ``index.csv``, ``index.ecsv`` or ``index.fits``: a
+table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` and ``label``.
+"""
+
+import itertools
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Table
+
+from .errors import AgnError, SpectrumError
+from .files import TABLE_FORMATS
+from .lines import parse_label
+from .spectra import Rejected, name_of, read_spectrum
+from .synthetic import simulate_survey
+
+_INDEX_NAMES = ("index.csv", "index.ecsv", "index.fits")
+
+
+def read_index(path):
+    """Read a table that says which file is what.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The table (CSV, ECSV, FITS or Parquet), or the folder that holds it as ``index.csv`` …
+
+    Returns
+    -------
+    astropy.table.Table
+        Column names in lower case; ``file`` as text, relative to the table's folder; ``meta["path"]``.
+
+    Raises
+    ------
+    SpectrumError
+        For a folder without an index, a table that cannot be read or has no column ``file`` or no row.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder, path = path, _find_index(path)
+        if path is None:
+            raise SpectrumError(
+                f"{folder} must hold a table index.csv with columns file, redshift and label; add it."
+            )
+    if path.suffix.lower() not in TABLE_FORMATS:
+        suffixes = ", ".join(TABLE_FORMATS)
+        raise SpectrumError(f"{path} must be a table whose name ends in {suffixes}; got {path.suffix!r}.")
+    try:
+        table = Table.read(path, format=TABLE_FORMATS[path.suffix.lower()])
+    except OSError as error:
+        raise SpectrumError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # The readers of tables share no class of errors.
+        reason = str(error).strip().split("\n")[0]
+        raise SpectrumError(f"{path} must be a table; it cannot be read as one: {reason}") from error
+    table.convert_bytestring_to_unicode()
+    table.rename_columns(table.colnames, [name.strip().lower() for name in table.colnames])
+    if "file" not in table.colnames:
+        raise SpectrumError(f"{path} must have the column file; it has {', '.join(table.colnames)}; add it.")
+    if not len(table):
+        raise SpectrumError(f"{path} must list spectra; it has no row.")
+    table["file"] = table["file"].astype(str)
+    table.meta["path"] = str(path)
+    return table
+
+
+def _find_index(folder):
+    return next((folder / name for name in _INDEX_NAMES if (folder / name).is_file()), None)
+
+
+class _Entry(NamedTuple):
+    """What one row of an index says; `problem` is empty where the row is sound."""
+
+    path: Path
+    row: str
+    redshift: float
+    label: str | None
+    problem: str
+
+
+def _read_entries(index):
+    """The rows of an index, by the absolute paths of their files; of two rows for one file the first."""
+    table = Path(index.meta.get("path", ""))
+    empty = [""] * len(index)
+    redshifts, labels = (index[key] if key in index.colnames else empty for key in ("redshift", "label"))
+    entries = {}
+    for number, (file, redshift, label) in enumerate(zip(index["file"], redshifts, labels), start=1):
+        path, row = table.parent / file, f"{table}, row {number}"
+        try:
+            entry = _Entry(path, row, _parse_redshift(redshift), parse_label(label), "")
+        except AgnError as error:
+            entry = _Entry(path, row, np.nan, None, f"{row} ({file}): {error} Correct or remove the row.")
+        entries.setdefault(os.path.abspath(path), entry)
+    return entries
+
+
+def _parse_redshift(cell):
+    if cell is np.ma.masked or str(cell).strip() == "":
+        return np.nan
+    try:
+        return float(cell)
+    except ValueError:
+        raise AgnError(f"redshift must be a number; got {str(cell)!r}.") from None
+
+
+def read_spectra(paths, *, redshift=None, index=None):
+    """Read spectra one after the other; a bad file never stops the others.
+
+    The redshift is the file's own, else that of the index, else `redshift`; the label is that of the index.
+    A folder gives its files in the order of their names, without hidden files, README, the index and the
+    folders inside it, then what its index lists besides; listed files that do not exist come as Rejected.
+    Of two spectra with one name the second is rejected: an object that is in a sample twice may be trained
+    on and tested at once.
+
+    Parameters
+    ----------
+    paths : str, path-like, or iterable of these
+        Files and folders.
+    redshift : float, optional
+        For spectra whose redshift neither file nor index tell.
+    index : Table, str or path-like, optional
+        One index for all of them (see `read_index`); by default the one beside each file.
+
+    Returns
+    -------
+    iterator of ObservedSpectrum or Rejected
+        One spectrum in memory at a time.
+
+    Raises
+    ------
+    SpectrumError
+        At once, where nothing but folders without spectra is named, and for an unusable index.
+    """
+    paths = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    if index is None:
+        folders = {path if path.is_dir() else path.parent for path in paths}
+        indices = [read_index(table) for table in map(_find_index, folders) if table]
+    else:
+        indices = [index if isinstance(index, Table) else read_index(index)]
+    entries = {key: entry for table in indices for key, entry in _read_entries(table).items()}
+    files, empty = [], []
+    for path in paths:
+        inside = _list_folder(path, entries) if path.is_dir() else [path]
+        if not inside:
+            reason = f"{path} must hold spectra, and holds none; folders in it are not searched."
+            empty.append(Rejected(path.name, str(path), reason))
+        files += inside
+    if empty and not files:
+        raise SpectrumError(empty[0].reason)
+    return itertools.chain(empty, _read_all(files, entries, redshift))
+
+
+def _list_folder(folder, entries):
+    """Files of a folder and those that its index lists besides; nothing where none of them exists."""
+    with os.scandir(folder) as found:
+        names = sorted(entry.name for entry in found if entry.is_file())
+    files = [
+        folder / name for name in names if not name.startswith((".", "README")) and name not in _INDEX_NAMES
+    ]
+    listed = {os.path.abspath(file) for file in files}
+    besides = [
+        entry.path
+        for key, entry in entries.items()
+        if key not in listed and entry.path.is_relative_to(folder)
+    ]
+    return files + besides if files or any(path.exists() for path in besides) else []
+
+
+def _read_all(files, entries, redshift):
+    first = {}
+    for file in files:
+        try:
+            spectrum = _read_one(file, entries.get(os.path.abspath(file)), redshift)
+            if spectrum.name in first:
+                raise SpectrumError(
+                    f"names must be unique in a sample; {spectrum.name} of {file} is that of "
+                    f"{first[spectrum.name]} too; remove or rename one."
+                )
+        except SpectrumError as error:
+            yield Rejected(name_of(file), str(file), str(error))
+        else:
+            first[spectrum.name] = file
+            yield spectrum
+
+
+def _read_one(file, entry, redshift):
+    if entry is None:
+        return read_spectrum(file, redshift=redshift)
+    if entry.problem:
+        raise SpectrumError(entry.problem)
+    if not file.exists():
+        raise SpectrumError(f"{entry.row} names {file}, which does not exist; correct or remove the row.")
+    if not np.isnan(entry.redshift):
+        redshift = entry.redshift
+    return read_spectrum(file, redshift=redshift, label=entry.label)
+
+
+def open_survey(survey, *, random_state=0, n_type1=680, n_intermediate=521, n_type2=2145):
+    """Give the labelled spectra of a survey, one after the other.
+
+    Parameters
+    ----------
+    survey : str or path-like
+        ``"synthetic"`` for the embedded survey; a folder of spectra with an index; or an index, of which
+        just the listed files are read.
+    random_state, n_type1, n_intermediate, n_type2 : int
+        For the embedded survey, see `synthetic.simulate_survey`.
+
+    Returns
+    -------
+    iterator of ObservedSpectrum or Rejected
+        As of `read_spectra`; spectra without a type are rejected, since there is nothing to learn from them.
+
+    Raises
+    ------
+    SpectrumError
+        At once, for a survey that does not exist, a table without labels, or one of which no row is usable.
+    """
+    if survey == "synthetic":
+        spectra, _ = simulate_survey(
+            random_state=random_state, n_type1=n_type1, n_intermediate=n_intermediate, n_type2=n_type2
+        )
+        return iter(spectra)
+    survey = Path(survey)
+    if not survey.exists():
+        raise SpectrumError(f"survey must be 'synthetic', a folder or a table; there is no {survey}.")
+    index = read_index(survey)
+    if "label" not in index.colnames:
+        raise SpectrumError(f"{index.meta['path']} must have the column label, with types; add it.")
+    entries = _read_entries(index)
+    problems = [entry.problem for entry in entries.values() if entry.problem]
+    if len(problems) == len(entries):
+        raise SpectrumError(problems[0])
+    if not any(os.path.exists(file) for file in entries):
+        raise SpectrumError(
+            f"{index.meta['path']} must name files that exist, relative to its folder; not one of its "
+            f"{len(entries)} does, such as {index['file'][0]}; correct the column file."
+        )
+    files = _list_folder(survey, entries) if survey.is_dir() else [entry.path for entry in entries.values()]
+    return (_require_label(spectrum, index.meta["path"]) for spectrum in _read_all(files, entries, None))
+
+
+def _require_label(spectrum, table):
+    if isinstance(spectrum, Rejected) or spectrum.label is not None:
+        return spectrum
+    file = spectrum.meta["file"]
+    return Rejected(spectrum.name, file, f"{file} must have a type; {table} gives none; add its label.")

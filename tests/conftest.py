@@ -1,0 +1,27 @@
+"""What all tests share: the network block, and the folder of real spectra."""
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NETWORK_BLOCK = ROOT / "tests" / "network_block"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network_block():
+    """Connections beyond this machine raise, here and in every Python process that a test starts."""
+    runpy.run_path(str(NETWORK_BLOCK / "sitecustomize.py"))
+    paths = [str(NETWORK_BLOCK), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of material that is not part of the project; tests that need it skip without it."""
+    folder = Path(os.environ.get("AGN_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"there is no folder {folder}; AGN_SHARED names another")
+    return folder
