@@ -208,7 +208,8 @@ def _draw_intermediate(rng, n):
             "redshift_error": 7e-5 * rng.standard_normal(n),
             "snr": _lognormal(rng, 22, 0.30, n).clip(10, 40),
             "continuum_5500": _lognormal(rng, 36, 0.50, n),
-            "nucleus_share": share.clip(0, 0.9),
+            # At these redshifts the 3 arcsec fibre always holds some of the galaxy.
+            "nucleus_share": share.clip(0, 0.75),
             "slope": slope,
             "ebv_nucleus": reddening.clip(0, 1.2),
             "ew_broad_hbeta": ew_broad,

@@ -1,8 +1,10 @@
 """Observed spectra in, the reduced sample out: rest frame, sky mask, flux at 5100 Å, the common grid."""
 
 import logging
+import warnings
 
 import numpy as np
+from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
 
 from .errors import ReductionError
@@ -178,8 +180,9 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
             f"got {wavelength[0]:.1f} to {wavelength[-1]:.1f} Å."
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
+    resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
     level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
-    return resample_flux(wavelength, flux / level, ivar * level**2, grid=grid)
+    return resampled / level, resampled_ivar * level**2
 
 
 def shared_grid(spectra, *, n_grid=1000):
@@ -293,7 +296,9 @@ def sample_arrays(sample):
 
 def write_sample(sample, path):
     """Write a reduced sample as a FITS table that astropy and TOPCAT open; whole or not at all."""
-    with whole_file(path) as temporary:
+    with whole_file(path) as temporary, warnings.catch_warnings():
+        # Names longer than eight letters become HIERARCH cards, which both read.
+        warnings.simplefilter("ignore", VerifyWarning)
         sample.write(temporary, format="fits", overwrite=True)
 
 

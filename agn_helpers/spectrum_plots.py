@@ -1,0 +1,244 @@
+"""Spectra along wavelength: as observed, as reduced, with the lines marked; one figure a function."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
+
+from .lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
+from .plotting import DARK, GREY, settle_layout
+
+WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
+FLUX_LABEL = "Flux / flux at 5100 Å"
+
+
+def mark_lines(ax, names=MARKED_LINES, *, labels=True):
+    """Mark spectral lines by dashed verticals, with their names side by side above the Axes.
+
+    Names are moved apart as little as needed and joined to their lines. Call this when the Axes has
+    its final size, that is after a colour bar was added.
+
+    Parameters
+    ----------
+    ax : Axes
+        Rest wavelength in Å along x.
+    names : sequence of str
+        Keys of `LINES`; those outside the Axes are left out.
+    labels : bool
+        Whether to write the names.
+
+    Returns
+    -------
+    Axes
+    """
+    low, high = ax.get_xlim()
+    lines = sorted(
+        (LINES[name] for name in names if low <= LINES[name].wavelength <= high),
+        key=lambda line: line.wavelength,
+    )
+    for line in lines:
+        ax.axvline(line.wavelength, color=GREY, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0.5)
+    if not (labels and lines):
+        return ax
+
+    figure = ax.get_figure(root=True)
+    settle_layout(figure)
+    points = 72 / figure.dpi
+    at = ax.transData.transform([(line.wavelength, 0) for line in lines])[:, 0]
+    size = plt.rcParams["xtick.labelsize"]
+    words = [ax.text(0, 0, line.label, size=size) for line in lines]
+    width = np.array([word.get_window_extent().width for word in words]) + 4 / points
+    for word in words:
+        word.remove()
+    places = spread_out(at, width, low=ax.bbox.x0 - 10 / points, high=ax.bbox.x1 + 4 / points)
+    for line, x, place in zip(lines, at, places):
+        ax.annotate(
+            line.label,
+            xy=(line.wavelength, 1),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=((place - x) * points, 7),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            size=size,
+            color=DARK,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": GREY,
+                "linewidth": 0.5,
+                "relpos": (0.5, 0),
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+            annotation_clip=False,
+        )
+    return ax
+
+
+def spread_out(positions, widths, *, low=-np.inf, high=np.inf):
+    """Move intervals on a line apart, by the least squares of their moves, keeping their order.
+
+    Parameters
+    ----------
+    positions : (n,) array
+        Wanted centres, increasing.
+    widths : (n,) array
+        Full widths.
+    low, high : float
+        Ends between which all must stay where there is room.
+
+    Returns
+    -------
+    (n,) array
+        Centres of intervals that do not overlap.
+    """
+    positions, widths = np.asarray(positions, dtype=float), np.asarray(widths, dtype=float)
+    # Without the room that all before it need, each centre must merely not fall behind its predecessor.
+    room = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
+    moved = isotonic_regression(positions - room).x
+    return np.clip(moved, low + 0.5 * widths[0], high - room[-1] - 0.5 * widths[-1]) + room
+
+
+def flux_limits(wavelength, *fluxes):
+    """Flux limits under which the continuum and Hβ can be read, however high [O III] rises.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    *fluxes : (n_grid,) or (n_spectra, n_grid) arrays
+        What is drawn.
+
+    Returns
+    -------
+    low, high : float
+        The top clears Hβ and 96 % of all fluxes; higher lines run out, unless they are hardly higher.
+    """
+    flux = np.vstack([np.atleast_2d(flux) for flux in fluxes])
+    hbeta = flux[:, np.abs(LINES["Hbeta"].velocity(wavelength)) < 1500]
+    low, high = np.percentile(flux, [0.05, 96])
+    if hbeta.size:
+        high = max(high, hbeta.max(axis=1).mean())
+    if flux.max() < low + 1.4 * (high - low):
+        high = flux.max()
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin
+
+
+def note_cut_lines(ax, wavelength, flux):
+    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
+    cut = np.flatnonzero(flux > ax.get_ylim()[1])
+    # What is nearer than 4000 km/s gets one note: [O III] 4959 goes with 5007.
+    groups = np.split(cut, np.flatnonzero(np.diff(np.log(wavelength[cut])) > 4000 / SPEED_OF_LIGHT) + 1)
+    for group in groups if cut.size else ():
+        ax.annotate(
+            f"↑{flux[group].max():.1f}",
+            xy=(wavelength[group[-1]], 1),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(2.5, -1),
+            textcoords="offset points",
+            va="top",
+            size=6.5,
+            color=GREY,
+        )
+    return ax
+
+
+def plot_observed(spectrum, *, ax=None):
+    """Draw an ObservedSpectrum as observed, its noise beneath, its unused pixels left out.
+
+    Parameters
+    ----------
+    spectrum : ObservedSpectrum
+        Rest wavelengths are ticked along the top where its redshift is known.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots()[1]
+    good = spectrum.ivar > 0
+    colour = AGN_TYPES[spectrum.label].colour if spectrum.label else DARK
+    ax.plot(spectrum.wavelength, np.where(good, spectrum.flux, np.nan), color=colour, linewidth=0.5)
+    noise = np.full(good.shape, np.nan)
+    noise[good] = spectrum.ivar[good] ** -0.5
+    ax.plot(spectrum.wavelength, noise, color=GREY, linewidth=0.4)
+    low, high = np.percentile(spectrum.flux[good], [0.2, 99.6])
+    ax.set_ylim(min(0, low), 1.15 * high)
+    ax.set_xlim(spectrum.wavelength[[0, -1]])
+    ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel="Flux density")
+    label = (
+        f"{spectrum.label}, z = {spectrum.redshift:.3f}" if spectrum.label else f"z = {spectrum.redshift:.3f}"
+    )
+    ax.set_title(f"{spectrum.name}   {label}")
+    return ax
+
+
+def plot_mean_spectrum(wavelength, X, *, label=None, ax=None):
+    """Draw the mean of spectra and the band that holds the middle 68 % of them at each wavelength.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    X : (n_spectra, n_grid) array
+        Normalised fluxes.
+    label : str, optional
+        A key of `AGN_TYPES`; it gives the colour.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots()[1]
+    colour = AGN_TYPES[label].colour if label else DARK
+    low, high = np.percentile(X, [16, 84], axis=0)
+    mean = X.mean(axis=0)
+    ax.fill_between(wavelength, low, high, color=colour, alpha=0.25, linewidth=0, label="middle 68 %")
+    ax.plot(wavelength, mean, color=colour, label="mean")
+    set_spectrum_axes(ax, wavelength, mean, low, high)
+    note_cut_lines(ax, wavelength, mean)
+    return ax
+
+
+def plot_examples(wavelength, X, *, names, label=None, ax=None):
+    """Draw a few spectra one above the other, each with its name.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    X : (n_spectra, n_grid) array
+        Normalised fluxes.
+    names : (n_spectra,) sequence of str
+        Written at the right end.
+    label : str, optional
+        A key of `AGN_TYPES`; it gives the colour.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots()[1]
+    colour = AGN_TYPES[label].colour if label else DARK
+    base = 0.0
+    for flux, name in zip(X, names):
+        low, high = flux_limits(wavelength, flux)
+        shown = np.where(flux < high, flux, np.nan) - low + base
+        ax.plot(wavelength, shown, color=colour, linewidth=0.6)
+        ax.text(
+            wavelength[-1], base + np.median(flux[-50:]) - low + 0.15, name, size=6.5, color=GREY, ha="right"
+        )
+        base += high - low
+    ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
+    ax.set_ylim(0, base)
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel="Flux + offset")
+    return ax
+
+
+def set_spectrum_axes(ax, wavelength, *fluxes):
+    """Give an Axes the labels and limits of a reduced spectrum; see `flux_limits`."""
+    ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
+    ax.set_ylim(flux_limits(wavelength, *fluxes))
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel=FLUX_LABEL)
+    ax.yaxis.set_major_locator(MaxNLocator(5))
