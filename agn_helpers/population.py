@@ -162,7 +162,7 @@ def _draw_type1(rng, n):
     host = rng.beta(1.0, 9.0, n)
     slope = rng.normal(-1.56, 0.40, n)
     nucleus = 1 - host
-    ew_broad = _lognormal(rng, 75, 0.38, n).clip(20, 250) * nucleus * (4862.68 / 5500) ** slope
+    ew_broad = _lognormal(rng, 70, 0.46, n).clip(12, 250) * nucleus * (4862.68 / 5500) ** slope
     oiii = narrow["OIII_core"] + narrow["OIII_wing"]
     narrow["ew_hbeta"] = ew_oiii * nucleus / oiii
     # Narrow-line regions of quasars are larger and faster than those of Seyfert galaxies.
@@ -199,7 +199,7 @@ def _draw_intermediate(rng, n):
     halpha = narrow.pop("fwhm_broad").clip(1900, 10500)
     slope = rng.normal(-1.56, 0.40, n)
     # The nucleus has the continuum that an unobscured one with this broad Hβ has.
-    share = ew_broad / (_lognormal(rng, 75, 0.38, n) * (4862.68 / 5500) ** slope)
+    share = ew_broad / (_lognormal(rng, 70, 0.46, n) * (4862.68 / 5500) ** slope)
     return (
         narrow
         | _broad_profile(rng, n, 1070 * (halpha / 1000) ** 1.03)
