@@ -1,21 +1,23 @@
 # One environment, made from requirements.lock; every target makes it when it is missing or stale.
 PYTHON ?= python3
-RUN ?= synthetic
+# A folder of spectra or a labels table instead of the embedded survey, and the name of its run.
 SURVEY ?= synthetic
-# Two threads each would only get in each other's way where pools already use the cores.
+RUN ?=
+# Further options of `agn reproduce`, e.g. ARGS="-p n_type1 80 --only 01,02".
+ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/complete
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lab bench lint clean
+.PHONY: help reproduce test lab bench lint readme clean
 
 help:  ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-reproduce: $(ENVIRONMENT)  ## run all notebooks in order: tables, figures, HTML (SURVEY=synthetic RUN=synthetic)
-	$(BIN)/agn reproduce --survey "$(SURVEY)" --run "$(RUN)"
+reproduce: $(ENVIRONMENT)  ## run all notebooks in order: tables, figures, HTML (SURVEY=FOLDER RUN=NAME ARGS=…)
+	$(BIN)/agn reproduce --survey "$(SURVEY)" $(if $(RUN),--run "$(RUN)") $(ARGS)
 
 test: $(ENVIRONMENT)  ## prove it
 	$(BIN)/python -m pytest
@@ -30,6 +32,12 @@ lint: $(ENVIRONMENT)  ## ruff on code and notebooks; notebooks carry no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q tests/test_notebooks.py -k "clean"
+
+# The README shows what the code drew.
+README_FIGURES := 04_saliency_correct.png 03_map_types.png
+readme:  ## copy the figures of the README from figures/synthetic
+	mkdir -p figures/readme
+	cp $(addprefix figures/synthetic/,$(README_FIGURES)) figures/readme/
 
 clean:  ## remove the environment; data/ and figures/ stay
 	rm -rf $(VENV)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from agn_helpers.reduction import reduce_spectra
+from agn_helpers.synthetic import simulate_survey
+
 ROOT = Path(__file__).parents[1]
 NETWORK_BLOCK = ROOT / "tests" / "network_block"
 
@@ -25,3 +28,11 @@ def shared():
     if not folder.is_dir():
         pytest.skip(f"there is no folder {folder}; AGN_SHARED names another")
     return folder
+
+
+@pytest.fixture(scope="session")
+def embedded_sample():
+    """The whole embedded survey, reduced."""
+    sample, rejected = reduce_spectra(simulate_survey()[0])
+    assert len(rejected) == 0
+    return sample
