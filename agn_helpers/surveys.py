@@ -57,9 +57,11 @@ def read_index(path):
         reason = str(error).strip().split("\n")[0]
         raise SpectrumError(f"{path} must be a table; it cannot be read as one: {reason}") from error
     table.convert_bytestring_to_unicode()
-    table.rename_columns(table.colnames, [name.strip().lower() for name in table.colnames])
+    for name in table.colnames:
+        table.rename_column(name, name.strip().lower())
     if "file" not in table.colnames:
-        raise SpectrumError(f"{path} must have the column file; it has {', '.join(table.colnames)}; add it.")
+        has = ", ".join(table.colnames) or "none"
+        raise SpectrumError(f"{path} must have the column file; it has {has}; add it.")
     if not len(table):
         raise SpectrumError(f"{path} must list spectra; it has no row.")
     table["file"] = table["file"].astype(str)

@@ -1,0 +1,170 @@
+"""Types and probabilities of new spectra, by a model that was trained before."""
+
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+from astropy.table import Table, vstack
+
+from .lines import AGN_TYPES
+from .reduction import reduce_spectra, sample_arrays
+from .saliency import finite_difference
+from .spectra import Rejected
+
+
+class Classified(NamedTuple):
+    """What became of some spectra.
+
+    Attributes
+    ----------
+    table : astropy.table.Table
+        A row a classified spectrum: ``name, redshift, p_type1, p_intermediate, p_type2, predicted, snr``.
+    rejected : astropy.table.Table
+        ``name, file, reason``.
+    sample : astropy.table.Table
+        The reduced spectra, row by row those of `table`.
+    """
+
+    table: Table
+    rejected: Table
+    sample: Table
+
+
+def classify_spectra(spectra, model, *, chunk_size=256):
+    """Reduce spectra as the model's own were, and classify them, a chunk at a time.
+
+    Parameters
+    ----------
+    spectra : iterable of ObservedSpectrum or Rejected
+        Any number: only a chunk of them is in memory at once.  Labels are not looked at.
+    model : TrainedModel
+        Its grid and normalisation are used.
+    chunk_size : int
+        Number of spectra reduced and classified together.
+
+    Yields
+    ------
+    Classified
+        One for each chunk, in the order of `spectra`.
+    """
+    spectra = iter(spectra)
+    while chunk := list(islice(spectra, chunk_size)):
+        # The origin of any of them is said of all, lest simulated spectra pass for others.
+        surveys = {
+            spectrum.meta.get("survey", "unknown") for spectrum in chunk if not isinstance(spectrum, Rejected)
+        }
+        sample, rejected = reduce_spectra(
+            chunk,
+            grid=model.grid,
+            normalisation=model.meta.get("normalisation", "window"),
+            survey=", ".join(sorted(map(str, surveys))),
+        )
+        yield Classified(predict_types(sample, model), rejected, sample)
+
+
+def predict_types(sample, model):
+    """Types and probabilities of a reduced sample.
+
+    Parameters
+    ----------
+    sample : astropy.table.Table
+        As from `agn_helpers.reduction.reduce_spectra`, on the model's grid.
+    model : TrainedModel
+        Any of the three types that it was not trained on has probability 0.
+
+    Returns
+    -------
+    astropy.table.Table
+        ``name, redshift, p_type1, p_intermediate, p_type2, predicted, snr``, a row a spectrum.
+    """
+    X, _ = sample_arrays(sample)
+    probability = dict.fromkeys(AGN_TYPES, np.zeros(len(X)))
+    if len(X):
+        probability |= zip(model.estimator.classes_, model.estimator.predict_proba(X).T)
+    types = np.array(list(AGN_TYPES))
+    table = Table({"name": sample["name"], "redshift": sample["redshift"]})
+    for agn_type in AGN_TYPES.values():
+        table[f"p_{agn_type.key}"] = probability[agn_type.name]
+    table["predicted"] = types[np.argmax([probability[name] for name in types], axis=0)]
+    table["snr"] = sample["snr"]
+    table.meta["survey"] = sample.meta["survey"]
+    return table
+
+
+def join_parts(parts, model, *, run):
+    """Put the chunks of `classify_spectra` together.
+
+    Parameters
+    ----------
+    parts : sequence of Classified
+        At least one; their samples are not looked at.
+    model : TrainedModel
+        What classified them.
+    run : str
+        The model's run.
+
+    Returns
+    -------
+    table, rejected : astropy.table.Table
+        As in `Classified`, with ``survey`` (of the spectra), ``run``, ``model_survey`` (that the model was
+        trained on) and ``model_version`` in their meta.
+    """
+    table, rejected = (
+        vstack([getattr(part, name) for part in parts], metadata_conflicts="silent")
+        for name in ("table", "rejected")
+    )
+    surveys = {name for part in parts if len(part.table) for name in part.table.meta["survey"].split(", ")}
+    table.meta = rejected.meta = {
+        "survey": ", ".join(sorted(surveys)) or "unknown",
+        "run": run,
+        "model_survey": str(model.meta.get("survey", "unknown")),
+        "model_version": str(model.meta["package_version"]),
+    }
+    return table, rejected
+
+
+def draw_saliency(part, model, folder):
+    """Draw the saliency map of each classified spectrum for its predicted type.
+
+    Parameters
+    ----------
+    part : Classified
+        With its sample.
+    model : TrainedModel
+        What classified it.
+    folder : path
+        For ``<name>.png``, a file a spectrum; created where missing.
+
+    Raises
+    ------
+    OutputError
+        Where a figure cannot be written.
+    """
+    # Only those who want figures wait for matplotlib, the first time for its list of fonts.
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    from .plotting import DOUBLE_COLUMN, save_figure
+    from .saliency_plots import plot_saliency
+
+    X, _ = sample_arrays(part.sample)
+    if not len(X):
+        return
+    attributions = finite_difference(model.estimator, X, target=list(part.table["predicted"]))
+    survey = part.sample.meta["survey"]
+    with plt.style.context("agn_helpers.agn"):
+        for row, flux, attribution in zip(part.table, X, attributions):
+            probability = row[f"p_{AGN_TYPES[row['predicted']].key}"]
+            ax = plot_saliency(
+                model.grid,
+                flux,
+                attribution,
+                target=row["predicted"],
+                title=f"{row['name']}, z = {row['redshift']:.4f}: {row['predicted']}, P = {probability:.3f}",
+                ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
+            )
+            # Names may hold anything; quoted, they stay apart.
+            path = Path(folder) / f"{quote(row['name'], safe=' +')}.png"
+            save_figure(ax, path, survey=None if survey == "unknown" else survey)

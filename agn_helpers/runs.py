@@ -1,0 +1,102 @@
+"""Where a run keeps its files, data/<run>/ and figures/<run>/, and how notebooks write tables there."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from astropy.table import Table
+
+from .errors import AgnError
+from .files import write_table
+
+
+class RunFolders(NamedTuple):
+    """The two folders of a run: tables, model and maps in `data`, images in `figures`."""
+
+    data: Path
+    figures: Path
+
+
+def find_root(start=None):
+    """Folder that holds data/ and figures/, seen from a notebook that runs in `start`.
+
+    The batch runner starts notebooks in the project's root, JupyterLab in the folder of the notebook
+    (notebooks/, or data/<run>/notebooks/ for an executed one); both must find the same data.
+
+    Parameters
+    ----------
+    start : path, optional
+        The current folder by default.
+
+    Returns
+    -------
+    Path
+        `start`; where that is called ``notebooks``, the nearest folder above it with a pyproject.toml.
+    """
+    start = Path(start or Path.cwd()).resolve()
+    if start.name != "notebooks":
+        return start
+    return next((folder for folder in start.parents if (folder / "pyproject.toml").is_file()), start.parent)
+
+
+def run_folders(run, *, root=None):
+    """Folders of a run; neither is created.
+
+    Parameters
+    ----------
+    run : str
+        Name of the run.
+    root : path, optional
+        Holds ``data/`` and ``figures/``; `find_root` by default.
+
+    Returns
+    -------
+    RunFolders
+
+    Raises
+    ------
+    AgnError
+        Where `run` cannot name a folder.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(run)):
+        raise AgnError(
+            f"run must hold letters, digits, '.', '_' and '-' and start with a letter or digit; got {run!r}."
+        )
+    root = find_root() if root is None else Path(root)
+    return RunFolders(root / "data" / run, root / "figures" / run)
+
+
+def need_file(path, *, written_by):
+    """Return `path` where that file exists.
+
+    Parameters
+    ----------
+    path : path
+        Something that an earlier notebook writes.
+    written_by : str
+        That notebook, e.g. ``"01_data_reduction"``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    AgnError
+        Where it is missing; the message says what to run first.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AgnError(f"{path} is missing; run {written_by} with the same run name first.")
+    return path
+
+
+def write_frame(frame, path, *, survey):
+    """Write a DataFrame, its index first, as a table whose last column says which survey it was made from.
+
+    Raises
+    ------
+    OutputError
+        For a suffix that stands for no table, or where the file cannot be written.
+    """
+    write_table(Table.from_pandas(frame.reset_index().assign(survey=survey)), path)

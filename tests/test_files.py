@@ -1,0 +1,150 @@
+"""Output files are whole or absent, also on a full disk, and tables come back as they went."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from agn_helpers.errors import AgnError
+from agn_helpers.files import TABLE_FORMATS, OutputError, check_writable, make_folder, whole_file, write_table
+
+from .disks import small_disk
+
+
+@pytest.fixture
+def table():
+    table = Table({"name": ["spec-1", "größe 5100 Å"], "redshift": [0.05, np.nan], "n": [1, 2]})
+    table.meta = {"run": "synthetic", "model_survey": "synthetic"}
+    return table
+
+
+def test_whole_file_appears_only_after_the_block(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    with whole_file(path) as temporary:
+        temporary.write_text("x\n1\n")
+        assert not path.exists()
+        assert temporary.suffix == ".csv"
+    assert path.read_text() == "x\n1\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_whole_file_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "any").touch()
+    with whole_file(tmp_path / "whole"):
+        pass
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_interrupted_block_leaves_the_old_file(tmp_path, error):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(error), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_under_a_file_is_refused_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "table.csv"
+    for write in (make_folder, check_writable, lambda path: whole_file(path).__enter__()):
+        with pytest.raises(OutputError, match="choose another folder") as caught:
+            write(path)
+        assert str(tmp_path / "file") in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_file_in_the_place_of_a_folder_is_refused(tmp_path, table):
+    (tmp_path / "taken.csv").mkdir()
+    for write in (check_writable, lambda path: write_table(table, path)):
+        with pytest.raises(OutputError, match=r"taken\.csv could not be written: that is a folder"):
+            write(tmp_path / "taken.csv")
+    assert os.listdir(tmp_path) == ["taken.csv"]
+
+
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_full_disk_leaves_nothing(tmp_path, suffix):
+    table = Table({"x": np.random.default_rng(0).normal(size=20_000)})
+    with small_disk(tmp_path):
+        message = r"^\S*big\.\w+ could not be written: the disk is full[^\n]*$"
+        with pytest.raises(OutputError, match=message):
+            write_table(table, tmp_path / f"big{suffix}")
+        assert os.listdir(tmp_path) == []
+        # The disk is usable again: a small table fits.
+        write_table(table[:10], tmp_path / f"small{suffix}")
+        assert os.listdir(tmp_path) == [f"small{suffix}"]
+
+
+def test_read_only_disk_is_refused(tmp_path, table):
+    with small_disk(tmp_path, read_only=True):
+        for write in (check_writable, lambda path: write_table(table, path)):
+            with pytest.raises(OutputError, match="read-only file system; choose another folder"):
+                write(tmp_path / "table.ecsv")
+
+
+def test_writable_place_is_left_as_it_was(tmp_path):
+    check_writable(tmp_path / "new" / "table.ecsv")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "new"]
+
+
+def test_file_size_limit_leaves_nothing(tmp_path):
+    # Needs no mount, so that a failing write is proven for every user.
+    program = """
+import sys
+from astropy.table import Table
+from agn_helpers.files import OutputError, write_table
+try:
+    write_table(Table({"x": range(100_000)}), sys.argv[1])
+except OutputError as error:
+    print(error)
+"""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "big.csv"],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "big.csv could not be written" in done.stdout
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_tables_come_back(tmp_path, table, suffix):
+    path = tmp_path / f"table{suffix}"
+    write_table(table, path)
+    back = Table.read(path, format=TABLE_FORMATS[suffix])
+    name = back["name"].astype(str)[1].encode().decode("unicode_escape") if suffix == ".fits" else None
+    assert (name or back["name"][1]) == "größe 5100 Å"
+    np.testing.assert_array_equal(np.ma.filled(back["redshift"], np.nan), table["redshift"])
+    if suffix != ".csv":
+        assert {key.lower(): value for key, value in back.meta.items()} == table.meta
+
+
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_empty_tables_keep_their_columns(tmp_path, table, suffix):
+    path = tmp_path / f"table{suffix}"
+    write_table(table[:0], path)
+    back = Table.read(path, format=TABLE_FORMATS[suffix])
+    assert len(back) == 0
+    assert back.colnames == table.colnames
+
+
+@pytest.mark.parametrize("name", ["table.txt", "table", "table.ecsv.gz"])
+def test_other_suffixes_are_refused(tmp_path, table, name):
+    with pytest.raises(OutputError, match=r"must end in \.ecsv, \.csv, \.fits, \.parquet") as caught:
+        write_table(table, tmp_path / name)
+    assert isinstance(caught.value, AgnError)
+    assert os.listdir(tmp_path) == []
