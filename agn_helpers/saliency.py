@@ -136,7 +136,8 @@ def write_saliency(path, *, name, target, attribution, grid, meta=None):
 def _score(estimator, X, of):
     if of == "p":
         return estimator.predict_proba(X)
-    if hasattr(estimator, "predict_log_proba"):
-        return estimator.predict_log_proba(X)
+    # Minus infinity is met by the caller.
     with np.errstate(divide="ignore"):
+        if hasattr(estimator, "predict_log_proba"):
+            return estimator.predict_log_proba(X)
         return np.log(estimator.predict_proba(X))

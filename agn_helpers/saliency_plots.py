@@ -178,6 +178,6 @@ def _dress_bar(bar, label):
 
 def _say(number):
     if 1e-3 <= number < 1e4:
-        return f"{number:.2g}"
+        return f"{number:#.2g}".rstrip(".")
     mantissa, exponent = f"{number:.1e}".split("e")
     return rf"${mantissa}\times10^{{{int(exponent)}}}$"

@@ -11,6 +11,9 @@ from .plotting import DARK, GREY, settle_layout
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 FLUX_LABEL = "Flux / flux at 5100 Å"
 
+# Narrow lines that may rise out of a figure so that the rest can be read.
+_MAY_RUN_OUT = ("OII3727", "NeIII3869", "HeII4686", "OIII4959", "OIII5007")
+
 
 def mark_lines(ax, names=MARKED_LINES, *, labels=True):
     """Mark spectral lines by dashed verticals, with their names side by side above the Axes.
@@ -112,16 +115,20 @@ def flux_limits(wavelength, *fluxes):
     Returns
     -------
     low, high : float
-        The top clears Hβ and 96 % of all fluxes; higher lines run out, unless they are hardly higher.
+        The top clears the Balmer lines and the continuum; higher lines run out, unless hardly higher.
     """
     flux = np.vstack([np.atleast_2d(flux) for flux in fluxes])
+    inside = np.ones(len(wavelength), dtype=bool)
+    for name in _MAY_RUN_OUT:
+        inside &= np.abs(LINES[name].velocity(wavelength)) > 1500
+    if not inside.any():
+        inside[:] = True
+    low, high = np.percentile(flux[:, inside], [0.1, 99.5])
     hbeta = flux[:, np.abs(LINES["Hbeta"].velocity(wavelength)) < 1500]
-    low, high = np.percentile(flux, [0.05, 96])
-    if hbeta.size:
-        high = max(high, hbeta.max(axis=1).mean())
+    high = max(high, hbeta.max(initial=high))
     if flux.max() < low + 1.4 * (high - low):
         high = flux.max()
-    margin = 0.06 * (high - low)
+    margin = 0.07 * (high - low)
     return low - margin, high + margin
 
 
@@ -140,6 +147,8 @@ def note_cut_lines(ax, wavelength, flux):
             va="top",
             size=6.5,
             color=GREY,
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
+            zorder=4,
         )
     return ax
 
@@ -226,9 +235,9 @@ def plot_examples(wavelength, X, *, names, label=None, ax=None):
         low, high = flux_limits(wavelength, flux)
         shown = np.where(flux < high, flux, np.nan) - low + base
         ax.plot(wavelength, shown, color=colour, linewidth=0.6)
-        ax.text(
-            wavelength[-1], base + np.median(flux[-50:]) - low + 0.15, name, size=6.5, color=GREY, ha="right"
-        )
+        above = (wavelength[-1], np.nanmax(shown[-len(flux) // 7 :]))
+        style = {"size": 6.5, "color": GREY, "ha": "right"}
+        ax.annotate(name, above, xytext=(0, 2), textcoords="offset points", **style)
         base += high - low
     ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
     ax.set_ylim(0, base)

@@ -2,13 +2,14 @@
 
 On an axis equally spaced in log λ, velocity broadening, velocity shifts and redshift are convolutions
 and translations, hence products in Fourier space (as in Cappellari 2017, MNRAS 466, 798): each
-component is rendered there, exactly and for many objects at once.
+component is rendered there, exactly and for many objects at once, in single precision like SDSS's files.
 """
 
 import functools
 
 import numpy as np
 from astropy.table import Column, vstack
+from scipy import fft
 from scipy.interpolate import CubicSpline
 
 from .emission import (
@@ -32,7 +33,8 @@ _DEX = 1e-4
 _LOG_START = 3.3
 _AXIS = 10 ** (_LOG_START + _DEX * np.arange(8192))
 _PIXEL_VELOCITY = SPEED_OF_LIGHT * np.log(10) * _DEX
-_FREQUENCY = np.fft.rfftfreq(_AXIS.size)
+_FREQUENCY = fft.rfftfreq(_AXIS.size)
+_GAUSSIAN_EXPONENT = (-2 * (np.pi * _FREQUENCY) ** 2).astype(np.float32)
 _FWHM_TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
 
 _RESOLVING_POWER = 1850.0
@@ -77,59 +79,48 @@ _WING_SHARE_OF_OTHERS = 0.5
 
 def _gaussian(fwhm):
     """Fourier transform of Gaussians of `fwhm` (n,) km/s, the instrument's added; (n, n_frequencies)."""
-    sigma = np.asarray(fwhm)[:, None] * _FWHM_TO_SIGMA
-    instrument = SPEED_OF_LIGHT / _RESOLVING_POWER * _FWHM_TO_SIGMA
-    variance = (sigma**2 + instrument**2) / _PIXEL_VELOCITY**2
-    return np.exp(-2 * (np.pi * _FREQUENCY) ** 2 * variance)
+    instrument = SPEED_OF_LIGHT / _RESOLVING_POWER
+    variance = (fwhm**2 + instrument**2) * (_FWHM_TO_SIGMA / _PIXEL_VELOCITY) ** 2
+    return np.exp(_GAUSSIAN_EXPONENT * variance[:, None].astype(np.float32))
 
 
-def _shift(velocity):
-    """Fourier transform of translations by `velocity` (n,) km/s."""
-    return np.exp(-2j * np.pi * _FREQUENCY * (np.asarray(velocity)[:, None] / _PIXEL_VELOCITY))
+def _translate(pixels):
+    """Fourier transform of translations by `pixels` (n,); (n, n_frequencies)."""
+    # Whole turns are taken off in double precision; what is left is safe in single.
+    phase = (2 * np.pi * (np.multiply.outer(pixels, _FREQUENCY) % 1)).astype(np.float32)
+    transform = np.empty(phase.shape, dtype=np.complex64)
+    transform.real, transform.imag = np.cos(phase), -np.sin(phase)
+    return transform
 
 
 def _observed_part(transform):
-    return np.fft.irfft(transform)[:, _FIRST : _LAST + _LOG_JITTER]
-
-
-def _redshift(z):
-    return np.exp(-2j * np.pi * _FREQUENCY * (np.log10(1 + np.asarray(z))[:, None] / _DEX))
+    return fft.irfft(transform)[:, _FIRST : _LAST + _LOG_JITTER]
 
 
 def _comb(lines):
     """Fourier transform of each line of a LineList with flux `ratio` (Å times continuum), per Å."""
     position = (np.log10(lines.wavelength) - _LOG_START) / _DEX
     height = lines.ratio / (lines.wavelength * np.log(10) * _DEX)
-    return height[:, None] * np.exp(-2j * np.pi * _FREQUENCY * position[:, None])
+    return height[:, None].astype(np.float32) * _translate(position)
+
+
+def _transform(spectra):
+    return fft.rfft(spectra.astype(np.float32))
 
 
 @functools.cache
 def _emission():
     """Transforms of narrow lines (a row a line), broad lines, all Fe II, and the Balmer continuum."""
-    iron = _comb(FE_II_LINES).sum(axis=0) + np.fft.rfft(fe_ii_humps(_AXIS))
-    return _comb(NARROW_LINES), _comb(BROAD_LINES).sum(axis=0), iron, np.fft.rfft(balmer_continuum(_AXIS))
+    iron = _comb(FE_II_LINES).sum(axis=0) + _transform(fe_ii_humps(_AXIS))
+    return _comb(NARROW_LINES), _comb(BROAD_LINES).sum(axis=0), iron, _transform(balmer_continuum(_AXIS))
 
 
 @functools.cache
 def _populations():
-    return np.fft.rfft(population_templates(_AXIS))
+    return _transform(population_templates(_AXIS))
 
 
 _HOST_COLUMNS = ("host_young", "host_adult", "host_old", "host_old_metal_poor", "host_old_enhanced")
-
-
-def _narrow_weights(objects):
-    """Flux of each narrow line's core and wing; two (n, n_lines) arrays."""
-    # The wing's share of [O III] is measured; other lines have a part of it.
-    oiii_share = objects["OIII_wing"] / (objects["OIII_core"] + objects["OIII_wing"])
-    ratios = {name: objects[name] for name in objects.colnames} | {
-        "H": np.ones(len(objects)),
-        "OIII": objects["OIII_core"] + objects["OIII_wing"],
-    }
-    total = np.stack([objects["ew_hbeta"] * ratios[name] for name in NARROW_LINES.species], axis=1)
-    share = np.array([_WING_SHARE.get(name, _WING_SHARE_OF_OTHERS) for name in NARROW_LINES.species])
-    wing = np.asarray(oiii_share)[:, None] * share
-    return total * (1 - wing), total * wing
 
 
 def render_objects(objects):
@@ -148,40 +139,56 @@ def render_objects(objects):
         Flux density per Å in units of the continuum at 5500 Å at rest.
     """
     column = {name: np.asarray(objects[name]) for name in objects.colnames if name not in ("label", "name")}
-    rest = _OBSERVED / (1 + column["redshift"][:, None])
-    to_observed = _redshift(column["redshift"])
+    single = {name: values.astype(np.float32)[:, None] for name, values in column.items()}
+    rest = (_OBSERVED / (1 + column["redshift"][:, None])).astype(np.float32)
+    to_observed = _translate(np.log10(1 + column["redshift"]) / _DEX)
 
-    starlight = np.column_stack([column[name] for name in _HOST_COLUMNS]) @ _populations()
-    starlight = starlight * _gaussian(column["stellar_sigma"] / _FWHM_TO_SIGMA) * to_observed
-    dust = calzetti_extinction(rest, column["ebv_host"][:, None])
-    dust /= calzetti_extinction(5500.0, column["ebv_host"][:, None])
-    host = _observed_part(starlight) * dust * (1 - column["nucleus_share"][:, None])
+    shares = np.concatenate([single[name] for name in _HOST_COLUMNS], axis=1)
+    starlight = (shares @ _populations()) * _gaussian(column["stellar_sigma"] / _FWHM_TO_SIGMA) * to_observed
+    dust = calzetti_extinction(rest, single["ebv_host"])
+    dust /= calzetti_extinction(np.float32(5500), single["ebv_host"])
+    flux = _observed_part(starlight) * dust * (1 - single["nucleus_share"])
 
     comb, *_ = _emission()
-    core, wing = _narrow_weights(objects)
+    core, wing = _narrow_weights(single)
     narrow = (core @ comb) * _gaussian(column["fwhm_core"])
     narrow += (wing @ comb) * _gaussian(column["fwhm_wing"]) * _shift(column["shift_wing"])
-    flux = host + _observed_part(narrow * to_observed)
+    flux += _observed_part(narrow * to_observed)
 
-    ebv = column["ebv_nucleus"][:, None]
+    ebv = single["ebv_nucleus"]
     reddening = smc_extinction(rest, ebv)
-    power_law = (rest / 5500.0) ** column["slope"][:, None] * reddening / smc_extinction(5500.0, ebv)
-    flux += column["nucleus_share"][:, None] * power_law
+    power_law = (rest / 5500) ** single["slope"] * reddening / smc_extinction(np.float32(5500), ebv)
+    flux += single["nucleus_share"] * power_law
     if np.any(column["ew_broad_hbeta"] > 0):
         # The drawn strength is that of Hβ as observed, behind the dust.
-        reddening /= smc_extinction(LINES["Hbeta"].wavelength, ebv)
-        flux += column["ew_broad_hbeta"][:, None] * reddening * _broad_lines(column, to_observed)
+        reddening /= smc_extinction(np.float32(LINES["Hbeta"].wavelength), ebv)
+        flux += single["ew_broad_hbeta"] * reddening * _broad_lines(column, single, to_observed)
     return _OBSERVED, flux
 
 
-def _broad_lines(column, to_observed):
+def _narrow_weights(single):
+    """Flux of each narrow line's core and wing; two (n, n_lines) arrays."""
+    # The wing's share of [O III] is measured; other lines have a part of it.
+    oiii = single["OIII_core"] + single["OIII_wing"]
+    ratios = single | {"H": np.ones_like(oiii), "OIII": oiii}
+    total = single["ew_hbeta"] * np.concatenate([ratios[name] for name in NARROW_LINES.species], axis=1)
+    share = [_WING_SHARE.get(name, _WING_SHARE_OF_OTHERS) for name in NARROW_LINES.species]
+    wing = single["OIII_wing"] / oiii * np.array(share, dtype=np.float32)
+    return total * (1 - wing), total * wing
+
+
+def _shift(velocity):
+    return _translate(velocity / _PIXEL_VELOCITY)
+
+
+def _broad_lines(column, single, to_observed):
     """Broad lines, Fe II and Balmer continuum of a batch for a broad Hβ of flux 1, without dust."""
     _, broad, iron, balmer = _emission()
-    very = column["very_broad_share"][:, None]
+    very = single["very_broad_share"]
     profile = (1 - very) * _gaussian(column["fwhm_broad"]) * _shift(column["shift_broad"])
-    profile = profile + very * _gaussian(column["fwhm_very_broad"]) * _shift(column["shift_very_broad"])
-    blend = (broad + column["balmer_continuum"][:, None] * balmer) * profile
-    blend += column["fe_ii_ratio"][:, None] * iron * _gaussian(0.8 * column["fwhm_broad"])
+    profile += very * _gaussian(column["fwhm_very_broad"]) * _shift(column["shift_very_broad"])
+    blend = (broad + single["balmer_continuum"] * balmer) * profile
+    blend += single["fe_ii_ratio"] * iron * _gaussian(0.8 * column["fwhm_broad"])
     return _observed_part(blend * to_observed)
 
 
