@@ -4,10 +4,10 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from .machines import Kernel

@@ -99,7 +99,7 @@ def plot_saliency(
         )
         bar.set_ticks([-scale, 0, scale], labels=[f"−{_say(scale)}", "0", f"+{_say(scale)}"])
         _dress_bar(bar, f"lowers  ←  P({target})  →  raises")
-        bar.ax.set_title("∂ ln P / ∂ flux", size=6.5, color=DARK, loc="center", pad=6)
+        bar.ax.set_title("∂ ln P / ∂ flux", size=6.5, color=DARK, loc="left", pad=6)
     mark_lines(ax, labels=labels)
     return ax
 

@@ -1,11 +1,13 @@
 """Spectra along wavelength: as observed, as reduced, with the lines marked; one figure a function."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
-from scipy.optimize import isotonic_regression
 
 from .lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
+from .placement import spread_out
 from .plotting import DARK, GREY, settle_layout
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
@@ -49,14 +51,17 @@ def mark_lines(ax, names=MARKED_LINES, *, labels=True):
     points = 72 / figure.dpi
     at = ax.transData.transform([(line.wavelength, 0) for line in lines])[:, 0]
     size = plt.rcParams["xtick.labelsize"]
-    words = [ax.text(0, 0, line.label, size=size) for line in lines]
-    width = np.array([word.get_window_extent().width for word in words]) + 4 / points
-    for word in words:
-        word.remove()
-    places = spread_out(at, width, low=ax.bbox.x0 - 10 / points, high=ax.bbox.x1 + 4 / points)
-    for line, x, place in zip(lines, at, places):
+    low, high = ax.bbox.x0 - 10 / points, ax.bbox.x1 + 4 / points
+    names = [line.label for line in lines]
+    width = _measure_words(ax, names, size)
+    if width.sum() > high - low:
+        # In a narrow Axes [O III] 5007 is known by its place.
+        names = [re.sub(r" \d+$", "", name) for name in names]
+        width = _measure_words(ax, names, size)
+    places = spread_out(at, width, low=low, high=high)
+    for line, name, x, place in zip(lines, names, at, places):
         ax.annotate(
-            line.label,
+            name,
             xy=(line.wavelength, 1),
             xycoords=ax.get_xaxis_transform(),
             xytext=((place - x) * points, 7),
@@ -78,28 +83,13 @@ def mark_lines(ax, names=MARKED_LINES, *, labels=True):
     return ax
 
 
-def spread_out(positions, widths, *, low=-np.inf, high=np.inf):
-    """Move intervals on a line apart, by the least squares of their moves, keeping their order.
-
-    Parameters
-    ----------
-    positions : (n,) array
-        Wanted centres, increasing.
-    widths : (n,) array
-        Full widths.
-    low, high : float
-        Ends between which all must stay where there is room.
-
-    Returns
-    -------
-    (n,) array
-        Centres of intervals that do not overlap.
-    """
-    positions, widths = np.asarray(positions, dtype=float), np.asarray(widths, dtype=float)
-    # Without the room that all before it need, each centre must merely not fall behind its predecessor.
-    room = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
-    moved = isotonic_regression(positions - room).x
-    return np.clip(moved, low + 0.5 * widths[0], high - room[-1] - 0.5 * widths[-1]) + room
+def _measure_words(ax, words, size):
+    """Widths of words in pixels, with a gap of 4 points each."""
+    texts = [ax.text(0, 0, word, size=size) for word in words]
+    widths = np.array([text.get_window_extent().width for text in texts])
+    for text in texts:
+        text.remove()
+    return widths + 4 * ax.figure.dpi / 72
 
 
 def flux_limits(wavelength, *fluxes):
