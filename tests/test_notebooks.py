@@ -1,0 +1,197 @@
+"""The notebooks: clean as committed, in the house style, and true from the first cell to the last."""
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from agn_helpers.batch import run_notebooks
+from agn_helpers.embedding import read_map
+from agn_helpers.lines import AGN_TYPES
+from agn_helpers.models import load_model
+from agn_helpers.parameters import NotebookError
+from agn_helpers.reduction import read_sample, sample_arrays, write_sample
+from agn_helpers.spectra import write_spec_lite
+from agn_helpers.synthetic import simulate_survey
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks():
+    assert [path.stem[:2] for path in PATHS[:4]] == ["01", "02", "03", "04"]
+
+
+@each_notebook
+def test_clean_no_outputs_no_counts_no_traces_of_a_run(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in code_cells(path):
+        assert not cell.outputs
+        assert cell.execution_count is None
+        assert set(cell.metadata) <= {"tags"}
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    # A version would change with whoever saves the notebook.
+    assert "version" not in notebook.metadata.language_info
+
+
+@each_notebook
+def test_begins_with_title_question_and_what_it_reads_and_writes(path):
+    first = nbformat.read(path, as_version=4).cells[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith(f"# {path.stem[:2]} · ")
+    assert re.search(r"\*\*Question\.\*\* .+\?", first.source)
+    for row in ("goal", "reads", "writes", "takes"):
+        assert f"\n| {row} | " in first.source
+
+
+@each_notebook
+def test_one_parameters_cell_of_literals_each_with_a_comment(path):
+    cells = [cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", [])]
+    assert len(cells) == 1
+    source = cells[0].source
+    commented = {
+        token.start[0]
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    for statement in ast.parse(source).body:
+        assert isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        ast.literal_eval(statement.value)
+        assert statement.lineno in commented, f"{statement.targets[0].id} needs a comment"
+
+
+@each_notebook
+def test_imports_come_first_and_functions_live_in_the_package(path):
+    cells = code_cells(path)
+    for number, cell in enumerate(cells):
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        assert not any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef) for node in nodes)
+        assert number == 0 or not any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
+        assert len(cell.source.splitlines()) <= 30
+
+
+@each_notebook
+def test_every_figure_cell_is_followed_by_what_to_notice(path):
+    cells = nbformat.read(path, as_version=4).cells
+    for number, cell in enumerate(cells):
+        if cell.cell_type == "code" and "save_figure(" in cell.source:
+            after = [later.source for later in cells[number + 1 :] if later.cell_type == "markdown"]
+            assert any("What to notice" in source for source in after[:1]), cell.source
+
+
+SMALL = {"n_type1": 40, "n_intermediate": 40, "n_type2": 60, "random_state": 1}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The notebooks run on a small embedded survey."""
+    folder = tmp_path_factory.mktemp("project")
+    run_notebooks(FOLDER, project=folder, run="small", parameters=SMALL, progress=False)
+    return folder
+
+
+@pytest.mark.notebooks
+def test_a_run_writes_what_the_notebooks_promise(project):
+    data, figures = project / "data" / "small", project / "figures" / "small"
+    for path in PATHS:
+        assert (data / "notebooks" / f"{path.stem}.html").is_file()
+        promised = nbformat.read(path, as_version=4).cells[0].source.split("| writes | ")[1].split("\n")[0]
+        names = re.findall(r"([\w/]+\.(?:fits|ecsv|skops|csv))", promised.replace("data/<run>/", ""))
+        assert names
+        for name in names:
+            assert any((folder / name).is_file() for folder in (data, data / "tables")), name
+        assert list(figures.glob(f"{path.stem[:2]}_*.png"))
+    assert sorted(path.name for path in project.iterdir()) == ["data", "figures"]
+
+
+@pytest.mark.notebooks
+def test_everything_a_run_writes_says_that_it_is_synthetic(project):
+    data = project / "data" / "small"
+    for path in data.glob("tables/*.csv"):
+        assert (pd.read_csv(path)["survey"] == "synthetic").all(), path
+    for path in [*data.glob("*.fits"), *data.glob("*.ecsv")]:
+        meta = {key.lower(): value for key, value in Table.read(path).meta.items()}
+        assert meta["survey"] == "synthetic", path
+    assert load_model(data / "model.skops").meta["survey"] == "synthetic"
+
+
+@pytest.mark.notebooks
+def test_the_outputs_of_a_run_fit_together(project):
+    data = project / "data" / "small"
+    sample = read_sample(data / "sample.fits")
+    X, y = sample_arrays(sample)
+    model, split = load_model(data / "model.skops"), Table.read(data / "split.ecsv")
+    assert list(split["name"]) == list(sample["name"]) == list(read_map(data / "map.fits").name)
+    assert [np.sum(split["part"] == part) for part in ("training", "validation", "test")] == [90, 22, 28]
+
+    test = np.array(split["part"] == "test")
+    wrong = set(sample["name"][test][model.estimator.predict(X[test]) != y[test]])
+    table10, table11 = (pd.read_csv(data / "tables" / f"table{number}.csv") for number in (10, 11))
+    assert set(table10["name"]) == wrong
+    assert len(table11) == max(len(wrong), 6)
+    assert (table11["true"] == table11["predicted"]).all()
+    assert [*table10["number"], *table11["number"]] == list(range(1, len(table10) + len(table11) + 1))
+
+    saliency = Table.read(data / "saliency.fits", character_as_bytes=False)
+    assert list(saliency["name"]) == [*table10["name"], *table11["name"]]
+    rows = [list(sample["name"]).index(name) for name in saliency["name"]]
+    exact = model.estimator.log_proba_gradient(X[rows])
+    assert np.corrcoef(exact.ravel(), saliency["attribution"].ravel())[0, 1] > 0.99
+
+
+@pytest.mark.notebooks
+def test_a_small_sample_gets_the_perplexity_that_it_allows(project):
+    page = (project / "data" / "small" / "notebooks" / "03_tsne_exploration.html").read_text()
+    assert "140 spectra allow a perplexity of 46 at most; 50 was asked for." in page
+    assert read_map(project / "data" / "small" / "map.fits").perplexity == 46
+
+
+@pytest.fixture(scope="module")
+def own_spectra(tmp_path_factory):
+    """A folder of spectra with a table of their types, of which one is named but missing."""
+    folder = tmp_path_factory.mktemp("own") / "seyferts"
+    folder.mkdir()
+    spectra, _ = simulate_survey(n_type1=12, n_intermediate=12, n_type2=12, random_state=2)
+    rows = ["file,redshift,label", "missing.fits,0.05,Sy2"]
+    for spectrum in spectra:
+        write_spec_lite(spectrum, folder / f"{spectrum.name}.fits")
+        rows.append(f"{spectrum.name}.fits,{spectrum.redshift},{spectrum.label}")
+    (folder / "index.csv").write_text("\n".join(rows))
+    return folder
+
+
+@pytest.mark.notebooks
+def test_a_folder_of_ones_own_spectra_is_trained_on(own_spectra, tmp_path):
+    run_notebooks(FOLDER, project=tmp_path, run="own", survey=own_spectra, only=["01", "02"], progress=False)
+    data = tmp_path / "data" / "own"
+    assert len(read_sample(data / "sample.fits")) == 36
+    rejected = Table.read(data / "rejected.ecsv")
+    assert list(rejected["name"]) == ["missing"]
+    # Spectra of the embedded survey stay synthetic, whatever folder they lie in.
+    assert rejected.meta["survey"] == "synthetic"
+    assert set(load_model(data / "model.skops").classes) == set(AGN_TYPES)
+    assert not (data / "truth.fits").exists()
+
+
+@pytest.mark.notebooks
+def test_a_sample_of_one_type_is_refused_in_one_sentence(embedded_sample, tmp_path):
+    alike = embedded_sample[embedded_sample["label"] == "type 2"][:30]
+    write_sample(alike, tmp_path / "data" / "own" / "sample.fits")
+    with pytest.raises(NotebookError, match="at least two types with 5 spectra each") as refusal:
+        run_notebooks(FOLDER, project=tmp_path, run="own", only=["02"], progress=False)
+    assert not refusal.value.traceback
