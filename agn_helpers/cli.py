@@ -161,9 +161,10 @@ def classify(
 ):
     """Give spectra their types, with probabilities.
 
-    Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr. Rejected files are listed
-    with their reasons in a table of the same name with _rejected added, saliency maps are drawn in a
-    folder of the same name with _saliency added.
+    Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr, prediction_set (for 95 %
+    of spectra like the training sample it holds the true type), novelty, unlike_training (novelty above 1).
+    Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
+    maps are drawn in a folder of the same name with _saliency added.
 
     Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
     some files were rejected and the others classified, 130 for Ctrl-C.
@@ -171,7 +172,7 @@ def classify(
     from tqdm import tqdm
 
     from .files import check_writable, table_format, write_table
-    from .inference import classify_spectra, draw_saliency, join_parts
+    from .inference import classify_spectra, describe_doubts, draw_saliency, join_parts
     from .surveys import read_spectra
 
     table_format(output)
@@ -204,6 +205,8 @@ def classify(
         f"{(table['predicted'] == name).sum()} {name}" for name in ("type 1", "intermediate", "type 2")
     )
     print(f"{len(table)} spectra: {counts}. Table: {output}")
+    for line in describe_doubts(table):
+        print(line)
     if n_rejected:
         print(f"{n_rejected} rejected; the reasons are in {rejected_path}.", file=sys.stderr)
         raise typer.Exit(3)

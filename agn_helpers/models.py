@@ -14,7 +14,12 @@ from .errors import AgnError
 from .files import whole_file
 
 #: Types of this package that a model file may hold; skops itself trusts numpy's, scipy's and scikit-learn's.
-TRUSTED_TYPES = ("agn_helpers.classifier.ProbabilisticSVC", "agn_helpers.machines.Kernel")
+TRUSTED_TYPES = (
+    "agn_helpers.classifier.ProbabilisticSVC",
+    "agn_helpers.conformal.PredictionSets",
+    "agn_helpers.machines.Kernel",
+    "agn_helpers.novelty.NoveltyDetector",
+)
 
 # Raised when the layout of the file changes.
 _FORMAT = 1
@@ -38,7 +43,8 @@ class TrainedModel:
         ``survey`` ("synthetic", or what the spectra came from), ``package_version``, and the parameters of
         the run; strings, numbers, lists and dictionaries of these.
     extras : dict
-        Anything fitted beside the classifier, e.g. thresholds: arrays and scikit-learn objects by name.
+        Anything fitted beside the classifier: arrays and scikit-learn objects by name.  ``novelty``, a
+        `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """The command line: what it writes, what it says, and its exit code, for good input and bad."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -16,8 +17,10 @@ from astropy.table import Table
 
 from agn_helpers import batch, cli
 from agn_helpers.classifier import ProbabilisticSVC
+from agn_helpers.conformal import calibrate_sets
 from agn_helpers.files import TABLE_FORMATS
 from agn_helpers.models import TrainedModel, save_model
+from agn_helpers.novelty import NoveltyDetector
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import write_spec_lite
 from agn_helpers.synthetic import simulate_survey
@@ -46,6 +49,15 @@ def model(simulated):
     sample, _ = reduce_spectra(simulated)
     estimator = ProbabilisticSVC(C=1.0, kernel="linear", random_state=0).fit(*sample_arrays(sample))
     return TrainedModel(estimator, sample_grid(sample), {"survey": "synthetic", "normalisation": "window"})
+
+
+@pytest.fixture(scope="module")
+def doubts(simulated, model):
+    """What says how much the model does not know."""
+    sample, _ = reduce_spectra(simulated)
+    X, y = sample_arrays(sample)
+    detector = NoveltyDetector(random_state=0).fit(X, np.asarray(sample["ivar"]), grid=model.grid)
+    return {"prediction_sets": calibrate_sets(model.estimator, X, y), "novelty": detector}
 
 
 @pytest.fixture
@@ -108,6 +120,29 @@ def test_classify_a_folder(trained, spectra, capsys):
     said = capsys.readouterr()
     assert said.out == "4 spectra: 2 type 1, 0 intermediate, 2 type 2. Table: classified.ecsv\n"
     assert said.err == ""
+
+
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_classify_says_what_the_model_does_not_know(
+    trained, doubts, model, simulated, tmp_path, capsys, suffix
+):
+    knowing = TrainedModel(model.estimator, model.grid, model.meta, doubts)
+    save_model(knowing, trained / "data" / "synthetic" / "model.skops")
+    folder = tmp_path / "doubtful"
+    folder.mkdir()
+    for number, shift in ((0, 0.0), (-1, 0.0), (-2, 0.02)):
+        wrong = dataclasses.replace(simulated[number], redshift=simulated[number].redshift + shift)
+        write_spec_lite(wrong, folder / f"{wrong.name}.fits")
+    assert cli.main(["classify", str(folder), "--output", f"mine{suffix}"]) == 0
+    table = read_table(f"mine{suffix}")
+    assert table.colnames == [*COLUMNS, "prediction_set", "novelty", "unlike_training"]
+    unlike = [str(value) == "True" for value in table["unlike_training"]]
+    assert unlike == [name == simulated[-2].name for name in table["name"]]
+    assert unlike == list(table["novelty"] > 1)
+    summary, several, novel = capsys.readouterr().out.splitlines()
+    assert summary.startswith("3 spectra: ")
+    assert several.endswith("typical of none.")
+    assert novel == "1 spectrum is unlike anything the model was trained on."
 
 
 @pytest.mark.parametrize("suffix", TABLE_FORMATS)
@@ -492,7 +527,11 @@ print([name for name in ("papermill", "sklearn", "matplotlib", "pandas") if name
 
 
 def start(*argv):
-    program = "import sys; from agn_helpers.cli import main; sys.exit(main())"
+    # Tests started in the background inherit an ignored Ctrl-C, as nohup has it.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from agn_helpers.cli import main; sys.exit(main())"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", program, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

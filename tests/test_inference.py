@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from numpy.testing import assert_allclose
 
 from agn_helpers.classifier import ProbabilisticSVC
-from agn_helpers.inference import classify_spectra, join_parts
+from agn_helpers.conformal import calibrate_sets
+from agn_helpers.inference import classify_spectra, describe_doubts, join_parts
 from agn_helpers.lines import AGN_TYPES
 from agn_helpers.models import TrainedModel
+from agn_helpers.novelty import NoveltyDetector
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import Rejected
 from agn_helpers.synthetic import simulate_survey
@@ -20,9 +23,23 @@ def train(spectra):
 
 
 @pytest.fixture(scope="module")
-def model():
-    spectra, _ = simulate_survey(n_type1=60, n_intermediate=60, n_type2=60)
-    return train(spectra)
+def training_spectra():
+    return simulate_survey(n_type1=60, n_intermediate=60, n_type2=60)[0]
+
+
+@pytest.fixture(scope="module")
+def model(training_spectra):
+    return train(training_spectra)
+
+
+@pytest.fixture(scope="module")
+def doubting_model(model, training_spectra):
+    """The same model, with what says how much it does not know."""
+    sample, _ = reduce_spectra(training_spectra)
+    X, y = sample_arrays(sample)
+    detector = NoveltyDetector(random_state=0).fit(X, np.asarray(sample["ivar"]), grid=model.grid)
+    extras = {"prediction_sets": calibrate_sets(model.estimator, X, y), "novelty": detector}
+    return TrainedModel(model.estimator, model.grid, model.meta, extras)
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +118,52 @@ def test_simulated_spectra_among_others_are_named(model, spectra):
         spectra[0].meta["survey"] = kept
     assert table.meta["survey"] == "sdss, synthetic"
     assert table.meta["model_survey"] == "synthetic"
+
+
+def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
+    (plain,) = classify_spectra(spectra, model)
+    (part,) = classify_spectra(spectra, doubting_model)
+    assert part.table.colnames == [*plain.table.colnames, "prediction_set", "novelty", "unlike_training"]
+    for name in plain.table.colnames:
+        assert list(part.table[name]) == list(plain.table[name])
+    X, _ = sample_arrays(part.sample)
+    detector, sets = (doubting_model.extras[name] for name in ("novelty", "prediction_sets"))
+    assert_allclose(part.table["novelty"], detector.novelty(X, np.asarray(part.sample["ivar"])))
+    assert list(part.table["unlike_training"]) == list(part.table["novelty"] > 1)
+    inside = sets.predict(model.estimator.predict_log_proba(X))
+    for types, row in zip(part.table["prediction_set"], inside):
+        names = types.split("|") if types else []
+        assert sorted(names) == sorted(sets.classes_[row])
+        assert names == [name for name in AGN_TYPES if name in names]
+
+
+def test_a_wrong_redshift_is_doubted(doubting_model):
+    spectra, _ = simulate_survey(n_type1=0, n_intermediate=0, n_type2=10, random_state=2)
+    for spectrum in spectra[:5]:
+        spectrum.redshift += 0.02
+    (part,) = classify_spectra(spectra, doubting_model)
+    assert list(part.table["unlike_training"]) == [True] * 5 + [False] * 5
+
+
+def test_doubts_of_chunks_are_joined(doubting_model, spectra):
+    spectra = [Rejected("x", "x.fits", "broken"), *spectra[:3]]
+    parts = list(classify_spectra(spectra, doubting_model, chunk_size=1))
+    assert len(parts[0].table) == 0
+    table, _ = join_parts(parts, doubting_model, run="a")
+    (whole,) = classify_spectra(spectra, doubting_model)
+    assert list(table["prediction_set"]) == list(whole.table["prediction_set"])
+    assert_allclose(table["novelty"], whole.table["novelty"])
+    assert table["unlike_training"].dtype == bool
+
+
+def test_doubts_are_counted():
+    table = Table(
+        {"prediction_set": ["type 1", "type 1|type 2", "", "type 2"], "unlike_training": [True] * 4}
+    )
+    several = "1 may well be of more than one type, 1 are typical of none."
+    assert describe_doubts(table) == [several, "4 spectra are unlike anything the model was trained on."]
+    assert describe_doubts(table[:1])[1] == "1 spectrum is unlike anything the model was trained on."
+    table["unlike_training"] = False
+    assert describe_doubts(table)[1] == "0 spectra are unlike anything the model was trained on."
+    assert describe_doubts(table["prediction_set", "unlike_training"][:0])[0].startswith("0 may")
+    assert describe_doubts(Table({"name": ["x"]})) == []
