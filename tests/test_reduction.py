@@ -9,16 +9,14 @@ from agn_helpers.files import OutputError
 from agn_helpers.lines import LINES
 from agn_helpers.reduction import (
     PAPER_GRID,
-    continuum_level,
     read_sample,
     reduce_spectra,
-    reduce_spectrum,
-    resample_flux,
     sample_arrays,
     sample_grid,
     shared_grid,
     write_sample,
 )
+from agn_helpers.rest_frame import continuum_level, reduce_spectrum, resample_flux
 from agn_helpers.spectra import ObservedSpectrum, Rejected
 
 SDSS = 10 ** np.arange(3.5797, 3.9650, 1e-4)

@@ -10,7 +10,7 @@ from agn_helpers.errors import AgnError
 from agn_helpers.lines import LINES
 from agn_helpers.noise import estimate_noise
 from agn_helpers.population import draw_objects
-from agn_helpers.reduction import PAPER_GRID, reduce_spectrum
+from agn_helpers.rest_frame import PAPER_GRID, reduce_spectrum
 from agn_helpers.spectra import ObservedSpectrum, read_spectrum, write_spec_lite
 from agn_helpers.stellar import POPULATIONS, population_templates
 from agn_helpers.synthetic import render_objects, simulate_survey
