@@ -7,7 +7,7 @@ from typing import NamedTuple
 from astropy.table import Table
 
 from .errors import AgnError
-from .files import write_table
+from .files import whole_file, write_table
 
 
 class RunFolders(NamedTuple):
@@ -91,12 +91,43 @@ def need_file(path, *, written_by):
     return path
 
 
-def write_frame(frame, path, *, survey):
-    """Write a DataFrame, its index first, as a table whose last column says which survey it was made from.
+def write_frame(frame, path, *, survey, shown=None):
+    """Write a DataFrame, its index first, for machines and for a paper.
+
+    The table at `path` has a last column that says which survey it was made from; the LaTeX file beside it,
+    of the same name with the suffix .tex, says so in a comment and needs the package booktabs.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns in one level.
+    path : path
+        Its suffix says the format, see `agn_helpers.files.write_table`.
+    survey : str
+        Where the spectra come from.
+    shown : pandas.DataFrame, optional
+        What the LaTeX file shows instead of `frame`, e.g. its numbers as text; columns in one or two levels.
 
     Raises
     ------
     OutputError
-        For a suffix that stands for no table, or where the file cannot be written.
+        For a suffix that stands for no table, or where a file cannot be written.
     """
     write_table(Table.from_pandas(frame.reset_index().assign(survey=survey)), path)
+    shown = frame if shown is None else shown
+    with whole_file(Path(path).with_suffix(".tex")) as temporary:
+        temporary.write_text(f"% survey = {' '.join(survey.split())}\n{_format_latex(shown)}", encoding="utf-8")
+
+
+def _format_latex(frame):
+    # The names of the index stand in the line of the columns' own names, not of their groups.
+    table = frame.reset_index(col_level=-1) if frame.columns.nlevels > 1 else frame.reset_index()
+    style = table.style.hide(axis="index").format(_format_cell, escape="latex")
+    style = style.format_index(escape="latex", axis="columns")
+    n_names = frame.index.nlevels
+    column_format = "l" * n_names + "r" * (table.shape[1] - n_names)
+    return style.to_latex(hrules=True, column_format=column_format, multicol_align="c")
+
+
+def _format_cell(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
