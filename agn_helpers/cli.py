@@ -1,11 +1,12 @@
 """The command line: `agn reproduce` and `agn classify`; thin, the work is done elsewhere.
 
-Exit codes: 0 all went well; 1 an error, nothing new under a final name; 2 a wrong command line; 3 some files
-were rejected and the others classified; 130 interrupted (Ctrl-C).
+Exit codes: 0 all went well; 1 an error, no half-written file under a final name; 2 a wrong command line;
+3 some files were rejected and the others classified; 130 interrupted (Ctrl-C).
 """
 
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -70,8 +71,18 @@ def find_project():
     return here
 
 
+def _print_version(wanted: bool):
+    if wanted:
+        print(metadata.version("agn-helpers"))
+        raise typer.Exit
+
+
 @app.callback()
-def _explain_program():
+def _explain_program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop.")
+    ] = False,
+):
     """Which parts of a galaxy's spectrum made a classifier call it a type 1, type 2 or intermediate AGN?"""
 
 
@@ -197,10 +208,12 @@ def classify(
 
     table, rejected = join_parts(parts, model, run=run)
     rejected_path = output.with_name(f"{output.stem}_rejected{output.suffix}")
-    write_table(rejected, rejected_path)
     if not len(table):
-        raise AgnError(f"no spectrum could be classified; the reasons are in {rejected_path}.")
+        write_table(rejected, rejected_path)
+        left = f" {output} is of an earlier call." if output.exists() else ""
+        raise AgnError(f"no spectrum could be classified; the reasons are in {rejected_path}.{left}")
     write_table(table, output)
+    write_table(rejected, rejected_path)
     counts = ", ".join(
         f"{(table['predicted'] == name).sum()} {name}" for name in ("type 1", "intermediate", "type 2")
     )

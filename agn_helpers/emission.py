@@ -2,7 +2,7 @@
 
 Ratios of narrow lines follow from case B recombination and atomic physics where they are fixed
 (Storey & Hummer 1995; Osterbrock & Ferland 2006); those that vary from object to object are drawn
-in `agn_helpers.synthetic`.
+in `agn_helpers.population`.
 """
 
 from dataclasses import dataclass
@@ -31,17 +31,17 @@ _NARROW_LINES = (
     (LINES["HeII4686"].wavelength, "HeII", 1.0), (5413.02, "HeII", 0.08), (3204.03, "HeII", 0.40),
     (4712.69, "ArIV", 1.0), (4741.49, "ArIV", 0.9),
     (4069.75, "SII4072", 0.75), (4077.50, "SII4072", 0.25),
-    (5200.53, "NI", 1.0), (5160.33, "FeVII", 0.5), (5722.30, "FeVII", 0.8), (6088.0, "FeVII", 1.2),
+    (5200.53, "NI", 1.0), (5160.33, "FeVII", 0.5), (5722.30, "FeVII", 0.8), (6088.7, "FeVII", 1.2),
     (LINES["OI6300"].wavelength, "OI", 1.0), (6365.54, "OI", 0.33),
     (LINES["NII6584"].wavelength, "NII", 1.0), (LINES["NII6548"].wavelength, "NII", 0.327),
     (LINES["SII6716"].wavelength, "SII", 0.54), (LINES["SII6731"].wavelength, "SII", 0.46),
     (7137.77, "ArIII", 1.0), (7321.0, "OIIred", 1.0), (9071.1, "SIII", 1.0), (9533.2, "SIII", 2.5),
 )  # fmt: skip
 
-# Broad lines besides the Balmer series: vacuum Å and ratio to broad Hβ (Vanden Berk et al. 2001, Table 2).
+# Broad lines besides the Balmer series: vacuum Å and ratio to broad Hβ (after Vanden Berk et al. 2001).
 _BROAD_LINES = (
-    (2326.44, 0.15), (2423.0, 0.08), (2796.35, 0.75), (2803.53, 0.60), (3191.0, 0.05),
-    (4472.74, 0.03), (4687.02, 0.09), (5877.25, 0.11), (7067.14, 0.05), (8448.7, 0.12),
+    (2326.44, 0.20), (2423.0, 0.08), (2796.35, 0.95), (2803.53, 0.75), (3191.0, 0.05),
+    (4472.74, 0.03), (4687.02, 0.02), (5877.25, 0.11), (7067.14, 0.05), (8448.7, 0.12),
 )  # fmt: skip
 
 # Optical Fe II: vacuum Å, log gf, upper level (eV), and the sum that the multiplets' group has in
@@ -109,6 +109,8 @@ def _balmer_rows(ratios):
     return [(_BALMER_LIMIT / (1 - 4 / level**2), "H", ratio) for level, ratio in ratios.items()]
 
 
+#: Species whose ratios to narrow Hβ are drawn as published: observed, with the dust in them.
+OBSERVED_RATIOS = ("OII", "NeIII", "OIII", "HeII", "OI", "NII", "SII")
 NARROW_LINES = _line_list(_balmer_rows(_BALMER_RATIOS) + list(_NARROW_LINES))
 BROAD_LINES = _line_list(
     _balmer_rows(_BROAD_BALMER_RATIOS) + [(centre, "H", ratio) for centre, ratio in _BROAD_LINES]

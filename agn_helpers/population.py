@@ -17,6 +17,8 @@ import numpy as np
 from astropy.table import Table
 from scipy import stats
 
+from .lines import LINES
+
 # Natural logarithms of what Vaona et al. measured: median, spread (half the 16-84 % range).
 # Lines are relative to narrow Hβ, widths in km/s, broad Hα as equivalent width in Å.  Ne III, He II and the
 # [O III] wing are moved down from their measured medians for the objects in which they were too faint.
@@ -53,11 +55,11 @@ _CORRELATIONS = (
     (0.48, -0.20, 0.11, 0.16, 0.06, 0.15, 0.03, 0.11, 0.34, -0.22, -0.35, -0.41, 1),
     (0.00, 0.09, 0.07, 0.13, -0.05, -0.08, -0.01, -0.14, 0.28, 0.03, -0.06, -0.13, 0.27, 1),
 )
-# Student's t has the measured tails (5 and 95 %), cut where the largest of the 521 are.
+# The equivalent width of Hβ has longer tails, those of Student's t; all are cut where the largest of 521 are.
 _TAILS, _TAILS_END = stats.t(8), 3.5
 
-# Lines that the catalogue does not list, relative to narrow Hβ: median and spread of the logarithm
-# (Osterbrock & Ferland 2006, table 11.5; Zakamska et al. 2003, AJ 126, 2125).
+# Lines that the catalogue does not list, relative to narrow Hβ, without dust: median and spread of the
+# logarithm (Osterbrock & Ferland 2006, table 11.5; Zakamska et al. 2003, AJ 126, 2125).
 _OTHER_LINES = {
     "HeI": (np.log(0.13), 0.30),
     "OIII4363": (np.log(0.20), 0.60),
@@ -71,6 +73,7 @@ _OTHER_LINES = {
     "SIII": (np.log(0.60), 0.40),
 }
 
+_HBETA = LINES["Hbeta"].wavelength
 _BALMER_RATIO_FREE_OF_DUST = 3.06  # Dong et al. (2008)
 
 
@@ -88,11 +91,11 @@ def _measured_quantities(rng, n):
     values, vectors = np.linalg.eigh(2 * np.sin(np.pi * rank / 6))
     normal = rng.standard_normal((n, size)) @ (vectors * np.sqrt(values.clip(1e-6))).T
     normal /= np.sqrt(((vectors**2) * values.clip(1e-6)).sum(axis=1))
-    unit = _TAILS.ppf(stats.norm.cdf(normal)) / _TAILS.ppf(stats.norm.cdf(1))
-    unit = unit.clip(-_TAILS_END, _TAILS_END)
+    normal[:, 0] = _TAILS.ppf(stats.norm.cdf(normal[:, 0])) / _TAILS.ppf(stats.norm.cdf(1))
+    normal = normal.clip(-_TAILS_END, _TAILS_END)
     return {
         name: np.exp(median + spread * column)
-        for (name, (median, spread)), column in zip(_MEASURED.items(), unit.T)
+        for (name, (median, spread)), column in zip(_MEASURED.items(), normal.T)
     }
 
 
@@ -102,6 +105,8 @@ def _narrow_lines(rng, n):
     # A wing is what is wider than the core; beyond 2500 km/s nobody would call it narrow.
     drawn["fwhm_wing"] = drawn["fwhm_wing"].clip(1.3 * drawn["fwhm_core"], 2500)
     drawn["shift_wing"] = rng.normal(-130, 150, n)
+    # E(B-V) of the catalogue, from narrow Hα / Hβ; 16, 50, 84 %: 0.15, 0.31, 0.51.
+    drawn["ebv_narrow"] = rng.normal(0.31, 0.18, n).clip(0)
     drawn["stellar_sigma"] = drawn["stellar_sigma"].clip(50, 350)
     for name, (median, spread) in _OTHER_LINES.items():
         drawn[name] = _lognormal(rng, np.exp(median), spread, n)
@@ -162,12 +167,13 @@ def _draw_type1(rng, n):
     host = rng.beta(1.0, 9.0, n)
     slope = rng.normal(-1.56, 0.40, n)
     nucleus = 1 - host
-    ew_broad = _lognormal(rng, 70, 0.46, n).clip(12, 250) * nucleus * (4862.68 / 5500) ** slope
+    ew_broad = _lognormal(rng, 70, 0.46, n).clip(12, 250) * nucleus * (_HBETA / 5500) ** slope
     oiii = narrow["OIII_core"] + narrow["OIII_wing"]
     narrow["ew_hbeta"] = ew_oiii * nucleus / oiii
     # Narrow-line regions of quasars are larger and faster than those of Seyfert galaxies.
     narrow["fwhm_core"] *= 1.4
     narrow["fwhm_wing"] *= 1.4
+    narrow["ebv_narrow"] *= 0.3
     narrow.pop("ew_broad_halpha"), narrow.pop("fwhm_broad")
     return (
         narrow
@@ -193,13 +199,14 @@ def _draw_intermediate(rng, n):
     # Fainter broad lines are redder: the catalogue's ratios fall with the equivalent width of broad Hα.
     spread = -0.27 * np.log(ew_halpha / 52) + 0.52 * rng.standard_normal(n)
     ratio = (7.0 * np.exp(spread)).clip(2.6, 40)
+    # The SMC's A(Hβ) - A(Hα) is 1.00 E(B-V).
     reddening = np.log10(ratio / _BALMER_RATIO_FREE_OF_DUST) / 0.4
     ew_broad = (ew_halpha / ratio).clip(0, 120)
     # Hβ is a little broader than Hα (Greene & Ho 2005, ApJ 630, 122, eq. 3).
     halpha = narrow.pop("fwhm_broad").clip(1900, 10500)
     slope = rng.normal(-1.56, 0.40, n)
     # The nucleus has the continuum that an unobscured one with this broad Hβ has.
-    share = ew_broad / (_lognormal(rng, 70, 0.46, n) * (4862.68 / 5500) ** slope)
+    share = ew_broad / (_lognormal(rng, 70, 0.46, n) * (_HBETA / 5500) ** slope)
     return (
         narrow
         | _broad_profile(rng, n, 1070 * (halpha / 1000) ** 1.03)
@@ -211,6 +218,7 @@ def _draw_intermediate(rng, n):
             # At these redshifts the 3 arcsec fibre always holds some of the galaxy.
             "nucleus_share": share.clip(0, 0.75),
             "slope": slope,
+            # Beyond that the ratio is not dust alone but thick or collisionally excited gas.
             "ebv_nucleus": reddening.clip(0, 1.2),
             "ew_broad_hbeta": ew_broad,
             "fe_ii_ratio": _lognormal(rng, 0.4, 0.5, n).clip(0, 2.0),
@@ -254,9 +262,10 @@ def draw_objects(label, n, *, random_state=0):
     -------
     astropy.table.Table
         A row an object.  Equivalent widths (Å) refer to the total continuum at 5500 Å at rest, line names
-        are fluxes relative to narrow Hβ, widths and shifts are in km/s, shares are of the light at 5500 Å,
-        ``continuum_5500`` is in 1e-17 erg/s/cm²/Å, ``fe_ii_ratio`` is Fe II 4434-4684 Å over broad Hβ,
-        ``balmer_continuum`` its height at 3646 Å over the flux of broad Hβ (1/Å).
+        are fluxes relative to narrow Hβ (as observed where the catalogue measures them, else without the
+        dust of ``ebv_narrow``), widths and shifts are in km/s, shares are of the light at 5500 Å,
+        ``continuum_5500`` is in 1e-17 erg/s/cm²/Å, ``fe_ii_ratio`` is the Fe II blend at 4570 Å over broad
+        Hβ, ``balmer_continuum`` the height of that continuum at 3646 Å over broad Hβ (1/Å).
     """
     rng = np.random.default_rng(random_state)
     objects = _DRAW[label](rng, n) | _host(rng, n)

@@ -57,7 +57,7 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
     if near.sum() < _MIN_WINDOW_PIXELS:
         raise ReductionError(
             f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
-            f"rest must be good; got {near.sum()} of {window.sum()}."
+            f"rest must be good; got {near.sum()} of {window.sum()}; leave this spectrum out."
         )
     if normalisation == "pixel":
         level = flux[near][np.argmin(distance[near])]
@@ -68,7 +68,7 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
     else:
         raise ReductionError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
     if not level > 0:
-        raise ReductionError(f"flux at 5100 Å must be positive; got {level:.3g}.")
+        raise ReductionError(f"flux at 5100 Å must be positive; got {level:.3g}; leave this spectrum out.")
     return level
 
 
@@ -104,12 +104,14 @@ def resample_flux(wavelength, flux, ivar, *, grid):
     """
     good = ivar > 0
     if good.sum() < 2:
-        raise ReductionError(f"at least 2 pixels with ivar > 0 are needed; got {good.sum()}.")
+        raise ReductionError(
+            f"at least 2 pixels with ivar > 0 are needed; got {good.sum()}; leave this spectrum out."
+        )
     start, stop = wavelength[good][[0, -1]]
     if start - grid[0] > _MAX_END_GAP or grid[-1] - stop > _MAX_END_GAP:
         raise ReductionError(
             f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
-            f"got {start:.1f} to {stop:.1f} Å."
+            f"got {start:.1f} to {stop:.1f} Å; check the redshift or leave it out."
         )
     edges, grid_edges = _pixel_edges(wavelength), _pixel_edges(grid)
     # Cut the axis at every edge of either: each piece then lies in one pixel and under one grid point.
@@ -130,7 +132,7 @@ def resample_flux(wavelength, flux, ivar, *, grid):
     filled = overlap > 0
     if filled.mean() < _MIN_GRID_SHARE:
         raise ReductionError(
-            f"good pixels must cover at least {_MIN_GRID_SHARE:.0%} of the grid; got {filled.mean():.0%}."
+            f"good pixels must cover at least {_MIN_GRID_SHARE:.0%} of the grid; got {filled.mean():.0%}; leave it out."
         )
     resampled = np.interp(grid, grid[filled], total(length * flux[pixel])[filled] / overlap[filled])
     # Right for each point; the covariance of two points that share a pixel is not kept.
@@ -158,7 +160,9 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
             "or as an option."
         )
     if not np.any(spectrum.ivar > 0):
-        raise ReductionError("at least one pixel must have ivar > 0; all are masked.")
+        raise ReductionError(
+            "at least one pixel must have ivar > 0; all are masked; leave this spectrum out."
+        )
     wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
     ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
     # Only what the grid and the window at 5100 Å can touch.
@@ -168,7 +172,7 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     if part.stop - part.start < 3:
         raise ReductionError(
             f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
-            f"got {wavelength[0]:.1f} to {wavelength[-1]:.1f} Å."
+            f"got {wavelength[0]:.1f} to {wavelength[-1]:.1f} Å; check the redshift or leave it out."
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
     resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)

@@ -186,7 +186,9 @@ def read_spectrum(path, *, redshift=None, label=None):
     if fields is None:
         fields = read_with_specutils(path)
     if not np.isfinite(fields["flux"]).any():
-        raise SpectrumError(f"{path} must have finite flux; all of it is NaN or infinite.")
+        raise SpectrumError(
+            f"{path} must have finite flux; all of it is NaN or infinite; get the file again."
+        )
     fields = {"name": name_of(path), **fields, "meta": {"file": str(path), **fields["meta"]}}
     return _make_spectrum(fields, redshift=redshift, label=label)
 
@@ -211,7 +213,9 @@ def _read_content(path):
         raise SpectrumError(f"{path} is empty; get the file again.")
     for magic, what in _NOT_SPECTRA.items():
         if content.startswith(magic):
-            raise SpectrumError(f"{path} must be a spectrum; it is {what}.")
+            raise SpectrumError(
+                f"{path} must be a spectrum; it is {what}; get the file again or leave it out."
+            )
     return content
 
 

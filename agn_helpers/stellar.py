@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 #: The columns of `population_templates`: 0.1 Gyr, 1 Gyr and three kinds of 10 Gyr.
 POPULATIONS = ("young", "adult", "old", "old metal-poor", "old Mg-enhanced")
 
-# Pseudo-continuum (above the absorption features) per Å, 1 at 5500 Å.
+# Pseudo-continuum (above the absorption features) per Å, about 1 at 5500 Å.
 _CONTINUUM = np.array(
     [  # Å, young, adult, old
         (1990, 1.60, 0.22, 0.03),
@@ -139,7 +139,7 @@ def population_templates(wavelength):
     Returns
     -------
     (5, n_pixels) array
-        Flux density per Å, 1 for the pseudo-continuum at 5500 Å.
+        Flux density per Å, within 2 % of 1 for the pseudo-continuum at 5500 Å.
     """
     continua = [
         np.exp(PchipInterpolator(np.log(_CONTINUUM[:, 0]), np.log(column))(np.log(wavelength)))

@@ -15,6 +15,7 @@ from .emission import (
     BROAD_LINES,
     FE_II_LINES,
     NARROW_LINES,
+    OBSERVED_RATIOS,
     balmer_continuum,
     calzetti_extinction,
     fe_ii_humps,
@@ -143,6 +144,9 @@ def _narrow_weights(single):
     oiii = single["OIII_core"] + single["OIII_wing"]
     ratios = single | {"H": np.ones_like(oiii), "OIII": oiii}
     total = single["ew_hbeta"] * np.concatenate([ratios[name] for name in NARROW_LINES.species], axis=1)
+    dust = calzetti_extinction(NARROW_LINES.wavelength.astype(np.float32), single["ebv_narrow"])
+    dust /= calzetti_extinction(np.float32(LINES["Hbeta"].wavelength), single["ebv_narrow"])
+    total *= np.where(np.isin(NARROW_LINES.species, OBSERVED_RATIOS), 1, dust)
     share = [_WING_SHARE.get(name, _WING_SHARE_OF_OTHERS) for name in NARROW_LINES.species]
     wing = single["OIII_wing"] / oiii * np.array(share, dtype=np.float32)
     return total * (1 - wing), total * wing

@@ -8,8 +8,8 @@ from .rest_frame import PAPER_GRID
 _PIXEL = 1e-4 * np.log(10)  # in ln λ
 _END_JITTER = 5  # pixels by which the ends of spectra vary from plate to plate
 
-# Noise per pixel of SDSS-I spectra against observed wavelength (Å), relative to 5400-6800 Å, between the
-# sky's emission lines; medians of archive spectra, in keeping with York et al. (2000, AJ 120, 1579).
+# Noise per pixel against observed wavelength (Å), relative to 5400-6800 Å, between the sky's emission lines:
+# medians of ivar in 55 public SDSS-I spectra (spectrograph: York et al. 2000, AJ 120, 1579).
 _NOISE_CURVE = np.array(
     [
         (3780, 4.30), (3810, 3.85), (3850, 3.27), (3900, 2.94), (4000, 2.43), (4200, 1.86), (4500, 1.52),
@@ -103,7 +103,7 @@ def observe_objects(objects, wavelength, flux, *, random_state):
 
 def _bad_pixels(rng, n_pixels):
     """Indices of masked pixels: a few cosmic rays, now and then a bad column."""
-    lengths = np.append(rng.integers(1, 6, rng.poisson(4)), rng.integers(8, 18, rng.binomial(1, 0.05)))
+    lengths = np.append(rng.integers(1, 6, rng.poisson(4)), rng.integers(8, 14, rng.binomial(1, 0.05)))
     starts = rng.integers(0, n_pixels, lengths.size)
     bad = np.concatenate([np.arange(start, start + length) for start, length in zip(starts, lengths)] or [[]])
     return bad[bad < n_pixels].astype(int)

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, check_X_y
 
 from .checks import encode_classes
 from .classifier import ProbabilisticSVC
+from .errors import AgnError
 from .grid import grid_paths, make_folds, refined_paths, score_paths
 from .metrics import score_predictions
 
@@ -72,7 +73,7 @@ def split_sample(y, *, random_state=0, stratified=False):
     n_train, n_validation = round(0.64 * len(y)), round(0.16 * len(y))
     n_test = len(y) - n_train - n_validation
     if min(n_train, n_validation, n_test) < 1:
-        raise ValueError(f"a sample to split needs at least 5 rows; got {len(y)}.")
+        raise AgnError(f"a sample to split needs at least 5 rows; got {len(y)}; add labelled spectra.")
     random_state = check_random_state(random_state)
     if not stratified:
         order = random_state.permutation(len(y))

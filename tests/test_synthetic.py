@@ -96,12 +96,11 @@ def test_lines_have_the_drawn_flux_width_and_place():
             total = np.trapezoid(line, rest[near])
             assert total == pytest.approx(row["ew_hbeta"] * expected, rel=0.02)
             assert np.average(rest[near], weights=line) == pytest.approx(LINES[name].wavelength, abs=0.1)
-        near = np.abs(LINES["OIII5007"].velocity(rest)) < 1400
-        instrument = 299792.458 / 1850
-        expected = 5008.24 / 299792.458 * np.hypot(row["fwhm_core"], instrument)
-        assert fwhm_of(rest[near], spectrum[near] - 1) == pytest.approx(
-            expected, rel=0.05
-        )  # pixels are coarse
+        velocity = LINES["OIII5007"].velocity(rest)
+        near = np.abs(velocity) < 1400
+        variance = np.average(velocity[near] ** 2, weights=spectrum[near] - 1)
+        expected = np.hypot(row["fwhm_core"], 299792.458 / 1850) / np.sqrt(8 * np.log(2))
+        assert np.sqrt(variance) == pytest.approx(expected, rel=0.02)
 
 
 def test_hbeta_comes_back_to_its_rest_wavelength_after_reduction():
@@ -134,11 +133,17 @@ def test_broad_lines_are_as_broad_and_as_strong_as_drawn():
         assert np.trapezoid(spectrum[near], rest[near]) == pytest.approx(row["ew_broad_hbeta"], rel=0.05)
 
 
-def test_iron_has_its_three_humps_and_the_unit_it_is_drawn_in():
-    blend = (FE_II_LINES.wavelength > 4434) & (FE_II_LINES.wavelength < 4740)
-    assert FE_II_LINES.ratio[blend].sum() == pytest.approx(1, abs=0.05)
-    centre = np.average(FE_II_LINES.wavelength[blend], weights=FE_II_LINES.ratio[blend])
-    assert centre == pytest.approx(4570, abs=25)  # known as the λ4570 blend
+def test_iron_has_its_two_optical_blends_in_the_unit_it_is_drawn_in():
+    def band(low, high):
+        inside = (FE_II_LINES.wavelength > low) & (FE_II_LINES.wavelength < high)
+        centre = np.average(FE_II_LINES.wavelength[inside], weights=FE_II_LINES.ratio[inside])
+        return FE_II_LINES.ratio[inside].sum(), centre
+
+    # The blends known as λ4570 and λ5250, of similar strength in I Zw 1 (Boroson & Green 1992).
+    (blue, blue_centre), (red, red_centre) = band(4434, 4684), band(5150, 5400)
+    assert blue == pytest.approx(1, abs=0.05)
+    assert blue_centre == pytest.approx(4570, abs=25) and red_centre == pytest.approx(5250, abs=40)
+    assert 0.8 < red / blue < 1.3
 
 
 def test_extinction_laws():
@@ -175,7 +180,8 @@ def test_spectra_look_like_sdss_files(survey):
         assert 3780 < spectrum.wavelength[0] < 3815 and 9190 < spectrum.wavelength[-1] < 9260
         assert spectrum.label == row["label"] and spectrum.meta["survey"] == "synthetic"
         assert abs(spectrum.redshift - row["redshift"]) < 3e-3
-        assert 0 < np.mean(spectrum.ivar == 0) < 0.03 or np.all(spectrum.ivar > 0)
+        assert np.mean(spectrum.ivar == 0) < 0.03
+    assert np.mean([np.any(spectrum.ivar == 0) for spectrum in spectra]) > 0.9
     z = truth["redshift"]
     assert z[truth["label"] == "type 1"].min() >= 0.4 and z[truth["label"] == "type 1"].max() <= 0.75
     assert z[truth["label"] != "type 1"].min() >= 0.02 and z[truth["label"] != "type 1"].max() <= 0.1
@@ -238,7 +244,14 @@ def test_intermediate_objects_have_the_measured_distributions(shared):
         ours = np.quantile(drawn[name], [0.16, 0.5, 0.84])
         theirs = np.quantile(values, [0.16, 0.5, 0.84])
         np.testing.assert_allclose(np.log(ours), np.log(theirs), atol=0.25, err_msg=name)
-    # A broad Hβ is measured in 63 % of them; those above the limit fitted with the ratio's distribution.
+    # Narrow Hα / Hβ, which only case B and the drawn dust decide.
+    dust = calzetti_extinction(np.array([6564.6, 4862.7]), np.array(drawn["ebv_narrow"])[:, None])
+    ours = np.quantile(2.95 * dust[:, 0] / dust[:, 1], [0.16, 0.5, 0.84])
+    np.testing.assert_allclose(
+        ours, np.quantile(measured["halpha_narrow_ratio"], [0.16, 0.5, 0.84]), rtol=0.1
+    )
+    # A broad Hβ is measured in 63 % of them.  The limit was fitted together with the ratio's distribution,
+    # so the share is partly put in; the strengths of the detected ones are not.
     limit = 4.4 * np.exp(0.92 * np.random.default_rng(0).standard_normal(len(drawn)))
     seen = drawn["ew_broad_hbeta"] > limit
     assert seen.mean() == pytest.approx(np.mean(~measured["hbeta_broad_ratio"].mask), abs=0.05)
