@@ -132,7 +132,8 @@ def resample_flux(wavelength, flux, ivar, *, grid):
     filled = overlap > 0
     if filled.mean() < _MIN_GRID_SHARE:
         raise ReductionError(
-            f"good pixels must cover at least {_MIN_GRID_SHARE:.0%} of the grid; got {filled.mean():.0%}; leave it out."
+            f"good pixels must cover at least {_MIN_GRID_SHARE:.0%} of the grid; got {filled.mean():.0%}; "
+            "leave this spectrum out."
         )
     resampled = np.interp(grid, grid[filled], total(length * flux[pixel])[filled] / overlap[filled])
     # Right for each point; the covariance of two points that share a pixel is not kept.

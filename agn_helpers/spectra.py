@@ -105,7 +105,7 @@ class ObservedSpectrum:
             self.ivar = np.where(bad, 0, self.ivar)
         if not -1 < self.redshift < np.inf and not np.isnan(self.redshift):
             rule = "greater than -1" if self.redshift < 0 else "finite, or NaN where unknown"
-            raise SpectrumError(f"redshift must be {rule}; got {self.redshift:g} for {file}.")
+            raise SpectrumError(f"redshift must be {rule}; got {self.redshift:g} for {file}; correct it.")
         if self.label is not None and self.label not in AGN_TYPES:
             types = ", ".join(AGN_TYPES)
             raise SpectrumError(f"label must be one of {types}; got {self.label!r} for {file}.")

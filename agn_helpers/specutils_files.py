@@ -36,8 +36,8 @@ def read_with_specutils(path):
     except Exception as error:  # Thirty readers raise whatever they like.
         reason = str(error).strip().split("\n")[0]
         raise SpectrumError(
-            f"{path} must be an SDSS spectrum, text or what specutils can read ({reason}); get the file again, "
-            "or read it in Python and pass it to from_specutils."
+            f"{path} must be an SDSS spectrum, text or what specutils can read ({reason}); "
+            "get the file again, or read it in Python and pass it to from_specutils."
         ) from error
     try:
         return take_from_specutils(spectrum)
