@@ -116,7 +116,9 @@ def write_frame(frame, path, *, survey, shown=None):
     write_table(Table.from_pandas(frame.reset_index().assign(survey=survey)), path)
     shown = frame if shown is None else shown
     with whole_file(Path(path).with_suffix(".tex")) as temporary:
-        temporary.write_text(f"% survey = {' '.join(survey.split())}\n{_format_latex(shown)}", encoding="utf-8")
+        temporary.write_text(
+            f"% survey = {' '.join(survey.split())}\n{_format_latex(shown)}", encoding="utf-8"
+        )
 
 
 def _format_latex(frame):

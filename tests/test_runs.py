@@ -43,3 +43,37 @@ def test_tables_say_which_survey_they_are_made_from(tmp_path):
     back = pd.read_csv(tmp_path / "table.csv", index_col="type")
     assert (back["survey"] == "synthetic").all()
     pd.testing.assert_frame_equal(back[["f_score"]], frame, check_index_type=False)
+
+
+def test_tables_are_written_for_a_paper_too(tmp_path):
+    frame = pd.DataFrame(
+        {"f_score": [0.91234, 1e-5], "n": [3, 4]}, index=pd.Index(["50 %", "a_b"], name="type")
+    )
+    write_frame(frame, tmp_path / "table.csv", survey="synthetic")
+    assert (tmp_path / "table.tex").read_text() == "\n".join(
+        [
+            "% survey = synthetic",
+            r"\begin{tabular}{lrr}",
+            r"\toprule",
+            r"type & f\_score & n \\",
+            r"\midrule",
+            r"50 \% & 0.9123 & 3 \\",
+            r"a\_b & 1e-05 & 4 \\",
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def test_what_a_paper_shows_may_differ_from_the_numbers(tmp_path):
+    frame = pd.DataFrame({"f": [0.9]}, index=pd.Index(["rbf"], name="kernel"))
+    shown = pd.DataFrame({("F", "here"): ["0.9 ± 0.1"], ("F", "paper"): ["0.91"]}, index=frame.index)
+    write_frame(frame, tmp_path / "table.csv", survey="one\nline")
+    write_frame(frame, tmp_path / "table.csv", survey="one\nline", shown=shown)
+    assert pd.read_csv(tmp_path / "table.csv")["f"].tolist() == [0.9]
+    lines = (tmp_path / "table.tex").read_text().splitlines()
+    assert lines[0] == "% survey = one line"
+    assert lines[3:5] == [r" & \multicolumn{2}{c}{F} \\", r"kernel & here & paper \\"]
+    assert r"rbf & 0.9 ± 0.1 & 0.91 \\" in lines
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table.csv", "table.tex"]
