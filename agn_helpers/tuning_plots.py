@@ -50,6 +50,8 @@ def plot_search(results, name, *, paper=None, depth=0.25, ax=None):
     top = results["mean_test_score"].max()
     results = results[results["name"] == name]
     results = results.assign(cost=effective_cost(results["param_C"], results["param_gamma"], name))
+    # First, lest limits be found on a linear scale.
+    ax.set_xscale("log")
     for scaled, part in results.groupby("scaled"):
         colour, line, marker = _SCALINGS[bool(scaled)]
         grid = part[part["round"] == 0].sort_values("mean_test_score").groupby("cost").last()
@@ -65,8 +67,9 @@ def plot_search(results, name, *, paper=None, depth=0.25, ax=None):
     if paper is not None:
         cost = effective_cost(paper["C"], paper["gamma"], name)
         ax.axvline(cost, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0, label="the paper's")
+    if results["cost"].nunique() == 1:
+        ax.set_xlim(results["cost"].iloc[0] / 30, results["cost"].iloc[0] * 30)
     ax.set(
-        xscale="log",
         ylim=(max(top - depth, 0), min(top + 0.12 * depth, 1.005)),
         xlabel=_COST_LABELS.get(name, "$C$"),
         ylabel="F (mean over types)",

@@ -94,7 +94,7 @@ def test_every_figure_cell_is_followed_by_what_to_notice(path):
             assert any("What to notice" in source for source in after[:1]), cell.source
 
 
-SMALL = {"n_type1": 40, "n_intermediate": 40, "n_type2": 60, "random_state": 1}
+SMALL = {"n_type1": 40, "n_intermediate": 40, "n_type2": 60, "random_state": 1, "n_fits": 1, "n_draws": 2}
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,12 @@ def test_the_line_of_rbf_is_the_best_of_all_gammas():
         assert score == grid.loc[grid["param_C"] == C, "mean_test_score"].max()
 
 
+def test_a_single_value_stands_in_the_middle():
+    ax = plot_search(RESULTS[RESULTS["round"] == 0][:1], "linear")
+    low, high = ax.get_xlim()
+    assert low > 0 and np.sqrt(low * high) == pytest.approx(0.01)
+
+
 def test_all_kernels_share_one_f_axis():
     limits = {plot_search(RESULTS, name).get_ylim() for name in TUNED_KERNELS}
     assert len(limits) == 1
