@@ -16,7 +16,9 @@ import agn_helpers
 from .conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = PROJECT["optional-dependencies"]
+# Extras that pyproject.toml keeps out of the common environment, and why.
+LEFT_OUT = {"desi", "torch"}
+EXTRAS = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in LEFT_OUT}
 REQUIRED = [Requirement(line) for lines in (PROJECT["dependencies"], *EXTRAS.values()) for line in lines]
 LOCK = (ROOT / "requirements.lock").read_text().splitlines()
 
