@@ -1,6 +1,7 @@
 """t-SNE maps of spectra, and new spectra on an old map."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import openTSNE
@@ -38,6 +39,7 @@ def embed_spectra(
     *,
     perplexity=50,
     standardise=True,
+    n_components=None,
     initialisation="pca",
     random_state=0,
     name=None,
@@ -58,6 +60,9 @@ def embed_spectra(
         Effective number of neighbours; the paper shows 5 to 50.
     standardise : bool
         Whether to bring each wavelength to mean 0 and standard deviation 1 first.
+    n_components : int, optional
+        Measure distances between this number of principal components instead of all wavelengths, which
+        leaves most of the noise out.
     initialisation : {"pca", "random"}
         Start from the two principal components, which keeps large structure in place (Kobak & Berens
         2019), or from random places, which shows what of the map is an accident of its start.
@@ -83,6 +88,7 @@ def embed_spectra(
         X,
         [perplexity],
         standardise=standardise,
+        n_components=n_components,
         initialisation=initialisation,
         random_state=random_state,
         name=name,
@@ -97,6 +103,7 @@ def embed_perplexities(
     perplexities,
     *,
     standardise=True,
+    n_components=None,
     initialisation="pca",
     random_state=0,
     name=None,
@@ -112,7 +119,7 @@ def embed_perplexities(
     ----------
     perplexities : sequence of float
         At least one.
-    X, standardise, initialisation, random_state, name, meta, n_jobs :
+    X, standardise, n_components, initialisation, random_state, name, meta, n_jobs :
         As in `embed_spectra`.
 
     Returns
@@ -136,9 +143,14 @@ def embed_perplexities(
             )
     if initialisation not in ("pca", "random"):
         raise AgnError(f"initialisation must be 'pca' or 'random'; got {initialisation!r}.")
+    if n_components is not None and not 2 <= n_components <= min(X.shape):
+        raise AgnError(
+            f"n_components must be from 2 to {min(X.shape)}, the smaller of the numbers of spectra and "
+            f"wavelengths; got {n_components}."
+        )
     if n_jobs is None:
         n_jobs = -1 if len(X) >= _FEWEST_FOR_THREADS else 1
-    blank = SpectrumMap(np.empty((0, 2)), X, name, 0.0, bool(standardise), random_state)
+    blank = SpectrumMap(np.empty((0, 2)), X, name, 0.0, bool(standardise), random_state, n_components)
     scaled = blank.scale(X)
     if initialisation == "pca":
         start = openTSNE.initialization.pca(scaled, random_state=random_state)
@@ -172,9 +184,7 @@ def embed_perplexities(
             ).fit(affinities=affinities, initialization=start.copy())
         )
         centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
-        return SpectrumMap(
-            centred, X, name, float(perplexity), bool(standardise), random_state, dict(meta or {})
-        )
+        return replace(blank, coordinates=centred, perplexity=float(perplexity), meta=dict(meta or {}))
 
     return Parallel(n_jobs=1 if len(perplexities) == 1 else n_jobs, prefer="threads")(
         delayed(embed)(perplexity) for perplexity in perplexities

@@ -5,7 +5,7 @@ import numpy as np
 
 from .lines import AGN_TYPES
 from .placement import step_aside
-from .plotting import DARK, SINGLE_COLUMN, settle_layout
+from .plotting import DARK, DOUBLE_COLUMN, SINGLE_COLUMN, settle_layout
 
 
 def map_size(spectrum_map, width):
@@ -14,7 +14,7 @@ def map_size(spectrum_map, width):
     return width, width * min(extent[1] / extent[0], 1.0) + 0.8
 
 
-def plot_map(spectrum_map, y, *, alpha=0.65, ax=None):
+def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
     """Draw a map with every spectrum in its type's colour and marker.
 
     Parameters
@@ -25,6 +25,10 @@ def plot_map(spectrum_map, y, *, alpha=0.65, ax=None):
         Types; "" where unknown.
     alpha : float
         Opacity; low where something else is drawn on top.
+    size : float
+        Area of a marker in square points.
+    legend : bool
+        Whether to name the types, with their numbers, below the map.
 
     Returns
     -------
@@ -37,8 +41,108 @@ def plot_map(spectrum_map, y, *, alpha=0.65, ax=None):
         if len(x_y):
             colour, marker = (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else ("#bbbbbb", ".")
             label = f"{name or 'unknown'} ({len(x_y)})"
-            ax.scatter(*x_y.T, s=7, color=colour, marker=marker, alpha=alpha, linewidth=0, label=label)
-    _set_map_axes(ax, spectrum_map)
+            ax.scatter(*x_y.T, s=size, color=colour, marker=marker, alpha=alpha, linewidth=0, label=label)
+    set_map_axes(ax, spectrum_map)
+    return _add_legend(ax) if legend else ax
+
+
+def plot_map_panels(maps, y, *, columns=3):
+    """Draw several maps of the same spectra on a page, with one legend.
+
+    Parameters
+    ----------
+    maps : sequence of SpectrumMap
+        Of the same spectra, e.g. at several perplexities.
+    y : (n_spectra,) array of str
+        Types; "" where unknown.
+    columns : int
+        Maps side by side.
+
+    Returns
+    -------
+    Figure
+    """
+    width = DOUBLE_COLUMN / columns
+    # The height of a title is all that a panel needs besides its map.
+    heights = [
+        max(map_size(spectrum_map, width)[1] for spectrum_map in maps[first : first + columns]) - 0.5
+        for first in range(0, len(maps), columns)
+    ]
+    figure, axes = plt.subplots(
+        len(heights),
+        columns,
+        figsize=(DOUBLE_COLUMN, sum(heights) + 0.5),
+        height_ratios=heights,
+        squeeze=False,
+    )
+    for ax in axes.flat[len(maps) :]:
+        ax.set_axis_off()
+    for ax, spectrum_map in zip(axes.flat, maps):
+        plot_map(spectrum_map, y, size=3.5, legend=False, ax=ax)
+        ax.set_title(f"perplexity {spectrum_map.perplexity:g}")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        title=f"t-SNE, {maps[0].scale_name}",
+        ncols=len(labels),
+        markerscale=2.2,
+        handletextpad=0.1,
+    )
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
+    return figure
+
+
+def plot_decision(spectrum_map, estimator, *, ax):
+    """Shade the plane of a map by the type that a classifier of places would predict there.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map, drawn already: its limits are used.
+    estimator : fitted classifier
+        Of places on the map, with ``classes_`` and ``predict_proba``.
+    ax : Axes
+        With the map.
+
+    Returns
+    -------
+    Axes
+    """
+    settle_layout(ax.get_figure(root=True))
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    x, y = np.meshgrid(np.linspace(left, right, 400), np.linspace(bottom, top, 400))
+    probability = estimator.predict_proba(np.column_stack([x.ravel(), y.ravel()]))
+    for column, name in enumerate(estimator.classes_):
+        lead = probability[:, column] - np.delete(probability, column, axis=1).max(axis=1)
+        lead = lead.reshape(x.shape)
+        ax.contourf(x, y, lead, levels=[0, 1], colors=[AGN_TYPES[name].colour], alpha=0.16, zorder=0)
+        ax.contour(x, y, lead, levels=[0], colors=DARK, linewidths=0.6, zorder=3)
+    return ax
+
+
+def mark_on_map(places, *, label, marker, colour, ax):
+    """Mark new spectra on a map that is drawn already.
+
+    Parameters
+    ----------
+    places : (n, 2) array
+        From `agn_helpers.embedding.place_on_map`.
+    label : str
+        What the legend says.
+    marker, colour : str
+        How they look.
+    ax : Axes
+        With the map.
+
+    Returns
+    -------
+    Axes
+    """
+    look = {"s": 26, "color": colour, "edgecolor": DARK, "linewidth": 0.7}
+    ax.scatter(*np.transpose(places), marker=marker, label=label, zorder=4, **look)
     return _add_legend(ax)
 
 
@@ -66,7 +170,7 @@ def plot_map_values(spectrum_map, values, *, label, ax=None):
     bar.solids.set_alpha(1)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
-    _set_map_axes(ax, spectrum_map)
+    set_map_axes(ax, spectrum_map)
     return ax
 
 
@@ -158,12 +262,12 @@ def _add_legend(ax):
     return ax
 
 
-def _set_map_axes(ax, spectrum_map):
+def set_map_axes(ax, spectrum_map):
+    """Give an Axes the looks of a map: equal scales, no ticks, and what was embedded in the title."""
     # Wider limits rather than a smaller box keep maps side by side in line.
     ax.set_aspect("equal", adjustable="datalim")
     # The coordinates of a t-SNE map mean nothing; only neighbourhood does.
     ax.set(xticks=[], yticks=[])
     ax.minorticks_off()
     ax.spines[:].set_visible(False)
-    scale = "standardised" if spectrum_map.standardise else "raw"
-    ax.set_title(f"t-SNE, {scale} flux, perplexity {spectrum_map.perplexity:g}")
+    ax.set_title(f"t-SNE, {spectrum_map.scale_name}, perplexity {spectrum_map.perplexity:g}")

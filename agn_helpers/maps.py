@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.table import Table
+from sklearn.decomposition import PCA
 
 from .errors import AgnError
 from .files import write_table
 
 #: Raised when a map file's columns change meaning; `read_map` refuses other versions.
-MAP_VERSION = 1
+MAP_VERSION = 2
 
 
 @dataclass
@@ -30,6 +31,8 @@ class SpectrumMap:
         True where each wavelength was brought to mean 0 and standard deviation 1 (the paper's eq. A.1).
     random_state : int
         Seed of the initialisation and the neighbour search.
+    n_components : int or None
+        Principal components between which distances are measured; None for all wavelengths.
     meta : dict
         Anything else worth keeping, e.g. ``survey``.
     """
@@ -40,10 +43,32 @@ class SpectrumMap:
     perplexity: float
     standardise: bool
     random_state: int
+    n_components: int | None = None
     meta: dict = field(default_factory=dict)
+    _axes: PCA | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def scale_name(self):
+        """What its distances are measured between, in words."""
+        name = "standardised" if self.standardise else "raw"
+        return name if self.n_components is None else f"{name}, {self.n_components} components"
 
     def scale(self, X):
-        """Bring spectra (n, n_grid) onto the scale on which this map measures distances; float32."""
+        """Bring spectra (n, n_grid) onto the scale on which this map measures distances.
+
+        Returns
+        -------
+        (n, n_grid) or (n, n_components) float32 array
+        """
+        scaled = self._standardise(X)
+        if self.n_components is None:
+            return scaled
+        if self._axes is None:
+            # The solver of the covariance matrix needs little memory and is the same on every call.
+            self._axes = PCA(self.n_components, svd_solver="covariance_eigh").fit(self._standardise(self.X))
+        return self._axes.transform(scaled).astype(np.float32)
+
+    def _standardise(self, X):
         X = np.asarray(X, dtype=np.float32)
         if not self.standardise:
             return X
@@ -75,6 +100,8 @@ def write_map(spectrum_map, path):
             "perplexity": spectrum_map.perplexity,
             "standardise": spectrum_map.standardise,
             "random_state": spectrum_map.random_state,
+            # FITS headers know no None.
+            "n_components": spectrum_map.n_components or 0,
         },
     )
     write_table(table, path)
@@ -107,5 +134,6 @@ def read_map(path):
         perplexity=meta.pop("perplexity"),
         standardise=meta.pop("standardise"),
         random_state=meta.pop("random_state"),
+        n_components=meta.pop("n_components") or None,
         meta=meta,
     )

@@ -1,6 +1,10 @@
 """Which spectra are nearest to one another: the one search behind maps and their measures."""
 
+import numpy as np
 from openTSNE.affinity import get_knn_index
+from sklearn.neighbors import NearestNeighbors
+
+from .errors import AgnError
 
 #: Up to this number of spectra neighbours are exact; above, random projection trees (annoy) find nearly all.
 MOST_FOR_EXACT = 20_000
@@ -40,3 +44,34 @@ def index_neighbours(scaled, k, *, random_state=0, n_jobs=1):
     """
     method = "exact" if len(scaled) <= MOST_FOR_EXACT else "annoy"
     return get_knn_index(scaled, method, k=k, metric="euclidean", n_jobs=n_jobs, random_state=random_state)
+
+
+def find_neighbours(points, k, *, random_state=0, n_jobs=1):
+    """Rows of the `k` nearest neighbours of each point among the others, nearest first.
+
+    Parameters
+    ----------
+    points : (n_points, n_dimensions) array
+        Spectra as `SpectrumMap.scale` gives them, or places on a map.
+    k : int
+        At least 1 and fewer than there are points.
+    random_state, n_jobs :
+        As in `index_neighbours`.
+
+    Returns
+    -------
+    (n_points, k) array of int
+
+    Raises
+    ------
+    ValueError
+        For another `k`.
+    """
+    points = np.asarray(points)
+    if not 1 <= k < len(points):
+        raise AgnError(f"k must be at least 1 and less than the {len(points)} points; got {k}.")
+    if points.shape[1] == 2:
+        # On a plane a tree is exact and fast at any number of points.
+        return NearestNeighbors(n_neighbors=k, n_jobs=n_jobs).fit(points).kneighbors(return_distance=False)
+    index = index_neighbours(points, k, random_state=random_state, n_jobs=n_jobs)
+    return np.asarray(index.build()[0], dtype=np.intp)

@@ -6,12 +6,23 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.table import Table
 from scipy.spatial import cKDTree
 
-from agn_helpers.embedding import embed_spectra, largest_perplexity, place_on_map, read_map, write_map
+from agn_helpers import embedding, neighbours
+from agn_helpers.embedding import (
+    embed_perplexities,
+    embed_spectra,
+    largest_perplexity,
+    place_on_map,
+    read_map,
+    write_map,
+)
 from agn_helpers.files import write_table
+from agn_helpers.lines import AGN_TYPES
+from agn_helpers.persistence import measure_maps
 
 N_GROUP, N_GRID = 60, 80
 
@@ -61,6 +72,54 @@ def test_the_same_seed_gives_the_same_map_bit_for_bit_in_a_fresh_process_with_ot
     assert run.stdout.strip() == hashlib.sha256(here.coordinates.tobytes()).hexdigest()
 
 
+def test_several_perplexities_at_once_give_the_maps_of_each_alone(groups):
+    together = embed_perplexities(groups[0], [5, 20, 10], n_components=8)
+    for perplexity, spectrum_map in zip([5, 20, 10], together):
+        alone = embed_spectra(groups[0], perplexity=perplexity, n_components=8)
+        assert spectrum_map.perplexity == perplexity
+        np.testing.assert_array_equal(spectrum_map.coordinates, alone.coordinates)
+
+
+def test_another_order_gives_another_map_of_the_same_quality(groups):
+    X, y = groups
+    order = np.random.default_rng(0).permutation(len(X))
+    table = pd.concat(
+        [
+            measure_maps([embed_spectra(X[rows], perplexity=20)], np.array(list(AGN_TYPES))[y[rows]])
+            for rows in (np.arange(len(X)), order)
+        ]
+    )
+    assert np.ptp(table["trustworthiness"]) < 0.005
+
+
+def test_a_random_start_keeps_neighbours_though_not_the_large_structure(groups):
+    pca, random = (
+        embed_spectra(groups[0], perplexity=20, initialisation=start).coordinates
+        for start in ("pca", "random")
+    )
+    assert not np.allclose(pca, random)
+    near = cKDTree(random).query(random, 11)[1][:, 1:]
+    assert (groups[1][near] == groups[1][:, None]).mean() > 0.99
+
+
+def test_distances_between_all_components_are_those_between_all_wavelengths(groups):
+    X = groups[0]
+    full = embed_spectra(X, perplexity=20)
+    rotated = embed_spectra(X, perplexity=20, n_components=X.shape[1])
+    pairs = np.arange(20), np.arange(40, 60)
+    distances = [np.linalg.norm(m.scale(X)[pairs[0]] - m.scale(X)[pairs[1]], axis=1) for m in (full, rotated)]
+    np.testing.assert_allclose(*distances, rtol=1e-4)
+    assert embed_spectra(X, perplexity=20, n_components=3).scale(X).shape == (len(X), 3)
+
+
+def test_more_spectra_than_exact_neighbours_allow_are_mapped_by_approximate_ones(groups, monkeypatch):
+    for module in (embedding, neighbours):
+        monkeypatch.setattr(module, "MOST_FOR_EXACT", 50)
+    coordinates = embed_spectra(groups[0][::2], perplexity=10).coordinates
+    near = cKDTree(coordinates).query(coordinates, 11)[1][:, 1:]
+    assert (groups[1][::2][near] == groups[1][::2, None]).mean() > 0.99
+
+
 def test_units_do_not_matter_to_a_standardised_map(groups, spectrum_map):
     # Powers of two are exact in floating point, so the maps must agree to the bit.
     unit = 2.0 ** np.random.default_rng(0).integers(-6, 6, N_GRID)
@@ -101,7 +160,7 @@ def test_a_map_read_back_places_spectra_as_before(spectrum_map, tmp_path):
     back = read_map(tmp_path / "map.fits")
     assert list(back.name) == list(spectrum_map.name)
     assert back.meta == {"survey": "synthetic"}
-    assert (back.perplexity, back.standardise, back.random_state) == (20, True, 0)
+    assert (back.perplexity, back.standardise, back.random_state, back.n_components) == (20, True, 0, None)
     X_new, _ = make_groups(seed=3)
     np.testing.assert_array_equal(place_on_map(back, X_new[:3]), place_on_map(spectrum_map, X_new[:3]))
 
@@ -128,6 +187,12 @@ def test_bad_spectra_are_refused(groups, spectrum_map):
         embed_spectra(np.vstack([X, X[:1]]), perplexity=20)
     with pytest.raises(ValueError, match="one name for each"):
         embed_spectra(X, perplexity=20, name=["a"])
+    with pytest.raises(ValueError, match="n_components must be from 2 to 80"):
+        embed_spectra(X, perplexity=20, n_components=1)
+    with pytest.raises(ValueError, match="initialisation must be 'pca' or 'random'; got 'spectral'"):
+        embed_spectra(X, perplexity=20, initialisation="spectral")
+    with pytest.raises(ValueError, match="perplexities must hold at least one"):
+        embed_perplexities(X, [])
     with pytest.raises(ValueError, match="grid of 80 wavelengths; got 79"):
         place_on_map(spectrum_map, X[:, 1:])
     broken = X.copy()
