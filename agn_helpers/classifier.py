@@ -2,28 +2,18 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .checks import (
-    check_features,
-    check_parameters,
-    check_weight,
-    encode_classes,
-    encode_target,
-    resolve_gamma,
-)
-from .coupling import couple_pairs, couple_pairs_gradient
+from .checks import check_features, check_parameters, check_weight, encode_classes, resolve_gamma
+from .coupling import couple_pairs
+from .decisions import PairDecisions
 from .gradients import log_proba_gradient
 from .machines import Kernel, train_machines
 
 __all__ = ["ProbabilisticSVC", "log_proba_gradient"]
 
-# Float64 elements of the largest temporary array at prediction: 128 MiB.
-_CHUNK_ELEMENTS = 2**24
 
-
-class ProbabilisticSVC(ClassifierMixin, BaseEstimator):
+class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     """Support vector classifier whose class probabilities are calibrated and differentiable in closed form.
 
     One soft-margin machine a pair of classes (libsvm, through `sklearn.svm.SVC`), a Platt sigmoid a pair,
@@ -174,26 +164,6 @@ class ProbabilisticSVC(ClassifierMixin, BaseEstimator):
             self.support_vectors_ = X[self.support_]
         return self
 
-    def _validate(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-
-    def _chunks(self, X):
-        """Yield slices of X and its decision values (n, n_pairs), a bounded number of rows at a time."""
-        rows = max(1, _CHUNK_ELEMENTS // max(X.shape[1], len(self.support_)))
-        for chunk in gen_batches(len(X), rows):
-            part = X[chunk].astype(np.float64, copy=False)
-            if self._kernel.name == "linear":
-                decision = part @ self.coef_.T
-            elif self._kernel.name == "precomputed":
-                decision = part[:, self.support_] @ self.dual_coef_.T
-            else:
-                decision = self._kernel.matrix(part, self.support_vectors_) @ self.dual_coef_.T
-            yield chunk, part, decision + self.intercept_
-
-    def _log_odds(self, decision):
-        return -(decision * self.sigmoids_[:, 0] + self.sigmoids_[:, 1])
-
     def decision_function(self, X):
         """Scores of the classes, or decision values of the pairs.
 
@@ -209,9 +179,9 @@ class ProbabilisticSVC(ClassifierMixin, BaseEstimator):
             unlike SVC's scores are smooth and agree with `predict`.  For two classes (n_samples,), positive
             for the second: the decision value ("ovo") or the log-odds ("ovr").
         """
-        X = self._validate(X)
+        check_is_fitted(self)
         if self.decision_function_shape == "ovo" or len(self.classes_) == 2:
-            values = np.concatenate([decision for _, _, decision in self._chunks(X)])
+            values = self.pair_decisions(X)
             if self.decision_function_shape == "ovr":
                 values = self._log_odds(values)
             return values if len(self.classes_) > 2 else -values[:, 0]
@@ -233,39 +203,3 @@ class ProbabilisticSVC(ClassifierMixin, BaseEstimator):
         """Labels of the most probable classes, (n_samples,)."""
         most_probable = self.predict_log_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
-
-    def log_proba_gradient(self, X, target=None):
-        """Exact gradient of the log-probability of a class by the features.
-
-        Parameters
-        ----------
-        X : (n_samples, n_features) array
-        target : label, (n_samples,) array of labels, or None
-            The class whose probability is differentiated; None: the predicted class of each sample.
-
-        Returns
-        -------
-        gradient : (n_samples, n_features) array
-            d log p_target / d X.
-
-        Raises
-        ------
-        ValueError
-            For a target that is no class, or a precomputed kernel, which has no features.
-        """
-        X = self._validate(X)
-        if self._kernel.name == "precomputed":
-            raise ValueError("a precomputed kernel has no features to differentiate by; use another kernel.")
-        n_classes = len(self.classes_)
-        wanted = None if target is None else encode_target(target, self.classes_, len(X))
-        gradient = np.empty(X.shape)
-        for chunk, part, decision in self._chunks(X):
-            log_odds = self._log_odds(decision)
-            index = couple_pairs(log_odds, n_classes).argmax(axis=1) if wanted is None else wanted[chunk]
-            by_decision = -self.sigmoids_[:, 0] * couple_pairs_gradient(log_odds, index, n_classes)
-            if self._kernel.name == "linear":
-                gradient[chunk] = by_decision @ self.coef_
-            else:
-                weights = by_decision @ self.dual_coef_
-                gradient[chunk] = self._kernel.gradient(part, self.support_vectors_, weights)
-        return gradient

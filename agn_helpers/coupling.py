@@ -199,8 +199,8 @@ def couple_pairs_gradient(log_odds, target, n_classes):
     ----------
     log_odds : (n, n_pairs) array
         l_ij = log(r_ij / r_ji).
-    target : (n,) int array
-        Index of the class whose log-probability is differentiated.
+    target : (n,) int array or None
+        Index of the class whose log-probability is differentiated; None: the most probable class of each.
     n_classes : int
         At least two.
 
@@ -210,9 +210,9 @@ def couple_pairs_gradient(log_odds, target, n_classes):
         d log p_target / d l_ij.
     """
     log_odds = np.asarray(log_odds, dtype=float)
-    target = np.asarray(target)
     if n_classes == 2:
-        sign = np.where(target == 0, 1.0, -1.0)[:, None]
+        is_first = log_odds[:, 0] >= 0 if target is None else np.asarray(target) == 0
+        sign = np.where(is_first, 1.0, -1.0)[:, None]
         return sign * expit(-sign * log_odds)
     elimination = _Elimination(log_odds, n_classes)
     odds = elimination.solve()
@@ -237,6 +237,8 @@ def couple_pairs_gradient(log_odds, target, n_classes):
     raised = elimination.back(elimination.ones, nothing[:, :1])
     free = (d_multiplier + multiplier * moved.sum(axis=1)) / (1 - multiplier * raised.sum(axis=1))
     change = moved + free[:, None, :] * raised
+    if target is None:
+        target = np.take_along_axis(p, place, axis=1).argmax(axis=1)
     here = place[rows[:, 0], target]
     relative = change[rows[:, 0], here] / p[rows[:, 0], here][:, None]
     return relative - change.sum(axis=1)

@@ -1,110 +1,122 @@
-"""Attributions: how much each wavelength moves the probability of a class."""
+"""Attributions: how much each wavelength moves the probability of a class, by any method."""
+
+import inspect
+from functools import partial
 
 import numpy as np
 from astropy.table import Table
-from sklearn.utils import check_array
-from tqdm import tqdm
 
-from .checks import encode_target
+from .baselines import class_mean, remove_lines
 from .errors import AgnError
 from .files import write_table
+from .lime import lime
+from .path_methods import gradient, gradient_times_input, integrated_gradients
+from .perturbations import finite_difference, occlusion
+from .scores import check_spectra, check_wavelengths, find_target
+from .segments import make_segments
+from .smoothing import smoothgrad
 
-# Below this share of a spectrum's median |flux| a relative step would drown in rounding.
-_SMALLEST_FLUX = 1e-3
-
-
-def finite_difference(estimator, X, *, target=None, step=0.01, of="log_p", batch_size=4096):
-    """Forward difference of a class's probability, one wavelength after the other.
-
-    The saliency map of Peruzzi et al. 2021 (section 4.1): flux f_i is raised by e_i = `step` f_i and the
-    attribution of wavelength i is [log p(f + e_i) - log p(f)] / e_i. Where f_i is nearer to zero than a
-    thousandth of the spectrum's median |flux|, e_i is `step` times that instead.
-
-    Parameters
-    ----------
-    estimator : fitted classifier
-        With ``classes_`` and ``predict_proba``; ``predict_log_proba`` is used where it exists.
-    X : (n_spectra, n_grid) array
-        Spectra, as the estimator takes them.
-    target : str or (n_spectra,) sequence of str, optional
-        Class whose probability is explained; the most probable one of each spectrum by default.
-    step : float
-        Relative size of the step.
-    of : {"log_p", "p"}
-        Differentiate log p, as the paper says, or p, as its published code does.
-    batch_size : int
-        Spectra that are classified at once; it bounds the memory at any number of spectra.
-
-    Returns
-    -------
-    (n_spectra, n_grid) array
-        Attributions in units of 1/flux; positive where more flux raises the target's probability.
-
-    Raises
-    ------
-    ValueError
-        For NaN, an unknown target, an estimator without ``predict_proba``, a step that is not positive,
-        or log p of a class whose probability is zero.
-    """
-    X = check_array(X, dtype=np.float64, input_name="X")
-    column = find_target(estimator, X, target=target)
-    if not (np.isfinite(step) and step > 0):
-        raise AgnError(f"step must be positive; got {step}.")
-    if of not in ("log_p", "p"):
-        raise AgnError(f"of must be 'log_p' or 'p'; got {of!r}.")
-    if batch_size < 1:
-        raise AgnError(f"batch_size must be at least 1; got {batch_size}.")
-
-    start = _score(estimator, X, of)[np.arange(len(X)), column]
-    hopeless = np.flatnonzero(~np.isfinite(start))
-    if len(hopeless):
-        raise AgnError(
-            f"log p has no derivative where p is 0; spectrum {hopeless[0]} has it for target "
-            f"{estimator.classes_[column[hopeless[0]]]!r}. Use of='p' or another target."
-        )
-    floor = _SMALLEST_FLUX * np.median(np.abs(X), axis=1, keepdims=True)
-    steps = step * np.where(np.abs(X) > floor, X, np.where(floor > 0, floor, 1))
-
-    attribution = np.empty(X.shape)
-    # No bar in notebooks, whose pages would keep it.
-    for first in tqdm(range(0, X.size, batch_size), desc="saliency", unit="batch", delay=2, disable=None):
-        rows, pixels = np.divmod(np.arange(first, min(first + batch_size, X.size)), X.shape[1])
-        raised = X[rows]
-        raised[np.arange(len(rows)), pixels] += steps[rows, pixels]
-        score = _score(estimator, raised, of)[np.arange(len(rows)), column[rows]]
-        attribution[rows, pixels] = (score - start[rows]) / steps[rows, pixels]
-    return attribution
+__all__ = [
+    "METHODS",
+    "class_mean",
+    "explain",
+    "find_target",
+    "finite_difference",
+    "gradient",
+    "gradient_times_input",
+    "integrated_gradients",
+    "lime",
+    "make_segments",
+    "occlusion",
+    "remove_lines",
+    "smoothgrad",
+    "write_saliency",
+]
 
 
-def find_target(estimator, X, *, target=None):
-    """Column of ``predict_proba`` that is explained for each spectrum.
+def _with_common_options(method):
+    """Give a method the signature that all of `METHODS` share; what it has no use for is left out."""
+    accepted = inspect.signature(method).parameters
+
+    def attribute(
+        estimator, X, *, grid=None, ivar=None, target=None, baseline=None, random_state=0, **options
+    ):
+        X = check_spectra(estimator, X)
+        if grid is not None:
+            check_wavelengths(grid, X.shape[1])
+        if baseline is None:
+            baseline = partial(remove_lines, grid=grid)
+        common = {
+            "grid": grid,
+            "ivar": ivar,
+            "target": target,
+            "baseline": baseline,
+            "random_state": random_state,
+        }
+        options |= {name: value for name, value in common.items() if name in accepted}
+        result = method(estimator, X, **options)
+        return result[0] if isinstance(result, tuple) else result
+
+    return attribute
+
+
+#: Name -> function (estimator, X, *, grid, ivar, target, baseline, random_state, **options) -> attributions
+#: (n_spectra, n_grid); options are those of the method.
+METHODS = {
+    method.__name__: _with_common_options(method)
+    for method in (
+        gradient,
+        finite_difference,
+        smoothgrad,
+        integrated_gradients,
+        gradient_times_input,
+        occlusion,
+        lime,
+    )
+}
+
+
+def explain(estimator, X, *, method="gradient", grid=None, ivar=None, target=None, random_state=0, **options):
+    """Attributions by a method's name.
 
     Parameters
     ----------
     estimator : fitted classifier
         With ``classes_`` and ``predict_proba``.
     X : (n_spectra, n_grid) array
-        Spectra.
-    target : str or (n_spectra,) sequence of str, optional
-        One class for all or one each; the most probable one of each spectrum by default.
+        Spectra, as the estimator takes them.
+    method : str
+        One of `METHODS`.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å; needed by ``occlusion``, ``lime``, ``gradient_times_input``, and by
+        ``integrated_gradients`` without a `baseline`.
+    ivar : (n_spectra, n_grid) array
+        Needed by ``smoothgrad`` without a `noise_level`.
+    target : label or (n_spectra,) sequence of labels, optional
+        Class whose probability is explained; the most probable one of each spectrum by default.
+    random_state : int, RandomState or None
+    **options
+        Those of the method; ``integrated_gradients`` starts from the spectrum without lines by default.
 
     Returns
     -------
-    (n_spectra,) array of int
+    (n_spectra, n_grid) array
+        In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad`` (its mean), in log p a pixel
+        for the others.
 
     Raises
     ------
     ValueError
-        For an unknown class, another number of them, an estimator without ``predict_proba``.
+        For an unknown method, and as the method does.
     """
-    if not hasattr(estimator, "predict_proba"):
-        raise AgnError(f"the estimator must have predict_proba; {type(estimator).__name__} has none.")
-    if target is None:
-        return np.argmax(estimator.predict_proba(X), axis=1)
-    return encode_target(target, np.asarray(estimator.classes_), len(X))
+    if method not in METHODS:
+        raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
+    return METHODS[method](
+        estimator, X, grid=grid, ivar=ivar, target=target, random_state=random_state, **options
+    )
 
 
-def write_saliency(path, *, name, target, attribution, grid, meta=None):
+def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, meta=None):
     """Write attributions as a FITS table with columns ``name, target, attribution``; whole or not at all.
 
     Parameters
@@ -114,30 +126,35 @@ def write_saliency(path, *, name, target, attribution, grid, meta=None):
     name, target : (n_spectra,) sequences of str
         Which spectrum, and the class whose probability is explained.
     attribution : (n_spectra, n_grid) array
-        In units of 1/flux.
+        In units of 1/flux, written in the precision it has: float32 is enough for maps, and half as large.
     grid : (n_grid,) array
         Rest wavelengths in vacuum Å, equally spaced; its ends go into the header.
+    uncertainty : (n_spectra, n_grid) array, optional
+        Standard deviation of the attribution; a fourth column.
     meta : dict, optional
         Further header entries, e.g. ``survey``.
 
     Raises
     ------
+    ValueError
+        For attributions that do not fit the grid, or an uncertainty of another shape.
     OutputError
         Where `path` does not end in .fits or cannot be written.
     """
+    attribution = np.asarray(attribution)
+    if attribution.ndim != 2:
+        raise AgnError(f"attribution must be (n_spectra, n_grid); got shape {attribution.shape}.")
+    grid = check_wavelengths(grid, attribution.shape[1])
+    if uncertainty is not None and np.shape(uncertainty) != attribution.shape:
+        raise AgnError(
+            f"uncertainty must have the shape of attribution, {attribution.shape}; "
+            f"got {np.shape(uncertainty)}."
+        )
     table = Table(
         {"name": np.asarray(name, dtype=str), "target": np.asarray(target, dtype=str)},
         meta={**(meta or {}), "grid_min": grid[0], "grid_max": grid[-1], "grid_n": len(grid)},
     )
-    table["attribution"] = np.asarray(attribution)
+    table["attribution"] = attribution
+    if uncertainty is not None:
+        table["uncertainty"] = np.asarray(uncertainty)
     write_table(table, path)
-
-
-def _score(estimator, X, of):
-    if of == "p":
-        return estimator.predict_proba(X)
-    # Minus infinity is met by the caller.
-    with np.errstate(divide="ignore"):
-        if hasattr(estimator, "predict_log_proba"):
-            return estimator.predict_log_proba(X)
-        return np.log(estimator.predict_proba(X))

@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from agn_helpers import classifier as classifier_module
+from agn_helpers import decisions
 from agn_helpers import machines as machines_module
 from agn_helpers.classifier import ProbabilisticSVC, log_proba_gradient
 from agn_helpers.coupling import couple_pairs, couple_pairs_gradient, fit_sigmoid
@@ -132,7 +133,7 @@ class TestMachines:
         for options in KERNELS:
             model = ProbabilisticSVC(**options, random_state=0).fit(X, y)
             expected = model.predict_proba(X), model.log_proba_gradient(X, 1)
-            monkeypatch.setattr(classifier_module, "_CHUNK_ELEMENTS", 1000)
+            monkeypatch.setattr(decisions, "_CHUNK_ELEMENTS", 1000)
             assert model.predict_proba(X) == pytest.approx(expected[0], rel=1e-12)
             assert model.log_proba_gradient(X, 1) == pytest.approx(expected[1], rel=1e-9, abs=1e-12)
             monkeypatch.undo()

@@ -7,7 +7,22 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from agn_helpers.classifier import ProbabilisticSVC
-from agn_helpers.saliency import find_target, finite_difference, write_saliency
+from agn_helpers.lime import lime
+from agn_helpers.path_methods import gradient_times_input, integrated_gradients
+from agn_helpers.perturbations import occlusion
+from agn_helpers.saliency import (
+    METHODS,
+    class_mean,
+    explain,
+    find_target,
+    finite_difference,
+    gradient,
+    remove_lines,
+    write_saliency,
+)
+from agn_helpers.smoothing import smoothgrad
+
+from . import toy_spectra
 
 CLASSES = np.array(["intermediate", "type 1", "type 2"])
 
@@ -130,6 +145,21 @@ def test_the_spectra_themselves_are_left_alone(logistic, spectra):
     np.testing.assert_array_equal(X, before)
 
 
+def test_of_the_margin_is_the_difference_of_decision_values(spectra):
+    X, y = spectra
+    # For a linear model the step has no error.
+    two = LogisticRegression().fit(X[y != "type 2"], y[y != "type 2"])
+    np.testing.assert_allclose(
+        finite_difference(two, X[:3], target="type 1", of="margin"), np.tile(two.coef_, (3, 1)), rtol=1e-6
+    )
+    three = LogisticRegression().fit(X, y)
+    rank = np.argsort(-three.predict_proba(X[:3]), axis=1)
+    expected = three.coef_[rank[:, 0]] - three.coef_[rank[:, 1]]
+    np.testing.assert_allclose(finite_difference(three, X[:3], of="margin"), expected, rtol=1e-6, atol=1e-9)
+    with pytest.raises(ValueError, match="a score a class; RandomForestClassifier has none"):
+        finite_difference(RandomForestClassifier(3).fit(X, y), X[:3], of="margin")
+
+
 def test_any_estimator_with_probabilities_will_do(spectra):
     forest = RandomForestClassifier(10, random_state=0).fit(*spectra)
     assert np.isfinite(finite_difference(forest, spectra[0][:3])).all()
@@ -148,14 +178,85 @@ def test_what_cannot_be_explained_is_refused_with_the_reason(logistic, machine, 
         "features": lambda: finite_difference(machine, X[:2, 1:]),
         "must have predict_proba; RidgeClassifier": lambda: finite_difference(RidgeClassifier().fit(X, y), X),
         "step must be positive; got 0": lambda: finite_difference(logistic, X, step=0),
-        "of must be 'log_p' or 'p'": lambda: finite_difference(logistic, X, of="logit"),
+        "of must be 'log_p', 'p' or 'margin'; got 'logit'": lambda: finite_difference(
+            logistic, X, of="logit"
+        ),
         "batch_size must be at least 1": lambda: finite_difference(logistic, X, batch_size=0),
-        "log p has no derivative where p is 0": lambda: finite_difference(
-            forest, X[hopeless], target="intermediate"
+        "log p is minus infinity where p is 0; spectrum 0, .* for target intermediate": lambda: (
+            finite_difference(forest, X[hopeless], target="intermediate")
         ),
     }.items():
         with pytest.raises(ValueError, match=message):
             attempt()
+
+
+class TestExplain:
+    """Every method under one signature."""
+
+    X, ivar, y = toy_spectra.make_spectra()
+    grid = toy_spectra.GRID
+
+    @pytest.fixture
+    def model(self):
+        return ProbabilisticSVC(C=5, gamma=0.02, random_state=0).fit(self.X, self.y)
+
+    def test_methods_are_the_functions_of_their_names(self, model):
+        X, grid, ivar, target = self.X[:5], self.grid, self.ivar[:5], "type 1"
+        expected = {
+            "gradient": gradient(model, X, target=target),
+            "finite_difference": finite_difference(model, X, target=target),
+            "smoothgrad": smoothgrad(model, X, target=target, ivar=ivar, random_state=4).mean,
+            "integrated_gradients": integrated_gradients(
+                model, X, target=target, baseline=remove_lines(X, grid)
+            ),
+            "gradient_times_input": gradient_times_input(model, X, target=target, grid=grid),
+            "occlusion": occlusion(model, X, target=target, grid=grid),
+            "lime": lime(model, X, target=target, grid=grid, random_state=4).attribution,
+        }
+        assert list(METHODS) == list(expected)
+        for name, attribution in expected.items():
+            common = {"grid": grid, "ivar": ivar, "target": target, "random_state": 4}
+            np.testing.assert_array_equal(METHODS[name](model, X, baseline=None, **common), attribution)
+            np.testing.assert_array_equal(explain(model, X, method=name, **common), attribution)
+
+    def test_options_go_to_the_method(self, model):
+        mean = class_mean(self.X, self.y, "type 2")
+        np.testing.assert_array_equal(
+            explain(model, self.X[:3], method="integrated_gradients", baseline=mean),
+            integrated_gradients(model, self.X[:3], baseline=mean),
+        )
+        np.testing.assert_array_equal(
+            explain(model, self.X[:3], method="smoothgrad", noise_level=0.1, n_draws=5),
+            smoothgrad(model, self.X[:3], noise_level=0.1, n_draws=5).mean,
+        )
+        np.testing.assert_array_equal(explain(model, self.X[:3]), gradient(model, self.X[:3]))
+
+    def test_methods_that_sum_up_agree_on_what_a_line_is_worth_to_a_linear_margin(self):
+        model = ProbabilisticSVC(kernel="linear", random_state=0).fit(self.X, self.y)
+        inside = np.abs(4862.68 - self.grid) < 80
+        worth = {
+            name: explain(model, self.X, method=name, grid=self.grid, target="type 1", of="margin")[
+                :, inside
+            ].sum(axis=1)
+            for name in ("integrated_gradients", "gradient_times_input", "occlusion", "lime")
+        }
+        for name, values in worth.items():
+            np.testing.assert_allclose(
+                values, worth["integrated_gradients"], atol=0.02 * np.abs(values).max(), err_msg=name
+            )
+
+    def test_what_a_method_lacks_is_asked_for(self, model):
+        for message, attempt in {
+            "method must be one of gradient, .*; got 'shap'": lambda: explain(model, self.X, method="shap"),
+            "either the spectra's ivar or a noise_level": lambda: explain(model, self.X, method="smoothgrad"),
+            "wavelengths of X in Å; got None": lambda: explain(model, self.X, method="integrated_gradients"),
+            "of X in Å; got None. Give": lambda: explain(model, self.X, method="occlusion"),
+            "in Å; got None": lambda: explain(model, self.X, method="lime"),
+            "Å; got None": lambda: explain(model, self.X, method="gradient_times_input"),
+            "grid must be 151 increasing": lambda: explain(model, self.X, grid=self.grid[1:]),
+        }.items():
+            with pytest.raises(ValueError, match=message):
+                attempt()
 
 
 def test_the_file_names_spectra_targets_and_survey(machine, spectra, tmp_path):
@@ -180,3 +281,21 @@ def test_the_file_names_spectra_targets_and_survey(machine, spectra, tmp_path):
         5000,
         30,
     )
+
+
+def test_the_file_holds_uncertainties_in_the_precision_given(tmp_path):
+    attribution = np.linspace(-1, 1, 60, dtype=np.float32).reshape(2, 30)
+    path, grid = tmp_path / "maps.fits", np.linspace(4000, 5000, 30)
+    options = {"name": ["a", "b"], "target": ["type 1", "type 2"], "attribution": attribution, "grid": grid}
+    write_saliency(path, uncertainty=attribution**2, **options)
+    table = Table.read(path)
+    for column, expected in {"attribution": attribution, "uncertainty": attribution**2}.items():
+        np.testing.assert_array_equal(table[column], expected)
+        assert table[column].dtype.itemsize == 4
+    for message, change in {
+        r"uncertainty must have the shape of attribution, \(2, 30\); got \(30,\)": {"uncertainty": grid},
+        "grid must be 30 increasing": {"grid": grid[1:]},
+        r"attribution must be \(n_spectra, n_grid\); got shape \(30,\)": {"attribution": grid},
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            write_saliency(path, **(options | change))
