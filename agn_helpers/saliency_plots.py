@@ -1,12 +1,18 @@
 """Saliency maps: spectra drawn in the colours of their attributions."""
 
 import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+from .errors import AgnError
 from .plotting import DARK, DOUBLE_COLUMN, GREY, leave_foot, settle_layout
+from .saliency_colours import (
+    add_colour_bar,
+    describe_map,
+    draw_coloured_line,
+    draw_strip,
+    full_colour,
+    prepare_map,
+    say_number,
+)
 from .spectrum_plots import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
@@ -16,24 +22,26 @@ from .spectrum_plots import (
     set_spectrum_axes,
 )
 
-#: Orange lowers, blue raises (the paper's); the middle is a grey that shows on white paper.
-SALIENCY_COLOURS = LinearSegmentedColormap.from_list(
-    "saliency", ["#a63603", "#e6550d", "#fd9a4e", "#d4d4d4", "#5aa6dc", "#1f6fb8", "#08306b"]
-)
-
 # The strip under a spectrum in shares of the Axes: its middle line, half its height, and its top.
 _STRIP_MIDDLE, _STRIP_HALF, _STRIP_TOP = 0.1, 0.085, 0.22
-# A title stands above the names of the lines.
-_TITLE_PAD = 21
-
-
-def full_colour(attribution):
-    """Attribution (1/flux) that gets the full colour: that of the 1 % strongest, or 1 where all are zero."""
-    return float(np.percentile(np.abs(attribution), 99)) or 1.0
+#: Points above an Axes at which a title clears the names of the lines.
+TITLE_PAD = 21
 
 
 def plot_saliency(
-    wavelength, flux, attribution, *, target, title="", scale=None, colorbar=True, labels=True, ax=None
+    wavelength,
+    flux,
+    attribution,
+    *,
+    target,
+    title="",
+    scale=None,
+    uncertainty=None,
+    smooth=None,
+    quantity="∂ ln P / ∂ flux",
+    colorbar=True,
+    labels=True,
+    ax=None,
 ):
     """Draw a spectrum in the colours of its attributions, with the attributions themselves in a strip below.
 
@@ -46,65 +54,112 @@ def plot_saliency(
     wavelength, flux : (n_grid,) arrays
         Rest-frame vacuum Å and normalised flux.
     attribution : (n_grid,) array
-        Derivative of ln P(target) by flux, in 1/flux.
+        Derivative of ln P(target) by flux, in 1/flux; or what another method gives, see `quantity`.
     target : str
         The class that is explained.
     title : str
         Written above the names of the lines.
     scale : float, optional
         Attribution that gets the full colour; `full_colour` by default.
+    uncertainty : (n_grid,) array, optional
+        One standard deviation of the attribution; pixels nearer to zero than twice that fade to a thin grey
+        line and grey bars, and the figure says so.
+    smooth : float, optional
+        Width in km/s of a running mean over the attributions, noted in the figure.
+    quantity : str
+        What the attributions are, written at the colour bar.
     colorbar, labels : bool
         Whether to add the colour bar and the names of the lines.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    AgnError
+        For attributions or uncertainties that are not finite or not on the grid, and a width that is not
+        positive.
     """
     ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 2.9))[1]
+    attribution, faded = prepare_map(wavelength, attribution, uncertainty=uncertainty, smooth=smooth)
     scale = full_colour(attribution) if scale is None else scale
-    norm = Normalize(-scale, scale)
-
     set_spectrum_axes(ax, wavelength, flux)
-    low, high = flux_limits(wavelength, flux)
-    bottom = low - (high - low) * _STRIP_TOP / (1 - _STRIP_TOP)
-    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
-    ax.set_ylim(bottom, high)
-    ax.tick_params(axis="y", which="minor", left=False)
-    ax.spines["left"].set_bounds(low, high)
-
-    # Grey beneath keeps the line whole where its colour is faint.
-    ax.plot(wavelength, flux, color="#999999", linewidth=1.7, solid_joinstyle="round", zorder=2)
-    colours = {"cmap": SALIENCY_COLOURS, "norm": norm, "array": 0.5 * (attribution[:-1] + attribution[1:])}
-    points = np.column_stack([wavelength, flux])
-    pieces = np.stack([points[:-1], points[1:]], axis=1)
-    ax.add_collection(
-        LineCollection(pieces, linewidth=1.2, capstyle="round", zorder=3, **colours), autolim=False
+    draw_map(
+        ax,
+        wavelength,
+        flux,
+        attribution,
+        scale=scale,
+        faded=faded,
+        note=describe_map(uncertainty=uncertainty, smooth=smooth),
     )
-
-    middle = bottom + _STRIP_MIDDLE * (high - bottom)
-    height = _STRIP_HALF * (high - bottom) * np.clip(attribution / scale, -1, 1)
-    feet = np.column_stack([wavelength, np.full(len(wavelength), middle)])
-    tips = np.column_stack([wavelength, middle + height])
-    bars = np.stack([feet[:-1], tips[:-1], tips[1:], feet[1:]], axis=1)
-    ax.add_collection(
-        PolyCollection(bars, linewidth=0.2, edgecolor="face", zorder=2, **colours), autolim=False
-    )
-    ax.axhline(middle, color=GREY, linewidth=0.4, zorder=2.5)
-    note_cut_lines(ax, wavelength, flux)
     if title:
-        ax.set_title(title, pad=_TITLE_PAD if labels else None)
+        ax.set_title(title, pad=TITLE_PAD if labels else None)
     if colorbar:
-        bar = ax.figure.colorbar(
-            ScalarMappable(norm, SALIENCY_COLOURS), ax=ax, pad=0.012, aspect=24, fraction=0.05, extend="both"
+        bar = add_colour_bar(
+            ax.figure, scale=scale, target=target, ax=ax, pad=0.012, aspect=24, fraction=0.05
         )
-        bar.set_ticks([-scale, 0, scale], labels=[f"−{_say(scale)}", "0", f"+{_say(scale)}"])
-        _dress_bar(bar, f"lowers  ←  P({target})  →  raises")
-        bar.ax.set_title("∂ ln P / ∂ flux", size=6.5, color=DARK, loc="left", pad=6)
+        bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
     mark_lines(ax, labels=labels)
     return ax
 
 
-def plot_saliency_panels(wavelength, X, attributions, *, titles, columns=2):
+def draw_map(ax, wavelength, flux, attribution, *, scale, faded=None, note=""):
+    """Draw a coloured spectrum and its strip on an Axes of wavelength and flux; returns the Axes.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its limits of wavelength; those of flux are set by what is drawn.
+    wavelength, flux, attribution : (n_grid,) arrays
+        What is drawn.
+    scale : float
+        Attribution that gets the full colour.
+    faded : (n_grid,) array of bool, optional
+        Pixels that are grey.
+    note : str
+        Written above the strip.
+    """
+    low, high = flux_limits(wavelength, flux)
+    strip = _STRIP_TOP
+    if note:
+        # A line of 6.5 points more.
+        strip += 8 / 72 / (ax.get_position().height * ax.figure.get_figheight())
+    bottom = low - (high - low) * strip / (1 - strip)
+    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
+    ax.set_ylim(bottom, high)
+    ax.tick_params(axis="y", which="minor", left=False)
+    ax.spines["left"].set_bounds(low, high)
+    draw_coloured_line(ax, wavelength, flux, attribution, scale=scale, faded=faded)
+    draw_strip(
+        ax,
+        wavelength,
+        attribution,
+        scale=scale,
+        faded=faded,
+        middle=bottom + _STRIP_MIDDLE * (high - bottom),
+        half=_STRIP_HALF * (high - bottom),
+    )
+    if note:
+        place = {"xycoords": "axes fraction", "xytext": (3, 1.5), "textcoords": "offset points"}
+        ground = {"facecolor": "white", "linewidth": 0, "pad": 0.6}
+        top = (0, _STRIP_MIDDLE + _STRIP_HALF)
+        ax.annotate(note, top, size=6.5, color=GREY, va="bottom", bbox=ground, zorder=4, **place)
+    return note_cut_lines(ax, wavelength, flux)
+
+
+def plot_saliency_panels(
+    wavelength,
+    X,
+    attributions,
+    *,
+    titles,
+    uncertainties=None,
+    smooth=None,
+    quantity="∂ ln P / ∂ flux",
+    columns=2,
+):
     """Draw saliency maps on a page, each panel with its own scale of colours, written in its title.
 
     Parameters
@@ -115,13 +170,29 @@ def plot_saliency_panels(wavelength, X, attributions, *, titles, columns=2):
         Normalised fluxes, and derivatives of ln P of each spectrum's predicted class.
     titles : (n_spectra,) sequence of str
         What stands above each panel.
+    uncertainties : (n_spectra, n_grid) array, optional
+        Pixels nearer to zero than twice that fade, as in `plot_saliency`.
+    smooth : float, optional
+        Width in km/s of a running mean over the attributions.
+    quantity : str
+        What the attributions are, written at the colour bar.
     columns : int
         Panels side by side.
 
     Returns
     -------
     Figure
+
+    Raises
+    ------
+    AgnError
+        For numbers of spectra that differ, and as `plot_saliency`.
     """
+    if not len(X) == len(attributions) == len(titles):
+        raise AgnError(
+            f"each spectrum needs a map and a title; got {len(X)} spectra, {len(attributions)} maps and "
+            f"{len(titles)} titles."
+        )
     rows = -(-len(X) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(DOUBLE_COLUMN, 1.72 * rows + 0.85), sharex=True, squeeze=False
@@ -129,55 +200,50 @@ def plot_saliency_panels(wavelength, X, attributions, *, titles, columns=2):
     for ax in axes.flat[len(X) :]:
         ax.set_axis_off()
     shown = axes.flat[: len(X)]
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(-1, 1), SALIENCY_COLOURS),
+    bar = add_colour_bar(
+        figure,
+        scale=1,
+        target="predicted type",
+        ends=("−s", "+s"),
         ax=axes,
         location="bottom",
         fraction=0.02,
         aspect=50,
         pad=0.012,
         shrink=0.6,
-        extend="both",
     )
-    bar.set_ticks([-1, 0, 1], labels=["−s", "0", "+s"])
-    _dress_bar(bar, "∂ ln P / ∂ flux:   lowers  ←  P(predicted type)  →  raises")
-    for ax, flux, attribution, title in zip(shown, X, attributions, titles):
-        plot_saliency(
+    note = describe_map(uncertainty=uncertainties, smooth=smooth)
+    bar.set_label(f"{quantity}:   {bar.ax.get_xlabel()}" + (f"   ({note})" if note else ""))
+    for row, (ax, flux, attribution, title) in enumerate(zip(shown, X, attributions, titles)):
+        attribution, faded = prepare_map(
             wavelength,
-            flux,
             attribution,
-            target="predicted type",
-            title=f"{title},  s = {_say(full_colour(attribution))}",
-            colorbar=False,
-            labels=False,
-            ax=ax,
+            uncertainty=None if uncertainties is None else uncertainties[row],
+            smooth=smooth,
         )
+        scale = full_colour(attribution)
+        set_spectrum_axes(ax, wavelength, flux)
+        draw_map(ax, wavelength, flux, attribution, scale=scale, faded=faded)
+        mark_lines(ax, labels=False)
         ax.set(xlabel="", ylabel="")
+        ax.set_title(f"{title},  s = {say_number(scale)}", pad=TITLE_PAD if row < columns else None)
         ax.minorticks_off()
     for ax in axes[:, 0]:
         ax.set_ylabel(FLUX_LABEL)
-    for ax in shown[-columns:]:
-        ax.set_xlabel(WAVELENGTH_LABEL)
-        ax.tick_params(labelbottom=True)
-    for ax in shown[:columns]:
-        ax.set_title(ax.get_title(loc="left"), pad=_TITLE_PAD)
+    last_row = (rows - 1) * columns
+    _label_wavelength(shown[last_row:])
     # Laying out a page of Axes takes seconds: once must do.
     leave_foot(figure)
     settle_layout(figure)
     figure.set_layout_engine("none")
+    # Over an empty place: had the layout known of these labels, it would have moved the last row down.
+    _label_wavelength(shown[max(len(X) - columns, 0) : last_row])
     for ax in shown[:columns]:
         mark_lines(ax)
     return figure
 
 
-def _dress_bar(bar, label):
-    bar.outline.set_visible(False)
-    bar.ax.minorticks_off()
-    bar.set_label(label)
-
-
-def _say(number):
-    if 1e-3 <= number < 1e4:
-        return f"{number:#.2g}".rstrip(".")
-    mantissa, exponent = f"{number:.1e}".split("e")
-    return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+def _label_wavelength(axes):
+    for ax in axes:
+        ax.set_xlabel(WAVELENGTH_LABEL)
+        ax.tick_params(labelbottom=True)

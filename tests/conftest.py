@@ -4,6 +4,7 @@ import os
 import runpy
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 from agn_helpers.reduction import reduce_spectra
@@ -19,6 +20,15 @@ def network_block():
     runpy.run_path(str(NETWORK_BLOCK / "sitecustomize.py"))
     paths = [str(NETWORK_BLOCK), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+@pytest.fixture
+def plot_style():
+    """Figures in the style of the project, none of which outlives its test."""
+    plt.switch_backend("agg")
+    with plt.style.context("agn_helpers.agn"):
+        yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,8 @@ from agn_helpers.plotting import (
     save_figure,
 )
 from agn_helpers.reduction import PAPER_GRID
-from agn_helpers.saliency_plots import SALIENCY_COLOURS, plot_saliency, plot_saliency_panels
+from agn_helpers.saliency_colours import SALIENCY_COLOURS
+from agn_helpers.saliency_plots import plot_saliency
 from agn_helpers.spectra import ObservedSpectrum
 from agn_helpers.spectrum_plots import (
     flux_limits,
@@ -40,6 +41,8 @@ from agn_helpers.spectrum_plots import (
     plot_mean_spectrum,
     plot_observed,
 )
+
+pytestmark = pytest.mark.usefixtures("plot_style")
 
 RNG = np.random.default_rng(0)
 TYPES = np.array(list(AGN_TYPES))
@@ -75,14 +78,6 @@ DRAWINGS = {
     "saliency": lambda ax: plot_saliency(PAPER_GRID, FLUX, ATTRIBUTION, target="type 2", title="One", ax=ax),
     "saliency, nothing": lambda ax: plot_saliency(PAPER_GRID, FLUX, 0 * FLUX, target="type 2", ax=ax),
 }
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with plt.style.context("agn_helpers.agn"):
-        yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -160,27 +155,6 @@ def test_a_line_hardly_higher_than_the_rest_is_not_cut():
     assert flux_limits(PAPER_GRID, flux)[1] > flux.max()
 
 
-def test_saliency_colours_are_symmetric_and_zero_is_grey():
-    ax = plot_saliency(PAPER_GRID, FLUX, ATTRIBUTION, target="type 2")
-    for drawn in ax.collections:
-        if drawn.get_array() is not None:
-            assert drawn.norm.vmin == -drawn.norm.vmax
-    red, green, blue, _ = SALIENCY_COLOURS(0.5)
-    assert max(red, green, blue) - min(red, green, blue) < 0.02
-    assert 0.7 < green < 0.9
-
-
-def test_the_strip_says_by_height_what_colour_says_to_those_who_see_it():
-    ax = plot_saliency(PAPER_GRID, FLUX, ATTRIBUTION, target="type 2")
-    strip = next(drawn for drawn in ax.collections if type(drawn).__name__ == "PolyCollection")
-    middle = ax.lines[1].get_ydata()[0]
-    heights = np.array([path.vertices[1, 1] for path in strip.get_paths()]) - middle
-    strong = np.abs(ATTRIBUTION[:-1]) > 0.02
-    np.testing.assert_array_equal(np.sign(heights)[strong], np.sign(ATTRIBUTION[:-1])[strong])
-    # Nothing of the spectrum runs through the strip.
-    assert middle + np.abs(heights).max() < FLUX.min()
-
-
 def test_colours_stay_apart_for_colour_blind_eyes():
     # Deuteranopia and protanopia at full severity, Machado, Oliveira & Fernandes (2009), on linear RGB.
     deuteranopia = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
@@ -192,22 +166,6 @@ def test_colours_stay_apart_for_colour_blind_eyes():
             seen = np.clip(np.array(colours) ** 2.2 @ np.transpose(matrix), 0, 1) ** (1 / 2.2)
             assert pdist(seen).min() > 0.2
     assert len({agn_type.marker for agn_type in AGN_TYPES.values()}) == 3
-
-
-@pytest.mark.parametrize("n_spectra", [1, 2, 5])
-def test_panels_number_each_spectrum_and_say_each_scale(n_spectra, tmp_path):
-    figure = plot_saliency_panels(
-        PAPER_GRID,
-        np.array([FLUX] * n_spectra),
-        np.array([ATTRIBUTION * 10.0**-row for row in range(n_spectra)]),
-        titles=[f"{row + 1}  type 2" for row in range(n_spectra)],
-    )
-    save_figure(figure, tmp_path / "panels.png", survey="synthetic")
-    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
-    assert len(titles) == n_spectra
-    assert all(title.startswith(f"{row + 1}  type 2,  s = ") for row, title in enumerate(titles))
-    with_ticks = [ax for ax in figure.axes if ax.get_xlabel() == "Rest wavelength (Å, vacuum)"]
-    assert len(with_ticks) == min(n_spectra, 2)
 
 
 def test_confusion_shows_the_numbers_and_their_shares():

@@ -14,6 +14,8 @@ from agn_helpers.robustness import NOISE_SIGMAS
 from agn_helpers.tuning import TUNED_KERNELS, best_result, search_grid
 from agn_helpers.tuning_plots import plot_beside_paper, plot_noise_curve, plot_novelty, plot_search
 
+pytestmark = pytest.mark.usefixtures("plot_style")
+
 RNG = np.random.default_rng(0)
 Y = np.array(list(AGN_TYPES))[np.arange(90) % 3]
 X = RNG.normal(size=(90, 5)) + 1.5 * (Y == "type 1")[:, None] - (Y == "type 2")[:, None]
@@ -51,14 +53,6 @@ DRAWINGS = {
     "beside the paper": lambda ax: plot_beside_paper(COMPARISON, ax=ax),
     "novelty": lambda ax: plot_novelty(NOVELTY, Y, ax=ax),
 }
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with plt.style.context("agn_helpers.agn"):
-        yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
