@@ -10,7 +10,7 @@ from astropy.table import Table, vstack
 
 from .lines import AGN_TYPES
 from .reduction import reduce_spectra, sample_arrays
-from .saliency import finite_difference
+from .saliency import gradient
 from .spectra import Rejected
 
 
@@ -216,7 +216,7 @@ def draw_saliency(part, model, folder):
     X, _ = sample_arrays(part.sample)
     if not len(X):
         return
-    attributions = finite_difference(model.estimator, X, target=list(part.table["predicted"]))
+    attributions = gradient(model.estimator, X, target=list(part.table["predicted"]))
     survey = part.sample.meta["survey"]
     with plt.style.context("agn_helpers.agn"):
         for row, flux, attribution in zip(part.table, X, attributions):
