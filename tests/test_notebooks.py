@@ -82,7 +82,7 @@ def test_imports_come_first_and_functions_live_in_the_package(path):
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef) for node in nodes)
         assert number == 0 or not any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
-        assert len(cell.source.splitlines()) <= 30
+        assert number == 0 or len(cell.source.splitlines()) <= 30
 
 
 @each_notebook
@@ -91,10 +91,23 @@ def test_every_figure_cell_is_followed_by_what_to_notice(path):
     for number, cell in enumerate(cells):
         if cell.cell_type == "code" and "save_figure(" in cell.source:
             after = [later.source for later in cells[number + 1 :] if later.cell_type == "markdown"]
-            assert any("What to notice" in source for source in after[:1]), cell.source
+            assert any(re.search("What to (notice|conclude)", source) for source in after[:1]), cell.source
 
 
-SMALL = {"n_type1": 40, "n_intermediate": 40, "n_type2": 60, "random_state": 1, "n_fits": 1, "n_draws": 2}
+SMALL = {
+    "n_type1": 40,
+    "n_intermediate": 40,
+    "n_type2": 60,
+    "random_state": 1,
+    "n_fits": 1,
+    "n_draws": 2,
+    "perplexities": [5, 50],
+    "n_refits": 2,
+    "n_noise": 5,
+    "n_curves": 10,
+    "n_explained": 4,
+    "n_pairs": 40,
+}
 
 
 @pytest.fixture(scope="module")
@@ -148,17 +161,18 @@ def test_the_outputs_of_a_run_fit_together(project):
     assert [*table10["number"], *table11["number"]] == list(range(1, len(table10) + len(table11) + 1))
 
     saliency = Table.read(data / "saliency.fits", character_as_bytes=False)
-    assert list(saliency["name"]) == [*table10["name"], *table11["name"]]
-    rows = [list(sample["name"]).index(name) for name in saliency["name"]]
-    exact = model.estimator.log_proba_gradient(X[rows])
-    assert np.corrcoef(exact.ravel(), saliency["attribution"].ravel())[0, 1] > 0.99
+    assert list(saliency["name"]) == list(sample["name"][test])
+    exact = model.estimator.log_proba_gradient(X[test])
+    np.testing.assert_allclose(saliency["attribution"], exact, rtol=1e-5, atol=1e-6 * np.abs(exact).max())
+    assert (saliency["uncertainty"] >= 0).all() and (saliency["uncertainty"] > 0).any()
 
 
 @pytest.mark.notebooks
 def test_a_small_sample_gets_the_perplexity_that_it_allows(project):
     page = (project / "data" / "small" / "notebooks" / "03_tsne_exploration.html").read_text()
-    assert "140 spectra allow a perplexity of 46 at most; 50 was asked for." in page
-    assert read_map(project / "data" / "small" / "map.fits").perplexity == 46
+    assert "140 spectra allow perplexities up to 32; larger ones are left out." in page
+    # Of the test spectra placed on a map of the others, there are 112 of these.
+    assert read_map(project / "data" / "small" / "map.fits").perplexity == 37
 
 
 @pytest.fixture(scope="module")
