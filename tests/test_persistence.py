@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from agn_helpers import persistence
+from agn_helpers.components import score_components
 from agn_helpers.islands import compare_islands, find_islands, follow_islands, score_stability
 from agn_helpers.maps import SpectrumMap
 from agn_helpers.neighbours import find_neighbours
@@ -156,6 +162,24 @@ def test_islands_are_followed_to_other_maps():
     np.testing.assert_allclose(table["jaccard"], [1, 2 / 4])
     np.testing.assert_allclose(table["lowest"], [1, 0])
     assert list(table["persistent"]) == [True, False]
+
+
+@pytest.mark.parametrize("n_wavelengths", [30, 300])
+def test_components_are_scored_as_scikit_learns_pipeline_would(n_wavelengths):
+    rng = np.random.default_rng(0)
+    y = np.array(["type 1", "type 2"])[np.arange(150) % 2]
+    X = rng.normal(size=(150, n_wavelengths))
+    X[:, 3] += 2.0 * (y == "type 1")
+    table = score_components(X, y, [8, 3], n_neighbours=5)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    for name, steps in {"3": [PCA(3)], "8": [PCA(8)], "all": []}.items():
+        machine = make_pipeline(StandardScaler(), *steps, KNeighborsClassifier(5))
+        expected = cross_val_score(machine, X, y, cv=folds, scoring="f1_macro").mean()
+        assert table.loc[name, "standardised"] == pytest.approx(expected, abs=1e-9)
+    with pytest.raises(ValueError, match="counts must be from 1 to"):
+        score_components(X, y, [301])
+    with pytest.raises(ValueError, match="n_neighbours must be from 1"):
+        score_components(X, y, [3], n_neighbours=0)
 
 
 def test_what_cannot_be_measured_is_refused_with_the_reason(plane):

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from sklearn.decomposition import PCA
 from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from agn_helpers.components import score_components
 from agn_helpers.embedding import MapPlacer, embed_spectra
 from agn_helpers.neighbours import find_neighbours
 from agn_helpers.reduction import reduce_spectra, sample_arrays
@@ -37,23 +35,8 @@ def placer(survey_map):
 
 def test_the_number_of_components_is_the_one_that_tells_simulated_types_apart_best(survey):
     """Noise keeps neighbours apart: chosen on the embedded survey alone, by cross-validation."""
-    X, y = survey
-    folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    score = {
-        n_components: cross_val_score(
-            make_pipeline(
-                StandardScaler(),
-                PCA(n_components, svd_solver="covariance_eigh") if n_components else "passthrough",
-                KNeighborsClassifier(N_NEIGHBOURS),
-            ),
-            X,
-            y,
-            cv=folds,
-            scoring="f1_macro",
-        ).mean()
-        for n_components in (None, 30)
-    }
-    assert score[30] > score[None] + 0.03
+    score = score_components(*survey, [30], n_neighbours=N_NEIGHBOURS)["standardised"]
+    assert score["30"] > score["all"] + 0.03
 
 
 def test_a_spectrum_placed_again_lands_within_its_own_neighbourhood(survey, survey_map, placer):
