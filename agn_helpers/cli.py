@@ -1,4 +1,4 @@
-"""The command line: `agn reproduce` and `agn classify`; thin, the work is done elsewhere.
+"""The command line: `agn fetch`, `agn reproduce` and `agn classify`; thin, the work is done elsewhere.
 
 Exit codes: 0 all went well; 1 an error, no half-written file under a final name; 2 a wrong command line;
 3 some files were rejected and the others classified; 130 interrupted (Ctrl-C).
@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_explore import explore
+from .cli_fetch import fetch
 from .errors import AgnError
 
 # Everything else is imported where it is used: help, and errors of typing, should not wait for it.
@@ -22,6 +24,8 @@ _MOST_LINES = 50
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
 )
+app.command()(fetch)
+app.command()(explore)
 
 
 def main(argv=None):
@@ -91,15 +95,15 @@ def reproduce(
     survey: Annotated[
         str,
         typer.Option(
-            metavar="synthetic|FOLDER|TABLE",
-            help="The embedded survey, a folder of spectra with an index.csv (columns file, redshift, "
-            "label), or such a table.",
+            metavar="synthetic|sdss|FOLDER|TABLE",
+            help="The embedded survey, what agn fetch brought, a folder of spectra with an index.csv "
+            "(columns file, redshift, label), or such a table.",
         ),
     ] = _SYNTHETIC,
     run: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Name of the run; 'synthetic' or the name of FOLDER or TABLE by default."
+            metavar="NAME", help="Name of the run; that of the survey, FOLDER or TABLE by default."
         ),
     ] = None,
     parameter: Annotated[
@@ -120,10 +124,13 @@ def reproduce(
     Exit code: 0, 1 at the first failing cell or another error, 2 for a wrong command line, 130 for Ctrl-C.
     """
     from .batch import run_notebooks
-    from .surveys import open_survey
+    from .surveys import SDSS, open_survey
 
     project = find_project()
-    if survey != _SYNTHETIC:
+    if survey == SDSS:
+        run = run or SDSS
+        open_survey(survey, root=project)
+    elif survey != _SYNTHETIC:
         survey = Path(survey).expanduser().resolve()
         run = run or _name_run(survey)
         if run == _SYNTHETIC:

@@ -1,111 +1,22 @@
-"""Where spectra come from: single files, folders, labels tables, the embedded survey.
-
-An index lies beside the spectra that it describes, as ``index.csv``, ``index.ecsv`` or ``index.fits``: a
-table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` and ``label``.
-"""
+"""Where spectra come from: single files, folders, labels tables, fetched spectra, the embedded survey."""
 
 import itertools
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
 
-from .errors import AgnError, SpectrumError
-from .files import TABLE_FORMATS
-from .lines import parse_label
+from .errors import SpectrumError
 from .spectra import Rejected, name_of, read_spectrum
+from .spectrum_index import INDEX_NAMES, find_index, read_entries, read_index
 from .synthetic import simulate_survey
 
-_INDEX_NAMES = ("index.csv", "index.ecsv", "index.fits")
+__all__ = ["SDSS", "SDSS_CACHE", "open_survey", "read_index", "read_spectra"]
 
-
-def read_index(path):
-    """Read a table that says which file is what.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The table (CSV, ECSV, FITS or Parquet), or the folder that holds it as ``index.csv`` …
-
-    Returns
-    -------
-    astropy.table.Table
-        Column names in lower case; ``file`` as text, relative to the table's folder; ``meta["path"]``.
-
-    Raises
-    ------
-    SpectrumError
-        For a folder without an index, a table that cannot be read or has no column ``file`` or no row.
-    """
-    path = Path(path)
-    if path.is_dir():
-        folder, path = path, _find_index(path)
-        if path is None:
-            raise SpectrumError(
-                f"{folder} must hold a table index.csv with columns file, redshift and label; add it."
-            )
-    if path.suffix.lower() not in TABLE_FORMATS:
-        suffixes = ", ".join(TABLE_FORMATS)
-        raise SpectrumError(f"{path} must be a table whose name ends in {suffixes}; got {path.suffix!r}.")
-    try:
-        table = Table.read(path, format=TABLE_FORMATS[path.suffix.lower()])
-    except OSError as error:
-        raise SpectrumError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # The readers of tables share no class of errors.
-        reason = str(error).strip().split("\n")[0]
-        raise SpectrumError(f"{path} must be a table; it cannot be read as one: {reason}") from error
-    table.convert_bytestring_to_unicode()
-    for name in table.colnames:
-        table.rename_column(name, name.strip().lower())
-    if "file" not in table.colnames:
-        has = ", ".join(table.colnames) or "none"
-        raise SpectrumError(f"{path} must have the column file; it has {has}; add it.")
-    if not len(table):
-        raise SpectrumError(f"{path} must list spectra; it has no row.")
-    table["file"] = table["file"].astype(str)
-    table.meta["path"] = str(path)
-    return table
-
-
-def _find_index(folder):
-    return next((folder / name for name in _INDEX_NAMES if (folder / name).is_file()), None)
-
-
-class _Entry(NamedTuple):
-    """What one row of an index says; `problem` is empty where the row is sound."""
-
-    path: Path
-    row: str
-    redshift: float
-    label: str | None
-    problem: str
-
-
-def _read_entries(index):
-    """The rows of an index, by the absolute paths of their files; of two rows for one file the first."""
-    table = Path(index.meta.get("path", ""))
-    empty = [""] * len(index)
-    redshifts, labels = (index[key] if key in index.colnames else empty for key in ("redshift", "label"))
-    entries = {}
-    for number, (file, redshift, label) in enumerate(zip(index["file"], redshifts, labels), start=1):
-        path, row = table.parent / file, f"{table}, row {number}"
-        try:
-            entry = _Entry(path, row, _parse_redshift(redshift), parse_label(label), "")
-        except AgnError as error:
-            entry = _Entry(path, row, np.nan, None, f"{row} ({file}): {error} Correct or remove the row.")
-        entries.setdefault(os.path.abspath(path), entry)
-    return entries
-
-
-def _parse_redshift(cell):
-    if cell is np.ma.masked or str(cell).strip() == "":
-        return np.nan
-    try:
-        return float(cell)
-    except ValueError:
-        raise AgnError(f"redshift must be a number; got {str(cell)!r}.") from None
+#: Name of the survey of fetched spectra, and their folder within a project.
+SDSS = "sdss"
+SDSS_CACHE = Path("data", "sdss", "spectra")
 
 
 def read_spectra(paths, *, redshift=None, index=None):
@@ -139,10 +50,10 @@ def read_spectra(paths, *, redshift=None, index=None):
     paths = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if index is None:
         folders = {path if path.is_dir() else path.parent for path in paths}
-        indices = [read_index(table) for table in map(_find_index, folders) if table]
+        indices = [read_index(table) for table in map(find_index, folders) if table]
     else:
         indices = [index if isinstance(index, Table) else read_index(index)]
-    entries = {key: entry for table in indices for key, entry in _read_entries(table).items()}
+    entries = {key: entry for table in indices for key, entry in read_entries(table).items()}
     files, empty = [], []
     for path in paths:
         inside = _list_folder(path, entries) if path.is_dir() else [path]
@@ -160,7 +71,7 @@ def _list_folder(folder, entries):
     with os.scandir(folder) as found:
         names = sorted(entry.name for entry in found if entry.is_file())
     files = [
-        folder / name for name in names if not name.startswith((".", "README")) and name not in _INDEX_NAMES
+        folder / name for name in names if not name.startswith((".", "README")) and name not in INDEX_NAMES
     ]
     listed = {os.path.abspath(file) for file in files}
     besides = [
@@ -200,14 +111,19 @@ def _read_one(file, entry, redshift):
     return read_spectrum(file, redshift=redshift, label=entry.label)
 
 
-def open_survey(survey, *, random_state=0, n_type1=680, n_intermediate=521, n_type2=2145):
+def open_survey(survey, *, root=None, random_state=0, n_type1=680, n_intermediate=521, n_type2=2145):
     """Give the labelled spectra of a survey, one after the other.
 
     Parameters
     ----------
     survey : str or path-like
-        ``"synthetic"`` for the embedded survey; a folder of spectra with an index; or an index, of which
-        just the listed files are read.
+        ``"synthetic"`` for the embedded survey; ``"sdss"`` for what ``agn fetch`` brought to
+        ``data/sdss/spectra`` (a folder of that name is ``"./sdss"``); a folder of spectra with an index; or
+        an index, of which just the listed files are read.
+        A folder of fetched spectra holds ``index.csv``, the spectra in folders by plate, and in ``records/``
+        what was asked for and could not be had (`cache_index`), which comes as Rejected after the others.
+    root : path, optional
+        Folder that ``data/`` and relative paths are in; the current one by default.
     random_state, n_type1, n_intermediate, n_type2 : int
         For the embedded survey, see `synthetic.simulate_survey`.
 
@@ -226,13 +142,15 @@ def open_survey(survey, *, random_state=0, n_type1=680, n_intermediate=521, n_ty
             random_state=random_state, n_type1=n_type1, n_intermediate=n_intermediate, n_type2=n_type2
         )
         return iter(spectra)
-    survey = Path(survey)
+    survey = Path(root or "", SDSS_CACHE if survey == SDSS else survey)
     if not survey.exists():
+        if survey == Path(root or "", SDSS_CACHE):
+            raise SpectrumError(f"survey 'sdss' needs spectra in {survey}; fetch them: agn fetch paper.")
         raise SpectrumError(f"survey must be 'synthetic', a folder or a table; there is no {survey}.")
     index = read_index(survey)
     if "label" not in index.colnames:
         raise SpectrumError(f"{index.meta['path']} must have the column label, with types; add it.")
-    entries = _read_entries(index)
+    entries = read_entries(index)
     problems = [entry.problem for entry in entries.values() if entry.problem]
     if len(problems) == len(entries):
         raise SpectrumError(problems[0])
@@ -242,7 +160,16 @@ def open_survey(survey, *, random_state=0, n_type1=680, n_intermediate=521, n_ty
             f"{len(entries)} does, such as {index['file'][0]}; correct the column file."
         )
     files = _list_folder(survey, entries) if survey.is_dir() else [entry.path for entry in entries.values()]
-    return (_require_label(spectrum, index.meta["path"]) for spectrum in _read_all(files, entries, None))
+    spectra = (_require_label(spectrum, index.meta["path"]) for spectrum in _read_all(files, entries, None))
+    return itertools.chain(spectra, _list_missing(Path(index.meta["path"]).parent))
+
+
+def _list_missing(folder):
+    """What was to be fetched into a folder and is not there."""
+    from .cache_index import read_missing
+
+    for row in read_missing(folder):
+        yield Rejected(str(row["name"]), str(row["source"]), str(row["reason"]))
 
 
 def _require_label(spectrum, table):

@@ -1,0 +1,187 @@
+"""The manifest of a cache: one line of JSON an outcome, appended and never rewritten.
+
+Several clients may append at once.  A line that a dying client tore apart is skipped and ended by the next.
+"""
+
+import json
+import os
+import re
+import threading
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from astropy.table import Table
+
+from .locks import lock_file, unlock_file
+
+# A folder and a file in it, and nothing that leads elsewhere.
+_FILE = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
+
+
+class Entry(NamedTuple):
+    """The latest outcome of one spectrum.
+
+    Attributes
+    ----------
+    outcome : str
+        ``"verified"``, or why there is no file: ``"not found"``, ``"rejected"`` (what was sent is no such
+        spectrum), ``"failed"`` (no answer that could be used), ``"damaged"`` (on disk it is no longer what
+        was fetched).
+    file : str
+        Relative to the cache; "" where there is none.
+    size : int
+        Bytes.
+    sha256 : str
+        Of the file.
+    url : str
+        Where it came from, or was last looked for; "" for a file that was found in the cache.
+    release : int
+        Data release that was asked for.
+    time : str
+        UTC, ISO 8601.
+    reason : str
+        Why not; "" for a verified file.
+    changed : str
+        The sha256 that the same spectrum had when it was fetched before, where that was another.
+    """
+
+    outcome: str
+    file: str = ""
+    size: int = 0
+    sha256: str = ""
+    url: str = ""
+    release: int = 0
+    time: str = ""
+    reason: str = ""
+    changed: str = ""
+
+
+class Result(NamedTuple):
+    """What became of a spectrum; `outcome` is that of the entry, or ``"kept"`` where it was there."""
+
+    name: str
+    outcome: str
+    entry: Entry
+
+
+class Manifest:
+    """The outcomes of a cache by the names of the spectra, with those of other clients as they come in.
+
+    Parameters
+    ----------
+    path : path
+        The file; it is created where it is missing.
+    """
+
+    def __init__(self, path):
+        """Read all lines that there are."""
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        self._lock = threading.Lock()
+        self._offset = 0
+        self._latest = {}
+        # A later failure does not undo it.
+        self._verified = {}
+        self.refresh()
+
+    def __enter__(self):
+        """Nothing to do: the file is open."""
+        return self
+
+    def __exit__(self, *_):
+        """Close the file; a thread that comes late gets an error, not the next file of that number."""
+        with self._lock:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __iter__(self):
+        """Names of all spectra, in the order of their first outcomes."""
+        return iter(list(self._latest))
+
+    def get(self, name):
+        """The latest Entry of a spectrum, or None."""
+        return self._latest.get(name)
+
+    def known_sha256(self, name):
+        """The sha256 by which a spectrum was last verified, or ""."""
+        return self._verified.get(name, "")
+
+    def refresh(self):
+        """Take in what was appended since, by whichever client."""
+        with self._lock:
+            self._read_on()
+
+    def record(self, name, entry):
+        """Append an outcome.
+
+        Parameters
+        ----------
+        name : str
+        entry : Entry
+            ``time`` and ``changed`` are filled in.
+
+        Returns
+        -------
+        Entry
+            As recorded.
+        """
+        with self._lock:
+            lock_file(self._handle)
+            try:
+                self._read_on()
+                before = self._verified.get(name, "")
+                changed = before if entry.outcome == "verified" and before != entry.sha256 else ""
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                entry = entry._replace(time=now, changed=changed)
+                fields = {key: value for key, value in entry._asdict().items() if value}
+                line = json.dumps({"name": name, **fields}, ensure_ascii=False).encode() + b"\n"
+                size = os.fstat(self._handle).st_size
+                torn = size and self._read_at(size - 1, 1) != b"\n"
+                os.write(self._handle, b"\n" + line if torn else line)
+            finally:
+                unlock_file(self._handle)
+            self._read_on()
+        return entry
+
+    def _read_on(self):
+        while block := self._read_at(self._offset, 1 << 20):
+            end = block.rfind(b"\n") + 1
+            if not end:
+                # Without an end of line this is a line in the making, or torn.
+                return
+            for line in block[:end].splitlines():
+                self._take(line)
+            self._offset += end
+
+    def _read_at(self, offset, length):
+        os.lseek(self._handle, offset, os.SEEK_SET)
+        return os.read(self._handle, length)
+
+    def _take(self, line):
+        try:
+            fields = json.loads(line)
+            entry = Entry(**{key: fields[key] for key in Entry._fields if key in fields})
+            name = fields["name"]
+            if entry.file and not _FILE.fullmatch(entry.file):
+                raise ValueError(f"{entry.file} is no file of the cache")
+        except (ValueError, TypeError, KeyError):
+            return
+        self._latest[name] = entry
+        if entry.outcome == "verified":
+            self._verified[name] = entry.sha256
+
+
+def summarise_manifest(manifest):
+    """One row a spectrum, its latest outcome.
+
+    Parameters
+    ----------
+    manifest : Manifest
+
+    Returns
+    -------
+    astropy.table.Table
+        Columns name and the fields of `Entry`.
+    """
+    rows = [(name, *manifest.get(name)) for name in manifest]
+    kinds = [str, str, str, int, str, str, int, str, str, str]
+    return Table(rows=rows or None, names=("name", *Entry._fields), dtype=kinds)
