@@ -19,6 +19,7 @@ _LOOKS = (
     ("#882255", (0, (3, 1)), "v"),
     ("#999933", (0, (8, 2)), "P"),
     ("#AA4499", (0, (5, 1, 1, 1, 1, 1)), "X"),
+    ("#555555", (0, (1.2, 1.8)), "*"),
 )
 
 #: Measures of `agn_helpers.faithfulness.measure_faithfulness` of which less is better.
@@ -119,7 +120,8 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
     Returns
     -------
     Axes
-        The best method of each measure is bold and framed, unless all are equal.
+        The best methods of each measure, as the written digits tell, are bold and framed, unless all are
+        equal.
 
     Raises
     ------
@@ -140,7 +142,9 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
     ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 0.85 + 0.2 * table.shape[1]))[1]
     lower = np.array([name in lower_is_better for name in table])
     values = table.loc[order].to_numpy(dtype=float).T
-    share, first = _rank_methods(np.where(lower[:, None], -np.abs(values), values)[:, : len(methods)])
+    # What the digits do not tell apart is no difference.
+    better = np.round(np.where(lower[:, None], -np.abs(values), values)[:, : len(methods)], digits)
+    share, first = _rank_methods(better)
     ax.imshow(
         np.pad(share, ((0, 0), (0, len(order) - len(methods))), constant_values=np.nan),
         cmap=_RANKING,

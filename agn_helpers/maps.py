@@ -46,6 +46,7 @@ class SpectrumMap:
     n_components: int | None = None
     meta: dict = field(default_factory=dict)
     _axes: PCA | None = field(default=None, init=False, repr=False, compare=False)
+    _moments: tuple | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def scale_name(self):
@@ -72,11 +73,14 @@ class SpectrumMap:
         X = np.asarray(X, dtype=np.float32)
         if not self.standardise:
             return X
-        spread = self.X.std(axis=0, dtype=np.float64)
-        # A wavelength at which all spectra agree carries no distance.
-        spread[spread == 0] = 1
-        mean = self.X.mean(axis=0, dtype=np.float64)
-        return (X - mean.astype(np.float32)) / spread.astype(np.float32)
+        if self._moments is None:
+            spread = self.X.std(axis=0, dtype=np.float64)
+            # A wavelength at which all spectra agree carries no distance.
+            spread[spread == 0] = 1
+            mean = self.X.mean(axis=0, dtype=np.float64)
+            self._moments = mean.astype(np.float32), spread.astype(np.float32)
+        mean, spread = self._moments
+        return (X - mean) / spread
 
 
 def write_map(spectrum_map, path):

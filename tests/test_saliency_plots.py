@@ -68,7 +68,7 @@ SHARE = np.linspace(0, 1, 21)
 CURVES = pd.DataFrame(
     {
         name: -8 * (1 - np.exp(-rate * SHARE))
-        for rate, name in enumerate(["lime", "random order", *"abcdef"], 1)
+        for rate, name in enumerate(["lime", "random order", *"abcdefg"], 1)
     },
     index=SHARE,
 )
@@ -450,6 +450,11 @@ def test_the_best_method_of_each_measure_is_bold_and_framed():
     np.testing.assert_allclose(shade, expected)
     arrows = [label.get_text()[-1] for label in ax.get_yticklabels()]
     assert "".join(arrows) == "↓↑↓↑↑"
+    # What two digits do not tell apart is no rank.
+    close = pd.DataFrame({"insertion": [0.9899, 0.9901, 0.5], "same": [1, 0.9999, 1]}, index=list("abc"))
+    ax = plot_faithfulness(close)
+    bold = np.array([text.get_weight() == "bold" for text in ax.texts]).reshape(2, 3)
+    assert bold.tolist() == [[True, True, False], [False, False, False]]
     upwards = plot_faithfulness(MEASURES, lower_is_better=[])
     assert all(label.get_text().endswith("↑") for label in upwards.get_yticklabels())
 
@@ -462,7 +467,7 @@ def test_curves_differ_by_more_than_colour_and_random_order_is_grey():
         np.testing.assert_array_equal(drawn.get_ydata(), CURVES[name])
         looks[name] = (drawn.get_color(), drawn.get_marker(), str(drawn.get_linestyle()))
     assert looks["random order"][0] == GREY and ax.lines[0].get_label() == "random order"
-    assert len({look[0] for look in looks.values()}) == len({look[1] for look in looks.values()}) == 8
+    assert len({look[0] for look in looks.values()}) == len({look[1] for look in looks.values()}) == 9
     assert len(ax.collections) == 1
 
 
