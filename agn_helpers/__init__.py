@@ -9,6 +9,7 @@ __version__ = metadata.version("agn-helpers")
 _PUBLIC = {
     "AGN_TYPES": "lines",
     "AgnError": "errors",
+    "Change": "what_if",
     "LINES": "lines",
     "METHODS": "saliency",
     "MapPlacer": "embedding",
@@ -17,6 +18,7 @@ _PUBLIC = {
     "ProbabilisticSVC": "classifier",
     "SpectrumPicker": "widgets",
     "TrainedModel": "models",
+    "change_spectrum": "what_if",
     "check_cache": "cache_check",
     "class_mean": "saliency",
     "classify_spectra": "inference",

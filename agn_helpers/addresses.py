@@ -1,10 +1,17 @@
 """Which addresses may be asked: http(s) only, and nothing private unless the archive itself is."""
 
 import ipaddress
+import re
 import socket
 from urllib.parse import urljoin, urlsplit
 
 from .errors import AgnError
+
+# What a host may look like.  Parsers disagree about everything else: before a backslash or an @ one sees a
+# password where another sees the host.
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[\w-]{1,63}(?:\.[\w-]{1,63})*\.?)(?::\d*)?")
+# Addresses of version 6 that stand for one of version 4 (RFC 6052, section 2.1).
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class AddressError(AgnError):
@@ -25,7 +32,7 @@ def check_base(url):
         For another scheme, no host, a password, a query or a fragment.
     """
     parts = _split(url)
-    if parts.username or parts.query or parts.fragment:
+    if parts.query or parts.fragment:
         raise AddressError(f"a mirror must be a plain address such as https://data.sdss.org; got {url!r}.")
     return url.rstrip("/")
 
@@ -37,14 +44,24 @@ def is_private(url):
     """
     parts = urlsplit(url)
     try:
-        return not ipaddress.ip_address(parts.hostname).is_global
+        return not _is_global(parts.hostname)
     except ValueError:
         pass
     try:
         found = {item[4][0] for item in socket.getaddrinfo(parts.hostname, parts.port)}
-    except OSError:
+    except (OSError, UnicodeError):
         return False
-    return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
+    return not all(_is_global(address.partition("%")[0]) for address in found)
+
+
+def _is_global(text):
+    address = ipaddress.ip_address(text)
+    if address.version == 6:
+        inside = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inside = ipaddress.ip_address(int(address) & 0xFFFFFFFF)
+        address = inside or address
+    return address.is_global
 
 
 def follow_redirect(url, location, *, allow_private):
@@ -66,9 +83,15 @@ def follow_redirect(url, location, *, allow_private):
     Raises
     ------
     AddressError
-        For a scheme other than http and https, from https to http, and to a private address.
+        For what is no address, for a scheme other than http and https, from https to http, and to a private
+        address.
     """
-    target = urljoin(url, location)
+    try:
+        target = urljoin(url, location)
+    except ValueError as error:
+        raise AddressError(
+            f"a redirect must lead to an address; {url} leads to {location!r} ({error})."
+        ) from None
     parts = _split(target)
     if urlsplit(url).scheme == "https" and parts.scheme != "https":
         raise AddressError(f"a redirect must not leave https; {url} leads to {target}.")
@@ -86,6 +109,8 @@ def _split(url):
         _ = parts.port
     except ValueError as error:
         raise AddressError(f"an address must be http or https; {url!r} is no address ({error}).") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AddressError(f"an address must be http or https with a host; got {url!r}.")
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc):
+        raise AddressError(
+            f"an address must be http or https with a plain host and no password; got {url!r}."
+        )
     return parts

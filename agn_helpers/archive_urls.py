@@ -86,9 +86,9 @@ def list_urls(plate, mjd, fiberid, *, run2d="", release=17, mirror=None):
 
 
 def _list_kinds(release, is_boss):
-    """Folders of lite and of full files; DR8 had no lite ones."""
+    """Folders of lite and of full files; DR8 began with full ones."""
     full = "spectra/full" if is_boss and release >= 16 else "spectra"
-    return (full,) if release == 8 else ("spectra/lite", full)
+    return (full, "spectra/lite") if release == 8 else ("spectra/lite", full)
 
 
 def _folder(run, release):

@@ -44,6 +44,9 @@ class _RunningPython(AsyncKernelManager):
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             # Threads that wait for each other in a busy loop double t-SNE's time on a busy machine.
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+            # Started from a notebook of JupyterLab or VS Code, this kernel still has nobody who looks on.
+            "JPY_SESSION_NAME": "",
+            "VSCODE_PID": "",
         }
         # Being told to end, it would complain of an interrupt on our standard error.
         quiet = ["--IPKernelApp.log_level=CRITICAL"]

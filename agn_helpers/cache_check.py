@@ -41,17 +41,23 @@ def check_cache(cache, *, progress=True):
         raise AgnError(f"{cache} must be a cache of spectra; it has none: fetch them with agn fetch.")
     n_good, damaged = 0, []
     with Manifest(path) as manifest:
-        names = [name for name in manifest if manifest.get(name).outcome in ("verified", "damaged")]
+        names = [name for name in manifest if manifest.get(name).file]
         for name in tqdm(names, desc="check", unit=" spectra", delay=2, disable=None if progress else True):
             entry = manifest.get(name)
             found = _hash_file(cache / entry.file)
+            if found != (entry.size, entry.sha256):
+                # Another client may have fetched it anew since.
+                manifest.refresh()
+                if manifest.get(name) != entry:
+                    entry = manifest.get(name)
+                    found = _hash_file(cache / entry.file)
             if found == (entry.size, entry.sha256):
                 n_good += 1
                 if entry.outcome == "damaged":
                     manifest.record(name, entry._replace(outcome="verified", reason=""))
                 continue
             reason = (
-                f"{name}: {entry.file} is missing"
+                f"{name}: {entry.file} is missing or cannot be read"
                 if found is None
                 else f"{name}: {entry.file} must have {entry.size} bytes of sha256 {entry.sha256[:12]}…; it "
                 f"has {found[0]} of {found[1][:12]}…"
@@ -66,10 +72,10 @@ def check_cache(cache, *, progress=True):
 
 
 def _hash_file(path):
-    """Size and sha256, or None where there is no file."""
+    """Size and sha256, or None where there is no file that can be read."""
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             return file.tell(), digest
-    except FileNotFoundError:
+    except OSError:
         return None

@@ -12,6 +12,7 @@ import pandas as pd
 from astropy.table import Table, vstack
 
 from .catalogues import COLUMNS, make_problems
+from .errors import AgnError
 from .files import make_folder, write_table
 from .lines import AGN_TYPES
 from .locks import hold_lock
@@ -128,12 +129,20 @@ def _read_table(path):
     """One of the tables with text and numbers as they were written, None where it does not exist."""
     if not path.is_file():
         return None
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     table = Table()
-    for key in list(frame.columns):
-        # A column at a time: a million rows take much memory as text of Python.
-        cells, kind = np.array(frame.pop(key).tolist(), dtype=str), _KINDS.get(key, str)
-        table[key] = np.where(cells == "", {str: "", int: "-1", float: "nan"}[kind], cells).astype(kind)
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        absent = [key for key in ("file", *COLUMNS) if key not in frame.columns]
+        if absent:
+            raise ValueError(f"it has no column {absent[0]}")
+        for key in list(frame.columns):
+            # A column at a time: a million rows take much memory as text of Python.
+            cells, kind = np.array(frame.pop(key).tolist(), dtype=str), _KINDS.get(key, str)
+            table[key] = np.where(cells == "", {str: "", int: "-1", float: "nan"}[kind], cells).astype(kind)
+    except ValueError as error:
+        raise AgnError(
+            f"{path} must be as agn fetch wrote it; it is not ({error}). Remove it and give the same command again."
+        ) from error
     return table
 
 

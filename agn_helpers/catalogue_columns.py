@@ -27,7 +27,7 @@ _ALIASES = {
     "specid": ("specid", "targetid"),
     "dataset": ("dataset", "data_release"),
 }
-_SURVEY_NAME = re.compile(r"([A-Z][A-Za-z0-9]*-[A-Za-z0-9]{1,20})-(-?\d{1,20})")
+_SURVEY_NAME = re.compile(r"([A-Z][A-Za-z0-9]*-[A-Za-z0-9]{1,20})-(0|-?[1-9]\d{0,18})")
 _LIMITS = {"plate": (1, 999_999), "mjd": (10_000, 99_999), "fiberid": (1, 9999)}
 
 

@@ -11,6 +11,8 @@ from .errors import AgnError
 
 # What could make a parser of XML read other files or addresses, or swell.
 _FORBIDDEN = (b"<!doctype", b"<!entity", b"xinclude")
+# How XML begins, in one byte a letter or two.  Nothing else may reach its parser, which would unpack archives.
+_XML = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<", b"\xfe\xff\0<", b"\0<")
 _NAMELESS = ("plate", "mjd", "fiberid")
 
 
@@ -33,7 +35,6 @@ def parse_table(content, path):
     AgnError
         For what is no table, and for XML with a DOCTYPE, entities or data that lie elsewhere.
     """
-    start = content.lstrip()[:512]
     try:
         with warnings.catch_warnings():
             # VOTables of archives often break a rule of the standard without harm.
@@ -42,7 +43,7 @@ def parse_table(content, path):
                 table = Table.read(io.BytesIO(content), format="fits")
             elif content.startswith(b"PAR1"):
                 table = Table.read(io.BytesIO(content), format="parquet")
-            elif start.startswith(b"<") or b"\0" in start:
+            elif content[:512].lstrip().startswith(_XML):
                 table = _parse_votable(content, path)
             else:
                 table = _parse_text(content.decode("utf-8-sig"))

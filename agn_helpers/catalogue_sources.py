@@ -1,6 +1,7 @@
 """Published lists of active galaxies: the paper's sample, VizieR, SkyServer; kept once asked for."""
 
 import re
+from functools import partial
 from urllib.parse import urlencode
 
 import numpy as np
@@ -56,8 +57,8 @@ def paper_catalogue(folder, *, base_url=PAPER_LISTS, vizier_url=VIZIER, limits=N
     """
     found, options = [], {"limits": limits, "fresh": fresh}
     for name, label in _PAPER.items():
-        content = download_list(f"{base_url}/{name}", folder, **options)
-        found.append(make_catalogue(parse_table(content, name), source=name, label=label))
+        table = download_list(f"{base_url}/{name}", folder, parse=partial(parse_table, path=name), **options)
+        found.append(make_catalogue(table, source=name, label=label))
     try:
         found.append(vizier_catalogue(_TYPE1, folder, base_url=vizier_url, **options))
     except AgnError as error:
@@ -106,10 +107,15 @@ def vizier_catalogue(
     query = Vizier(columns=["**", "_RAJ2000", "_DEJ2000"], row_limit=-1)
     form = query.get_catalogs_async(identifier, get_query_payload=True)
     try:
-        content = download_list(
-            f"{base_url}/viz-bin/votable", folder, form=form, key=identifier, limits=limits, fresh=fresh
+        table = download_list(
+            f"{base_url}/viz-bin/votable",
+            folder,
+            parse=partial(parse_table, path=f"VizieR's {identifier}"),
+            form=form,
+            key=identifier,
+            limits=limits,
+            fresh=fresh,
         )
-        table = parse_table(content, f"VizieR's {identifier}")
         source = f"VizieR {identifier}"
         return make_catalogue(table, source=source, label=label or VIZIER_LABELS.get(known), columns=columns)
     except AgnError as error:
@@ -178,12 +184,18 @@ def resolve_positions(
     Returns
     -------
     catalogue, problems : astropy.table.Table
-        With plate, mjd, fiberid and run2d; objects without a spectrum are among the problems.
+        With plate, mjd, fiberid and run2d; objects without a spectrum, and those that turn out to be one, are
+        among the problems.
+
+    Raises
+    ------
+    AgnError
+        Where the server refuses, or answers something else.
     """
     rows = np.flatnonzero(catalogue["name"] == "")
     if not len(rows):
         return catalogue, make_problems([])
-    parts, matched = [catalogue[catalogue["name"] != ""]], set()
+    parts, repeated, matched = [catalogue[catalogue["name"] != ""]], [], set()
     for start in range(0, len(rows), _POSITIONS):
         batch = rows[start : start + _POSITIONS]
         positions = [(row, catalogue["ra"][row], catalogue["dec"][row]) for row in batch.tolist()]
@@ -192,10 +204,17 @@ def resolve_positions(
             found = _ask_skyserver(sql, "SkyServer positions", folder, release, base_url, limits, fresh)
         except _NothingError:
             continue
-        numbers = np.asarray(found["number"], dtype=int)
+        if "number" not in found.colnames or not np.isin(found["number"], batch).all():
+            raise AgnError(
+                f"{base_url} must answer with the numbers of the positions; it does not. Try --fresh or "
+                "another --list-mirror."
+            )
+        numbers = np.asarray(found["number"])
         found["label"] = catalogue["label"][numbers]
         for source in np.unique(catalogue["source"][numbers]):
-            parts.append(make_catalogue(found[catalogue["source"][numbers] == source], source=source)[0])
+            part, more = make_catalogue(found[catalogue["source"][numbers] == source], source=source)
+            parts.append(part)
+            repeated.append(more)
         matched.update(numbers.tolist())
     lost = [
         (
@@ -208,8 +227,8 @@ def resolve_positions(
         for number, row in zip(rows.tolist(), catalogue[rows])
         if number not in matched
     ]
-    resolved, repeated = combine_catalogues(parts)
-    return resolved, make_problems([make_problems(lost), repeated])
+    resolved, more = combine_catalogues(parts)
+    return resolved, make_problems([make_problems(lost), *repeated, more])
 
 
 class _NothingError(AgnError):
@@ -220,14 +239,25 @@ def _ask_skyserver(sql, name, folder, release, base_url, limits, fresh):
     from astroquery.sdss import SDSSClass
 
     form = SDSSClass().query_sql_async(sql, data_release=release, get_query_payload=True)
-    suffix = SDSSClass.QUERY_URL_SUFFIX_DR_NEW.format(dr=release)
-    content = download_list(
-        f"{base_url}{suffix}?{urlencode(form)}", folder, key=name, limits=limits, fresh=fresh
-    )
-    if b"error_message" in content[:10_000] or content.lstrip()[:1] == b"<":
-        words = re.sub(r"<[^>]*>|\s+", " ", content[:2000].decode("utf-8", "replace"))
-        raise AgnError(f"{name} was refused by SkyServer: {' '.join(words.split())[:200]}")
-    lines = [line for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
-    if len(lines) < 2:
+    suffixes = {"OLD": range(10), "10": [10], "NEW": range(11, 1000)}
+    key = next(key for key, releases in suffixes.items() if release in releases)
+    suffix = getattr(SDSSClass, f"QUERY_URL_SUFFIX_DR_{key}").format(dr=release)
+    url = f"{base_url}{suffix}?{urlencode(form)}"
+    parse = partial(_parse_answer, name=name)
+    table = download_list(url, folder, parse=parse, key=name, limits=limits, fresh=fresh)
+    if table is None:
         raise _NothingError(f"{name} found no object in DR{release}; ask for a wider range.")
-    return parse_table(b"\n".join(lines), name)
+    return table
+
+
+def _parse_answer(content, name):
+    """A table, or None where nothing was found."""
+    lines = [line for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
+    is_table = lines and b"," in lines[0] and not lines[0].lstrip().startswith((b"<", b"[", b"{"))
+    if not is_table or b"error_message" in content[:10_000]:
+        words = " ".join(re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace")).split())[:200]
+        raise AgnError(
+            f"{name} was refused by SkyServer: {words.rstrip('.') or 'no answer'}; correct the query, or give "
+            "the same command again in some minutes."
+        )
+    return parse_table(b"\n".join(lines), name) if len(lines) > 1 else None

@@ -188,7 +188,9 @@ def _check(folder):
 
 def _print_lines(kind, reasons, what):
     """The first lines on standard error: a million of them would help nobody."""
-    for reason in list(reasons)[:_MOST_LINES]:
-        print(f"{kind}: {' '.join(str(reason).split())}", file=sys.stderr)
+    for reason in list(reasons[:_MOST_LINES]):
+        # What servers say must not steer a terminal.
+        line = "".join(letter for letter in " ".join(str(reason).split()) if letter.isprintable())
+        print(f"{kind}: {line}", file=sys.stderr)
     if len(reasons) > _MOST_LINES:
         print(f"{kind}: and {len(reasons) - _MOST_LINES} more {what}.", file=sys.stderr)

@@ -7,6 +7,7 @@ manifest just before.  Until then a hidden file stands for the claim of the clie
 import hashlib
 import os
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from .archive_urls import list_urls, name_dr7_file, name_spectrum
 from .errors import SpectrumError
@@ -38,6 +39,7 @@ class Fetcher:
         self.cache, self.manifest, self.transfer = cache, manifest, transfer
         self.release, self.mirror = release, mirror
         self._failures = self._silent = 0
+        self._silent_hosts = set()
 
     def fetch(self, task):
         """Return a Result, or None where another client is fetching it."""
@@ -55,7 +57,8 @@ class Fetcher:
                 entry, problem = self._fetch(task, part, handle)
         except OSError as error:
             raise OutputError(
-                f"{folder} could not be written: {error.strerror}; free some space or choose another folder."
+                f"{error.filename or folder} could not be written: {error.strerror}; free some space, remove what is "
+                "in the way or choose another folder."
             ) from error
         self._count_failures(entry, problem)
         return Result(task.name, entry.outcome, entry)
@@ -67,7 +70,7 @@ class Fetcher:
             return None
         try:
             return entry if os.stat(self.cache / entry.file).st_size == entry.size else None
-        except FileNotFoundError:
+        except OSError:
             return None
 
     def _adopt(self, task):
@@ -89,13 +92,23 @@ class Fetcher:
             verify_spectrum(content, plate=task.plate, mjd=task.mjd, fiberid=task.fiberid)
 
         numbers = task.plate, task.mjd, task.fiberid
-        problem, url = None, ""
+        problem, url, answered, silent = None, "", set(), set()
         for url in list_urls(*numbers, run2d=task.run2d, release=self.release, mirror=self.mirror):
+            host = urlsplit(url).netloc
+            if host in self._silent_hosts:
+                silent.add(host)
+                continue
             try:
                 content = self.transfer.get(url, check)
             except AbsentError:
+                answered.add(host)
                 continue
             except TransferError as error:
+                if error.kind == "unreachable" and answered and host not in answered:
+                    # The last resort is closed: no reason to leave the archive that answers alone.
+                    self._silent_hosts.add(host)
+                    silent.add(host)
+                    continue
                 problem = problem or error
                 if error.kind in ("rejected", "refused"):
                     continue
@@ -107,8 +120,15 @@ class Fetcher:
             entry = self._record(task, file, content, url=url)
             os.replace(part, self.cache / file)
             return entry, None
-        if problem is None:
-            reason = f"{task.name}: no archive of DR{self.release} has it (404); look at its numbers."
+        if problem is None and silent:
+            reason = (
+                f"{task.name}: {_join(answered)} does not have it (404), and {_join(silent)} does not answer; "
+                "look at its numbers, or try again later."
+            )
+            entry = Entry("failed", url=url, release=self.release, reason=reason)
+        elif problem is None:
+            numbers = f"numbers, or at its run2d {task.run2d}" if task.run2d else "numbers"
+            reason = f"{task.name}: no archive of DR{self.release} has it (404); look at its {numbers}."
             entry = Entry("not found", url=url, release=self.release, reason=reason)
         else:
             outcome = "rejected" if problem.kind == "rejected" else "failed"
@@ -123,13 +143,17 @@ class Fetcher:
     def _count_failures(self, entry, problem):
         """End the run where it makes no sense to ask for more."""
         is_silent = problem is not None and problem.kind == "unreachable"
-        self._failures = self._failures + 1 if entry.outcome == "failed" else 0
+        self._failures = self._failures + 1 if problem is not None and entry.outcome == "failed" else 0
         self._silent = self._silent + 1 if is_silent else 0
         if self._failures >= _MOST_FAILURES or self._silent >= _MOST_SILENT:
             raise UnreachableError(
                 f"the archive failed {self._failures} times in a row, the last time so: {entry.reason} "
                 "Nothing that was fetched is lost: give the same command again later."
             )
+
+
+def _join(hosts):
+    return ", ".join(sorted(hosts))
 
 
 def _list_files(task):

@@ -15,14 +15,17 @@ from .transfer import Transfer
 _LIMITS = Limits(read_timeout=120, total_time=1800, attempts=5, largest_size=1 << 30)
 
 
-def download_list(url, folder, *, form=None, key=None, limits=None, fresh=False):
-    """Bytes from an address, or those kept from an earlier call with the same question.
+def download_list(url, folder, *, parse, form=None, key=None, limits=None, fresh=False):
+    """A list from an address, or as kept from an earlier call with the same question.
 
     Parameters
     ----------
     url : str
     folder : path
         Where the list is kept; beside it lies a .json file with its address, sha256, size and date.
+    parse : callable
+        Makes the list of the bytes.  Answers for which it raises AgnError, such as a busy server's excuse, are
+        not kept.
     form : str, optional
         Sent along by POST.
     key : str, optional
@@ -34,12 +37,13 @@ def download_list(url, folder, *, form=None, key=None, limits=None, fresh=False)
 
     Returns
     -------
-    bytes
+    object
+        Of `parse`.
 
     Raises
     ------
     AgnError
-        Where it cannot be had.
+        Where it cannot be had, or is none.
     """
     question = hashlib.sha256(f"{url}\n{form or ''}".encode()).hexdigest()
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", key or url.rsplit("/", 1)[-1]).strip("-.")[:60]
@@ -48,12 +52,13 @@ def download_list(url, folder, *, form=None, key=None, limits=None, fresh=False)
     if not fresh and path.is_file() and notes.is_file():
         content = path.read_bytes()
         if _read_notes(notes).get("sha256") == hashlib.sha256(content).hexdigest():
-            return content
+            return parse(content)
     try:
         content = Transfer(url, limits=limits or _LIMITS).get(url, form=form)
     except TransferError as error:
         reason = str(error).rstrip(".")
         raise AgnError(f"a list could not be had: {reason}; try again later or use another.") from error
+    found = parse(content)
     make_folder(folder)
     said = {
         "url": url,
@@ -65,7 +70,7 @@ def download_list(url, folder, *, form=None, key=None, limits=None, fresh=False)
         temporary.write_bytes(content)
     with whole_file(notes) as temporary:
         temporary.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    return content
+    return found
 
 
 def _read_notes(path):

@@ -12,10 +12,14 @@ from typing import NamedTuple
 
 from astropy.table import Table
 
+from .files import OutputError
 from .locks import lock_file, unlock_file
 
 # A folder and a file in it, and nothing that leads elsewhere.
 _FILE = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
+
+# Bytes read at once; no line comes near it.
+_LONGEST = 1 << 20
 
 
 class Entry(NamedTuple):
@@ -75,7 +79,11 @@ class Manifest:
 
     def __init__(self, path):
         """Read all lines that there are."""
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        self._path = path
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise self._explain(error) from error
         self._lock = threading.Lock()
         self._offset = 0
         self._latest = {}
@@ -123,7 +131,23 @@ class Manifest:
         -------
         Entry
             As recorded.
+
+        Raises
+        ------
+        OutputError
+            Where it cannot be written.
         """
+        try:
+            return self._append(name, entry)
+        except OSError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error):
+        return OutputError(
+            f"{self._path} could not be written: {error.strerror}; free some space or choose another folder."
+        )
+
+    def _append(self, name, entry):
         with self._lock:
             lock_file(self._handle)
             try:
@@ -143,11 +167,13 @@ class Manifest:
         return entry
 
     def _read_on(self):
-        while block := self._read_at(self._offset, 1 << 20):
+        while block := self._read_at(self._offset, _LONGEST):
             end = block.rfind(b"\n") + 1
-            if not end:
+            if not end and len(block) < _LONGEST:
                 # Without an end of line this is a line in the making, or torn.
                 return
+            # What is longer than any line is none.
+            end = end or len(block)
             for line in block[:end].splitlines():
                 self._take(line)
             self._offset += end
@@ -163,6 +189,8 @@ class Manifest:
             name = fields["name"]
             if entry.file and not _FILE.fullmatch(entry.file):
                 raise ValueError(f"{entry.file} is no file of the cache")
+            if not isinstance(name, str) or not isinstance(entry.size, int):
+                raise TypeError(f"{name!r} is no name, or {entry.size!r} no size")
         except (ValueError, TypeError, KeyError):
             return
         self._latest[name] = entry

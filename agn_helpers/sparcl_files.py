@@ -9,12 +9,15 @@ from pathlib import Path
 
 from .catalogue_columns import split_survey_name
 from .errors import AgnError, SpectrumError
+from .limits import UnreachableError
 from .manifest import Entry, Result
 from .sdss_files import write_spec_lite
 from .spectra import ObservedSpectrum
 
 # SPARCL has been seen to time out from 500 records on.
 _BATCH = 200
+# Records in a row for which it gave no answer before it is left alone.
+_MOST_FAILURES = 3
 _FIELDS = ["specid", "redshift", "wavelength", "flux", "ivar"]
 _URL = "https://astrosparcl.datalab.noirlab.edu"
 
@@ -46,8 +49,10 @@ def fetch_from_sparcl(names, cache, manifest, *, client=None, batch=_BATCH, atte
     ------
     AgnError
         Where sparclclient is needed and not installed.
+    UnreachableError
+        Where SPARCL does not answer any more.
     """
-    cache, groups = Path(cache), {}
+    cache, groups, failures = Path(cache), {}, 0
     for name in names:
         entry = manifest.get(name)
         if entry and entry.outcome == "verified" and _size(cache / entry.file) == entry.size:
@@ -66,6 +71,12 @@ def fetch_from_sparcl(names, cache, manifest, *, client=None, batch=_BATCH, atte
                     name, found if isinstance(found, Entry) else _write(name, found, cache)
                 )
                 yield Result(name, entry.outcome, entry)
+                failures = failures + 1 if entry.outcome == "failed" else 0
+                if failures >= _MOST_FAILURES:
+                    raise UnreachableError(
+                        f"{failures} spectra in a row could not be had, the last for this reason: "
+                        f"{entry.reason}; nothing that was fetched is lost: give the same command again later."
+                    )
 
 
 def _make_client():

@@ -141,7 +141,7 @@ class Transfer:
                 timeout=(limits.connect_timeout, limits.read_timeout),
             ) as answer:
                 if answer.status_code != 200:
-                    _drain(answer)
+                    _drain(answer, limits.read_timeout)
                 if answer.status_code in _REDIRECTS and "location" in answer.headers:
                     is_local = is_private(self._base_url)
                     url = follow_redirect(url, answer.headers["location"], allow_private=is_local)
@@ -211,10 +211,12 @@ def _make_session():
     return session
 
 
-def _drain(answer):
+def _drain(answer, seconds):
     """Read a short message to its end, so that the connection can be used again."""
-    if 0 < (answer.raw.length_remaining or 0) <= _BLOCK:
-        answer.raw.read(decode_content=False)
+    end = time.monotonic() + seconds
+    while 0 < (answer.raw.length_remaining or 0) <= _BLOCK and time.monotonic() < end:
+        if not answer.raw.read1(_BLOCK, decode_content=False):
+            break
 
 
 def _describe(error):

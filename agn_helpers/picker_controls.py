@@ -1,0 +1,214 @@
+"""What the spectrum picker is operated with: its buttons, sliders and canvases, and where they stand."""
+
+import ipywidgets as ipw
+
+from .picker_canvas import make_figure
+from .picker_pages import STYLE, message_page
+from .saliency import METHODS
+
+#: Widths of map and spectrum, their height, all in pixels, and pixels an inch, which make the letters: for
+#: JupyterLab in a window of 1280 x 800 with and without its side bar, and of 1920 x 1080.
+SIZES = {
+    "compact": (320, 508, 376, 110),
+    "wide": (428, 678, 392, 112),
+    "large": (580, 890, 560, 136),
+}
+# The row above the map takes this from its height.
+_TOOLS = 32
+_GAP = {"grid_gap": "8px"}
+# Names are offered while one types; a list of more of them would slow the page down.
+_MOST_OFFERED = 5000
+
+# What can be tried out: name, words, smallest, largest, step.
+_SLIDERS = (
+    ("broad_hbeta_flux", "Broad Hβ, Å", -100, 150, 1),
+    ("broad_hbeta_width", "FWHM, km/s", 1000, 12000, 100),
+    ("broad_hbeta_shift", "Shift, km/s", -3000, 3000, 50),
+    ("slope", "Slope", -2, 2, 0.05),
+    ("noise", "Noise", 0, 0.5, 0.005),
+)
+
+
+class PickerControls:
+    """All widgets of a picker, laid out; what they do is not their business.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Offered by the search box.
+    classes : sequence of str
+        Offered as targets.
+    size : str
+        A key of `SIZES`.
+
+    Attributes
+    ----------
+    page : ipywidgets.VBox
+        To be displayed.
+    map_figure, spectrum_figure : Figure
+    """
+
+    def __init__(self, names, classes, *, size):
+        self.map_figure, self.spectrum_figure = (
+            make_figure(name, dpi=SIZES[size][-1]) for name in ("Map", "Spectrum")
+        )
+        self.message = ipw.HTML(
+            message_page(""),
+            layout={"flex": "1 1 0", "min_width": "0", "overflow": "hidden", "margin": "3px 2px 0"},
+        )
+        self.cancel = _button("Cancel", "times", "Give this explanation up", display="none")
+        self._make_search(names)
+        self._make_choices(classes, size)
+        self._make_what_if()
+        self._make_tabs()
+        self._make_tools()
+        self._map_column = ipw.VBox([self._tools, self.map_figure.canvas])
+        wrapped = {"flex_flow": "row wrap", **_GAP}
+        rows = [
+            ipw.HBox([self.previous, self.search, self.next, self.message, self.cancel]),
+            ipw.HBox([self.method, self.target, self.smooth, self.fade, self.size], layout=_GAP),
+            ipw.HBox([self._map_column, self.spectrum_figure.canvas], layout=wrapped),
+            ipw.HBox([self._what_if, self._tabs], layout=wrapped),
+        ]
+        self.page = ipw.VBox([ipw.HTML(STYLE, layout={"display": "none"}), *rows])
+        self.page.add_class("agn-picker")
+        self.set_size(size)
+
+    def _make_search(self, names):
+        self.previous = _button(
+            "", "chevron-left", "Previous spectrum (of the selection, where there is one)"
+        )
+        self.next = _button("", "chevron-right", "Next spectrum (of the selection, where there is one)")
+        self.search = ipw.Combobox(
+            placeholder="name, or a part of it",
+            continuous_update=False,
+            layout={"width": "190px", "flex": "0 0 auto"},
+            tooltip="Type a name, or a part that only one name has, and press Enter",
+        )
+        self.offer(names)
+
+    def _make_tools(self):
+        self.drag = ipw.ToggleButtons(
+            options=[("select", ""), ("zoom", "zoom"), ("move", "pan")],
+            tooltips=["Drag around points to select them", "Drag a box to zoom", "Drag the map"],
+            style={"button_width": "62px"},
+        )
+        self.home = _button("", "home", "The whole map")
+        self._tools = ipw.HBox([ipw.Label("Drag to"), self.drag, self.home])
+
+    def offer(self, names):
+        """Names that the search box suggests."""
+        self.search.options = tuple(map(str, names)) if len(names) <= _MOST_OFFERED else ()
+
+    def _make_choices(self, classes, size):
+        methods = [(name.replace("_", " "), name) for name in METHODS]
+        self.method = _dropdown("Method", methods, "176px")
+        targets = [("predicted type", ""), *((name, name) for name in classes)]
+        self.target = _dropdown("Explain", targets, "168px")
+        self.smooth = ipw.IntSlider(
+            description="Smooth (km/s)",
+            max=2000,
+            step=100,
+            style={"description_width": "initial"},
+            layout={"width": "235px"},
+        )
+        self.fade = ipw.Checkbox(
+            description="fade < 2σ",
+            indent=False,
+            layout={"width": "92px"},
+            tooltip="Grey where the map is nearer to zero than twice its uncertainty",
+        )
+        self.size = _dropdown("Size", list(SIZES), "120px", value=size)
+
+    def _make_what_if(self):
+        self.sliders = {
+            name: ipw.FloatSlider(
+                value=5000 if name == "broad_hbeta_width" else 0,
+                min=low,
+                max=high,
+                step=step,
+                description=words,
+                readout_format=".0f" if step >= 1 else ".3f" if step < 0.01 else ".2f",
+                style={"description_width": "84px"},
+                layout={"width": "100%", "margin": "0"},
+            )
+            for name, words, low, high, step in _SLIDERS
+        }
+        self.reset = _button("Reset", "undo", "Take every change back", width="80px")
+        title = ipw.HTML("<b>What if?</b>", layout={"flex": "1 1 auto", "margin": "0"})
+        self._what_if = ipw.VBox([ipw.HBox([title, self.reset]), *self.sliders.values()])
+
+    def _make_tabs(self):
+        self.statistics = ipw.HTML()
+        self.names = ipw.HTML()
+        self.show_selection = _button("Show mean", "area-chart", "Mean spectrum and mean map", width="110px")
+        self.end_selection = _button("Clear", "eraser", "Select nothing", width="80px")
+        self.upload = ipw.FileUpload(
+            multiple=True, description="Files", layout={"width": "118px", "flex": "0 0 auto"}
+        )
+        self.path = ipw.Text(placeholder="or the path of a file", layout={"width": "170px"})
+        self.redshift = ipw.Text(
+            placeholder="z if not in the file", layout={"width": "130px"}, continuous_update=False
+        )
+        self.add = _button("Add", "plus", "Read and put on the map", width="70px")
+        self.rejected = ipw.HTML()
+        self.folder = ipw.Text(
+            description="Folder", style={"description_width": "50px"}, layout={"width": "98%"}
+        )
+        self.exports = {
+            "png": _button("Card, PNG", "image", "The picked spectrum on a page", width="118px"),
+            "pdf": _button("Card, PDF", "file-pdf-o", "The picked spectrum on a page", width="118px"),
+            "csv": _button("Map, CSV", "table", "Flux and attribution, a row a wavelength", width="118px"),
+            "txt": _button("Selection", "list", "Names, one a line", width="118px"),
+        }
+        pages = {
+            "Lines": [self.statistics],
+            "Selection": [ipw.HBox([self.show_selection, self.end_selection]), self.names],
+            "Own spectra": [ipw.HBox([self.upload, self.path, self.redshift, self.add]), self.rejected],
+            "Export": [self.folder, ipw.HBox(list(self.exports.values()))],
+        }
+        self._tabs = ipw.Tab(
+            [ipw.VBox(page, layout={"overflow": "auto", "height": "140px"}) for page in pages.values()]
+        )
+        self._tabs.titles = tuple(pages)
+
+    def set_size(self, size):
+        """Give the canvases and what stands below them another size, a key of `SIZES`."""
+        map_width, spectrum_width, height, dpi = SIZES[size]
+        for figure, width, high in (
+            (self.map_figure, map_width, height - _TOOLS),
+            (self.spectrum_figure, spectrum_width, height),
+        ):
+            figure.dpi = dpi * figure.canvas.device_pixel_ratio
+            figure.set_size_inches(width / dpi, high / dpi, forward=True)
+            # A new layout would leave the old one behind.
+            figure.canvas.layout.width, figure.canvas.layout.flex = f"{width}px", "0 0 auto"
+        self._map_column.layout.width = self._what_if.layout.width = f"{map_width}px"
+        self._tabs.layout.width = f"{spectrum_width - 6}px"
+        self.page.layout.width = f"{map_width + spectrum_width + 10}px"
+
+    def close(self):
+        """Close every widget; no observer is left."""
+        widgets = [self.page]
+        while widgets:
+            widget = widgets.pop()
+            widgets += list(getattr(widget, "children", ()))
+            parts = (getattr(widget, name, None) for name in ("layout", "style", "toolbar"))
+            widgets += [part for part in parts if isinstance(part, ipw.Widget)]
+            widget.unobserve_all()
+            widget.close()
+
+
+def message_box(text):
+    """A widget that says only why there is no picker."""
+    return ipw.HTML(STYLE + message_page(text, kind="error"))
+
+
+def _button(words, icon, tooltip, *, width="auto", **layout):
+    layout = {"width": width if words else "36px", "margin": "1px 2px", "flex": "0 0 auto", **layout}
+    return ipw.Button(description=words, icon=icon, tooltip=tooltip, layout=layout)
+
+
+def _dropdown(words, options, width, **rest):
+    style = {"description_width": "initial"}
+    return ipw.Dropdown(description=words, options=options, style=style, layout={"width": width}, **rest)

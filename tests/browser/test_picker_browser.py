@@ -1,0 +1,466 @@
+"""The spectrum picker in JupyterLab and as a page of its own, driven by the mouse of a real browser."""
+
+import base64
+import io
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from agn_helpers.spectra import read_spectrum, write_spec_lite
+from agn_helpers.synthetic import simulate_survey
+from agn_helpers.widgets import SpectrumPicker
+
+from .conftest import ROOT, Server, get_status
+
+# What a browser takes at most, in milliseconds, on a busy machine.
+PATIENCE = 60_000
+
+
+@pytest.fixture(scope="session")
+def twin(project):
+    """The same picker in this process: what the page must show."""
+    picker = SpectrumPicker.open_run("small", root=project, front_end=True)
+    for figure in (picker.view.controls.map_figure, picker.view.controls.spectrum_figure):
+        figure.canvas.draw()
+    yield picker
+    picker.close()
+
+
+class Page:
+    """The picker on a page, as a user sees it."""
+
+    def __init__(self, page):
+        self.page = page
+        self.picker = page.locator(".agn-picker")
+        self.canvases = self.picker.locator(".jupyter-matplotlib-canvas-div")
+
+    def wait(self):
+        """Wait until both figures are drawn."""
+        self.page.wait_for_selector(".agn-picker .jupyter-matplotlib-canvas-div", timeout=PATIENCE)
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('.agn-picker canvas')].filter(c => c.width > 300 && "
+            "c.getContext('2d').getImageData(c.width >> 1, 20, 1, 1).data[3] > 0).length >= 2",
+            timeout=PATIENCE,
+        )
+        self.picker.evaluate("element => element.scrollIntoView()")
+        self.settle()
+
+    def settle(self):
+        """Wait until nothing on the page moves any more."""
+        last = None
+        for _ in range(100):
+            self.page.wait_for_timeout(250)
+            now = [self.image(k).tobytes() for k in (0, 1)], self.message()
+            if now == last:
+                return
+            last = now
+        raise TimeoutError("the page does not come to rest.")
+
+    def image(self, number):
+        """What a canvas shows; 0 is the map, 1 the spectrum."""
+        url = self.canvases.nth(number).locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
+        return Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB")
+
+    def message(self):
+        return self.picker.locator(".agn-message").inner_text()
+
+    def name(self):
+        return self.picker.get_by_placeholder("name, or a part of it").input_value()
+
+    def place(self, figure, x_y):
+        """Where a place on the map (twin's pixels) is on the page."""
+        box = self.canvases.nth(0).bounding_box()
+        return box["x"] + x_y[0], box["y"] + figure.bbox.height - x_y[1]
+
+    def say(self, words):
+        """Wait until the message holds `words`."""
+        self.page.wait_for_function(
+            "words => document.querySelector('.agn-message').innerText.includes(words)",
+            arg=words,
+            timeout=PATIENCE,
+        )
+        self.settle()
+
+    def type_name(self, text):
+        box = self.picker.get_by_placeholder("name, or a part of it")
+        box.fill(text)
+        box.press("Enter")
+
+    def drag(self, path):
+        """Move the mouse along places of the page with its button held."""
+        self.page.mouse.move(*path[0])
+        self.page.mouse.down()
+        for x, y in path[1:]:
+            self.page.mouse.move(x, y, steps=8)
+            # The front end reports where the mouse is every 33 ms.
+            self.page.wait_for_timeout(60)
+        self.page.mouse.up()
+
+    def choose(self, words, value):
+        self.picker.locator(".widget-dropdown", has_text=words).locator("select").select_option(value)
+
+
+def pixels_of(twin, rows):
+    """Where rows are on the map, in the twin's pixels."""
+    return twin.view.map.ax.transData.transform(twin.state.places[rows])
+
+
+def picture_of(twin):
+    """What the twin shows of the spectrum."""
+    canvas = twin.view.controls.spectrum_figure.canvas
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def difference(one, other):
+    """Share of pixels that differ visibly."""
+    assert one.size == other.size
+    # Letters may stand a fraction of a pixel elsewhere, as matplotlib remembers their widths.
+    one, other = (np.asarray(image.filter(ImageFilter.GaussianBlur(2)), dtype=int) for image in (one, other))
+    return np.mean(np.abs(one - other).max(axis=2) > 24)
+
+
+def check_layout(page):
+    """Nothing in the picker is clipped or lies on something else."""
+    problems = page.evaluate(
+        """() => {
+          const picker = document.querySelector(".agn-picker");
+          const room = picker.closest(".jp-OutputArea-output, body").getBoundingClientRect();
+          const kinds = ".widget-button, .widget-dropdown, .widget-combobox, .widget-slider, " +
+            ".widget-checkbox, .agn-message, .jupyter-matplotlib-canvas-div, " +
+            ".widget-toggle-buttons, .widget-tab, .widget-text";
+          const shown = [...picker.querySelectorAll(kinds)].filter(e => e.offsetParent && e.offsetWidth);
+          const problems = [], name = e => e.className + ": " + e.innerText.slice(0, 30);
+          for (const e of shown) {
+            const box = e.getBoundingClientRect();
+            if (box.right > room.right + 1 || box.left < room.left - 1)
+              problems.push("outside: " + name(e));
+            for (const label of [e, ...e.querySelectorAll("button, .widget-label, td, th")])
+              if (!label.matches(".widget-tab, .widget-slider") && label.scrollWidth > label.clientWidth + 1)
+                problems.push("clipped: " + name(label));
+            for (const other of shown) {
+              const it = other.getBoundingClientRect();
+              if (e !== other && !e.contains(other) && !other.contains(e) &&
+                  Math.min(box.right, it.right) - Math.max(box.left, it.left) > 2 &&
+                  Math.min(box.bottom, it.bottom) - Math.max(box.top, it.top) > 2)
+                problems.push("overlap: " + name(e) + " / " + name(other));
+            }
+          }
+          const all = picker.getBoundingClientRect();
+          if (all.height > window.innerHeight - 100) problems.push("higher than the window: " + all.height);
+          const small = [...picker.querySelectorAll("*")].filter(e => e.children.length == 0 && e.innerText &&
+            parseFloat(getComputedStyle(e).fontSize) < 11);
+          return problems.concat(small.map(e => "small letters: " + name(e)));
+        }"""
+    )
+    assert not problems, problems
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, chromium, keep):
+    """Notebook 05 in JupyterLab, run from the first cell to the last; its page stays open for all tests."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.complaints = watch(page)
+    page.goto(f"{lab.url}/lab/tree/notebooks/05_spectrum_picker.ipynb?token={lab.token}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=PATIENCE)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    shown = Page(page)
+    try:
+        shown.wait()
+        yield shown
+    finally:
+        keep(page, "last_of_notebook")
+        context.close()
+
+
+def watch(page):
+    """Errors of a page's console, as they come."""
+    complaints = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+def test_a_click_shows_that_spectrum(notebook, twin, keep):
+    before = notebook.image(1)
+    # The one that stands farthest from all others cannot be missed.
+    places = pixels_of(twin, np.arange(len(twin.state.name)))
+    apart = np.sort(np.hypot(*(places[:, None] - places[None]).T), axis=0)[1]
+    apart[twin.state.row] = 0
+    row = int(np.argmax(apart))
+    name = str(twin.state.name[row])
+    notebook.page.mouse.click(*notebook.place(twin.view.controls.map_figure, places[row]))
+    notebook.say(name)
+    twin.pick(name)
+    assert notebook.name() == name
+    assert notebook.message() == twin.state.summarise(twin.shown)
+    assert difference(notebook.image(1), before) > 0.02
+    # The picture is that of the same spectrum drawn here, its title, its probabilities and all.
+    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    check_layout(notebook.page)
+    keep(notebook.page, "picked_1280x800")
+
+
+def test_the_mouse_over_a_point_has_it_named(notebook, twin):
+    away = notebook.place(twin.view.controls.map_figure, (4, 4))
+    notebook.page.mouse.move(*away)
+    notebook.settle()
+    before = notebook.image(0)
+    place = pixels_of(twin, [0])[0]
+    notebook.page.mouse.move(*notebook.place(twin.view.controls.map_figure, place), steps=4)
+    notebook.settle()
+    assert 0.005 < difference(notebook.image(0), before) < 0.2
+    notebook.page.mouse.move(*away, steps=4)
+    notebook.settle()
+    assert difference(notebook.image(0), before) < 1e-4
+
+
+def test_a_name_can_be_typed_and_stepped_from(notebook, twin):
+    name = str(twin.state.name[100])
+    notebook.type_name(name)
+    notebook.say(name)
+    twin.pick(name)
+    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    notebook.picker.locator("button[title^=Next]").click()
+    notebook.say(str(twin.state.name[101]))
+    assert notebook.name() == twin.state.name[101]
+
+
+def test_an_unknown_name_is_answered_by_the_nearest_and_the_view_stays(notebook, twin):
+    name = str(twin.state.name[101])
+    notebook.type_name(name)
+    notebook.say(name)
+    before = notebook.image(1)
+    notebook.type_name(name.replace("spec", "spce"))
+    notebook.say(f"did you mean {name}?")
+    assert "error" in notebook.picker.locator(".agn-message").get_attribute("class")
+    assert difference(notebook.image(1), before) == 0
+    assert notebook.name() == name
+
+
+def test_a_broad_line_raises_the_probability_of_type_1_while_the_slider_moves(notebook, twin, keep):
+    rows = np.flatnonzero(twin.state.label == "intermediate")
+    row = int(
+        rows[np.argmin(np.abs(twin.state.probability[rows, twin.state.classes.index("type 1")] - 0.15))]
+    )
+    name = str(twin.state.name[row])
+    notebook.type_name(name)
+    notebook.say(name)
+    slider = notebook.picker.locator(".widget-slider", has_text="Broad Hβ").locator(".noUi-target")
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+    # Zero stands at 100 of 250.
+    stops = [box["x"] + box["width"] * share for share in (0.4, 0.48, 0.56, 0.64)]
+    notebook.page.mouse.move(stops[0], y)
+    notebook.page.mouse.down()
+    probabilities = [number_after("type 1 ", notebook.message())]
+    for x in stops[1:]:
+        notebook.page.mouse.move(x, y, steps=4)
+        notebook.say("with broad Hβ")
+        probabilities.append(number_after("type 1 ", notebook.message()))
+    notebook.page.mouse.up()
+    notebook.settle()
+    assert np.all(np.diff(probabilities) > 0), probabilities
+    twin.pick(name)
+    twin.what_if(broad_hbeta_flux=number_after("broad Hβ +", notebook.message()))
+    assert notebook.message() == twin.state.summarise(twin.shown)
+    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    keep(notebook.page, "what_if_1280x800")
+    notebook.picker.get_by_role("button", name="Reset").click()
+    notebook.settle()
+    assert "with" not in notebook.message()
+    assert number_after("type 1 ", notebook.message()) == probabilities[0]
+
+
+def number_after(words, text):
+    return float(re.search(re.escape(words) + r"([0-9.]+)", text).group(1))
+
+
+def test_a_slower_method_comes_with_its_progress(notebook, twin):
+    twin.reset()
+    gradient = notebook.image(1)
+    notebook.choose("Method", "occlusion")
+    notebook.page.wait_for_timeout(300)
+    notebook.say("type 1 ")
+    twin.explain(method="occlusion")
+    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    assert difference(notebook.image(1), gradient) > 0.005
+    notebook.choose("Method", "gradient")
+    notebook.settle()
+    twin.explain()
+    assert difference(notebook.image(1), gradient) == 0
+
+
+def test_a_lasso_selects_what_it_encloses(notebook, twin, keep):
+    figure = twin.view.controls.map_figure
+    places = pixels_of(twin, np.arange(len(twin.state.name)))
+    # From the widest gap right of the middle, where no point is near the lasso, to the right end.
+    across = np.sort(places[:, 0])
+    across = across[len(across) // 2 : -20]
+    gap = int(np.argmax(np.diff(across)))
+    left = across[gap : gap + 2].mean()
+    box = twin.view.map.ax.bbox
+    corners = [(left, box.y0 + 1), (left, box.y1 - 1), (box.x1 - 1, box.y1 - 1), (box.x1 - 1, box.y0 + 1)]
+    expected = np.flatnonzero(places[:, 0] > left)
+    notebook.drag([notebook.place(figure, corner) for corner in [*corners, corners[0]]])
+    notebook.say(f"{len(expected)} selected spectra")
+    twin.select(list(twin.state.name[expected]))
+    assert notebook.message() == twin.state.summarise(twin.shown)
+    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    keep(notebook.page, "selected_1280x800")
+    notebook.picker.locator("button[title^=Next]").click()
+    notebook.settle()
+    assert notebook.name() in twin.state.name[expected]
+
+
+def test_an_empty_lasso_is_said_to_be_empty(notebook, twin):
+    before = notebook.image(1)
+    figure = twin.view.controls.map_figure
+    box = twin.view.map.ax.bbox
+    places = pixels_of(twin, np.arange(len(twin.state.name)))
+    # The corner of the map that is emptiest.
+    corners = np.array([(x, y) for x in (box.x0 + 8, box.x1 - 8) for y in (box.y0 + 8, box.y1 - 8)])
+    free = np.min(np.hypot(*(corners[:, None] - places[None]).T), axis=0)
+    x, y = corners[np.argmax(free)]
+    square = [(x - 6, y - 6), (x + 6, y - 6), (x + 6, y + 6), (x - 6, y + 6), (x - 6, y - 6)]
+    notebook.drag([notebook.place(figure, corner) for corner in square])
+    notebook.say("the lasso holds no spectrum")
+    assert difference(notebook.image(1), before) == 0
+
+
+def test_exports_land_in_the_folder_that_is_said(notebook, twin, project):
+    folder = project / "figures" / "small" / "picker"
+    notebook.picker.get_by_role("tab", name="Export").click()
+    name = notebook.name()
+    for words, file in (
+        ("Card, PNG", f"{name}_card.png"),
+        ("Card, PDF", f"{name}_card.pdf"),
+        ("Map, CSV", f"{name}_gradient.csv"),
+        ("Selection", "selection.txt"),
+    ):
+        notebook.picker.get_by_role("button", name=words).click()
+        notebook.say(f"written: {folder / file}")
+        assert (folder / file).stat().st_size > 1000
+    check_layout(notebook.page)
+    names = (folder / "selection.txt").read_text().splitlines()
+    assert names[0] == "# survey = synthetic"
+    assert set(names[1:]) == set(twin.state.name[twin.state.selection])
+
+
+def test_own_spectra_come_onto_the_map_and_other_files_are_refused(notebook, tmp_path, keep):
+    spectra, _ = simulate_survey(random_state=7, n_type1=1, n_intermediate=0, n_type2=0)
+    (spectrum,) = spectra
+    spectrum.plate = 12345
+    write_spec_lite(spectrum, tmp_path / "my-quasar.fits")
+    name = read_spectrum(tmp_path / "my-quasar.fits").name
+    (tmp_path / "notes.txt").write_text("Dear diary,\ntoday we observed nothing.\n")
+    before = notebook.image(0)
+    notebook.picker.get_by_role("tab", name="Own spectra").click()
+    files = [tmp_path / "my-quasar.fits", tmp_path / "notes.txt"]
+    with notebook.page.expect_file_chooser() as chooser:
+        notebook.picker.get_by_role("button", name="Files").click()
+    chooser.value.set_files(files)
+    notebook.say("1 not used")
+    assert notebook.name() == name
+    assert notebook.picker.locator("li.agn-note").inner_text().startswith("notes.txt must hold numbers")
+    assert difference(notebook.image(0), before) > 1e-3
+    check_layout(notebook.page)
+    keep(notebook.page, "own_1280x800")
+
+
+def test_at_1920_x_1080_the_large_picker_fits(notebook, keep):
+    notebook.page.set_viewport_size({"width": 1920, "height": 1080})
+    notebook.choose("Size", "large")
+    notebook.picker.get_by_role("tab", name="Lines").click()
+    notebook.settle()
+    notebook.picker.evaluate("element => element.scrollIntoView()")
+    check_layout(notebook.page)
+    assert notebook.image(1).size == (890, 560)
+    keep(notebook.page, "large_1920x1080")
+
+
+def test_run_again_the_cells_open_one_picker_that_works(notebook, twin):
+    notebook.page.get_by_role("menuitem", name="Run", exact=True).click()
+    notebook.page.get_by_text("Run All Cells", exact=True).click()
+    notebook.page.wait_for_timeout(1000)
+    notebook.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=PATIENCE)
+    notebook.wait()
+    assert notebook.picker.count() == 1
+    name = str(twin.state.name[5])
+    notebook.type_name(name)
+    notebook.say(name)
+
+
+def test_neither_the_browser_nor_the_kernel_complained(notebook, lab):
+    assert not notebook.page.complaints
+    said = lab.log.read_text()
+    assert not re.search(r"Traceback|Error\b|ERROR", said), said
+
+
+def explore(folder, *, run, log):
+    """A Server that `agn explore` started in a project."""
+
+    def command(server):
+        program = Path(sys.executable).with_name("agn")
+        return [str(program), "explore", "--run", run, "--no-browser", f"--port={server.port}"]
+
+    return Server(command, folder=folder, log=log)
+
+
+def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path, chromium, keep):
+    server = explore(project, run="small", log=tmp_path / "log.txt")
+    try:
+        assert server.wait("/") == 403
+        address = server.address()
+        assert get_status(address.replace("token=", "token=0")) == 403
+        page = chromium.new_context(viewport={"width": 1280, "height": 800}).new_page()
+        abroad = []
+        page.on("request", lambda ask: abroad.append(ask.url) if "127.0.0.1" not in ask.url else None)
+        complaints = watch(page)
+        page.goto(address)
+        shown = Page(page)
+        shown.wait()
+        shown.picker.locator("button[title^=Next]").click()
+        shown.settle()
+        assert shown.name() in shown.message()
+        check_layout(page)
+        keep(page, "explore_1280x800")
+        assert not complaints
+        assert not [url for url in abroad if not url.startswith(("data:", "blob:"))]
+        page.context.close()
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif("AGN_SCREENSHOT" not in os.environ, reason="AGN_SCREENSHOT names no file to draw")
+def test_the_readme_shows_the_picker_of_the_whole_survey(tmp_path, chromium):
+    """The image of the README: the default run, a spectrum, and what a broad line would do to it."""
+    run = ROOT / "data" / "synthetic"
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_data_reduction.ipynb").write_text("{}")
+    (tmp_path / "data").mkdir()
+    shutil.copytree(run, tmp_path / "data" / "synthetic")
+    server = explore(tmp_path, run="synthetic", log=tmp_path / "log.txt")
+    try:
+        assert server.wait("/") == 403
+        window = {"width": 1200, "height": 760}
+        page = chromium.new_context(viewport=window, device_scale_factor=2).new_page()
+        page.goto(server.address())
+        shown = Page(page)
+        shown.wait()
+        slider = shown.picker.locator(".widget-slider", has_text="Broad Hβ").locator(".noUi-target")
+        box = slider.bounding_box()
+        page.mouse.click(box["x"] + 0.46 * box["width"], box["y"] + box["height"] / 2)
+        shown.say("with broad Hβ")
+        shown.picker.screenshot(path=os.environ["AGN_SCREENSHOT"])
+        page.context.close()
+    finally:
+        server.stop()
