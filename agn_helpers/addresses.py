@@ -1,5 +1,6 @@
 """Which addresses may be asked: http(s) only, and nothing private unless the archive itself is."""
 
+import contextlib
 import ipaddress
 import re
 import socket
@@ -55,6 +56,9 @@ def is_private(url):
 
 
 def _is_global(text):
+    # Sockets know more spellings than ip_address: 127.1, 2130706433, 0x7f.1.
+    with contextlib.suppress(OSError, UnicodeError):
+        text = socket.inet_ntoa(socket.inet_aton(text))
     address = ipaddress.ip_address(text)
     if address.version == 6:
         inside = address.ipv4_mapped or address.sixtofour
@@ -110,7 +114,5 @@ def _split(url):
     except ValueError as error:
         raise AddressError(f"an address must be http or https; {url!r} is no address ({error}).") from None
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc):
-        raise AddressError(
-            f"an address must be http or https with a plain host and no password; got {url!r}."
-        )
+        raise AddressError(f"an address must be http or https, a host and no password; got {url!r}.")
     return parts

@@ -141,7 +141,8 @@ def _read_table(path):
             table[key] = np.where(cells == "", {str: "", int: "-1", float: "nan"}[kind], cells).astype(kind)
     except ValueError as error:
         raise AgnError(
-            f"{path} must be as agn fetch wrote it; it is not ({error}). Remove it and give the same command again."
+            f"{path} must be as agn fetch wrote it; it is not ({error}). Remove it and give the same command "
+            "again."
         ) from error
     return table
 

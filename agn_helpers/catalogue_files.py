@@ -11,7 +11,7 @@ from .errors import AgnError
 
 # What could make a parser of XML read other files or addresses, or swell.
 _FORBIDDEN = (b"<!doctype", b"<!entity", b"xinclude")
-# How XML begins, in one byte a letter or two.  Nothing else may reach its parser, which would unpack archives.
+# How XML begins, a letter in one byte or two.  Nothing else may reach its parser, which unpacks archives.
 _XML = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<", b"\xfe\xff\0<", b"\0<")
 _NAMELESS = ("plate", "mjd", "fiberid")
 

@@ -10,7 +10,7 @@ from .catalogue_files import parse_table
 from .catalogues import combine_catalogues, make_catalogue, make_problems
 from .errors import AgnError
 from .kept_lists import download_list
-from .sky_queries import QUERY_LABELS, write_position_query, write_query
+from .sky_queries import QUERY_LABELS, parse_answer, write_position_query, write_query
 
 #: Folder of the paper's lists in its code repository; the other services by their own addresses.
 PAPER_LISTS = "https://raw.githubusercontent.com/TobiaPeruzzi/MasterThesis/HEAD/SDSS_BulkDownload"
@@ -209,7 +209,7 @@ def resolve_positions(
                 f"{base_url} must answer with the numbers of the positions; it does not. Try --fresh or "
                 "another --list-mirror."
             )
-        numbers = np.asarray(found["number"])
+        numbers = np.asarray(found["number"], dtype=int)
         found["label"] = catalogue["label"][numbers]
         for source in np.unique(catalogue["source"][numbers]):
             part, more = make_catalogue(found[catalogue["source"][numbers] == source], source=source)
@@ -243,21 +243,8 @@ def _ask_skyserver(sql, name, folder, release, base_url, limits, fresh):
     key = next(key for key, releases in suffixes.items() if release in releases)
     suffix = getattr(SDSSClass, f"QUERY_URL_SUFFIX_DR_{key}").format(dr=release)
     url = f"{base_url}{suffix}?{urlencode(form)}"
-    parse = partial(_parse_answer, name=name)
+    parse = partial(parse_answer, name=name)
     table = download_list(url, folder, parse=parse, key=name, limits=limits, fresh=fresh)
     if table is None:
         raise _NothingError(f"{name} found no object in DR{release}; ask for a wider range.")
     return table
-
-
-def _parse_answer(content, name):
-    """A table, or None where nothing was found."""
-    lines = [line for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
-    is_table = lines and b"," in lines[0] and not lines[0].lstrip().startswith((b"<", b"[", b"{"))
-    if not is_table or b"error_message" in content[:10_000]:
-        words = " ".join(re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace")).split())[:200]
-        raise AgnError(
-            f"{name} was refused by SkyServer: {words.rstrip('.') or 'no answer'}; correct the query, or give "
-            "the same command again in some minutes."
-        )
-    return parse_table(b"\n".join(lines), name) if len(lines) > 1 else None

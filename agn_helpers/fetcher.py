@@ -57,8 +57,8 @@ class Fetcher:
                 entry, problem = self._fetch(task, part, handle)
         except OSError as error:
             raise OutputError(
-                f"{error.filename or folder} could not be written: {error.strerror}; free some space, remove what is "
-                "in the way or choose another folder."
+                f"{error.filename or folder} could not be written: {error.strerror}; free some space, remove "
+                "what is in the way or choose another folder."
             ) from error
         self._count_failures(entry, problem)
         return Result(task.name, entry.outcome, entry)
@@ -122,8 +122,8 @@ class Fetcher:
             return entry, None
         if problem is None and silent:
             reason = (
-                f"{task.name}: {_join(answered)} does not have it (404), and {_join(silent)} does not answer; "
-                "look at its numbers, or try again later."
+                f"{task.name}: {_join(answered)} does not have it (404), and {_join(silent)} does not "
+                "answer; look at its numbers, or try again later."
             )
             entry = Entry("failed", url=url, release=self.release, reason=reason)
         elif problem is None:

@@ -24,7 +24,7 @@ def download_list(url, folder, *, parse, form=None, key=None, limits=None, fresh
     folder : path
         Where the list is kept; beside it lies a .json file with its address, sha256, size and date.
     parse : callable
-        Makes the list of the bytes.  Answers for which it raises AgnError, such as a busy server's excuse, are
+        Makes the list of the bytes.  Where it raises AgnError, as for a busy server's excuse, the answer is
         not kept.
     form : str, optional
         Sent along by POST.

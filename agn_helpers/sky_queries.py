@@ -4,6 +4,9 @@ Type 1 and type 2 of one range let class and redshift be told apart, which the p
 Tables and columns are those of the schema browser of SDSS DR17, https://skyserver.sdss.org/dr17.
 """
 
+import re
+
+from .catalogue_files import parse_table
 from .errors import AgnError
 
 #: Slope, offset and constant of log([O III]/Hβ) = slope / (log([N II]/Hα) - offset) + constant: the most that
@@ -107,3 +110,33 @@ def write_position_query(positions, *, radius=3.0):
         f"CROSS APPLY dbo.fGetNearestSpecObjEq(t.ra, t.dec, {radius / 60:.6f}) AS n "
         "JOIN SpecObj AS s ON s.specObjID = n.specObjID"
     )
+
+
+def parse_answer(content, name):
+    """What SkyServer answers.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        Of the query, for errors.
+
+    Returns
+    -------
+    astropy.table.Table or None
+        None where nothing was found.
+
+    Raises
+    ------
+    AgnError
+        Where the server refuses, in whatever words.
+    """
+    lines = [line for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
+    is_table = lines and b"," in lines[0] and not lines[0].lstrip().startswith((b"<", b"[", b"{"))
+    if not is_table or b"error_message" in content[:10_000]:
+        words = " ".join(re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace")).split())[:200]
+        raise AgnError(
+            f"{name} was refused by SkyServer: {words.rstrip('.') or 'no answer'}; correct the query, or try "
+            "again in some minutes."
+        )
+    return parse_table(b"\n".join(lines), name) if len(lines) > 1 else None

@@ -74,8 +74,8 @@ def fetch_from_sparcl(names, cache, manifest, *, client=None, batch=_BATCH, atte
                 failures = failures + 1 if entry.outcome == "failed" else 0
                 if failures >= _MOST_FAILURES:
                     raise UnreachableError(
-                        f"{failures} spectra in a row could not be had, the last for this reason: "
-                        f"{entry.reason}; nothing that was fetched is lost: give the same command again later."
+                        f"SPARCL failed {failures} times in a row, the last time so: {entry.reason}. Nothing "
+                        "that was fetched is lost: give the same command again later."
                     )
 
 

@@ -202,8 +202,13 @@ class Transfer:
             raise StoppedError
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp):
+        """Nowhere: requests would read the body of a redirect to its end, however long."""
+
+
 def _make_session():
-    session = requests.Session()
+    session = _Session()
     # Lengths and checksums are those of the files, which are not to be compressed on the way.
     session.headers.update(
         {"User-Agent": f"agn-helpers/{metadata.version('agn-helpers')}", "Accept-Encoding": "identity"}

@@ -215,6 +215,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _fault_redirect(self, location):
         self._send(b"", status=302, headers=[("Location", location)])
 
+    def _fault_long_redirect(self, location):
+        """With a body that never comes to its end."""
+        self._send(b"", status=302, headers=[("Location", location)], length=1 << 40)
+
     def _fault_loop(self):
         self._fault_redirect(self.path)
 

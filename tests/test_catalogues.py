@@ -1,5 +1,6 @@
 """Lists of objects: every format to one table, every source served from localhost, every bad row said."""
 
+import gzip
 import io
 import itertools
 import json
@@ -17,7 +18,6 @@ from astropy.table import Table
 
 from agn_helpers import catalogue_sources, cli
 from agn_helpers.archive_urls import ARCHIVE, list_urls
-from agn_helpers.batch import run_notebooks
 from agn_helpers.cache_index import read_request
 from agn_helpers.catalogue_sources import (
     paper_catalogue,
@@ -34,7 +34,7 @@ from agn_helpers.catalogues import (
 )
 from agn_helpers.download import fetch_spectra
 from agn_helpers.errors import AgnError
-from agn_helpers.limits import Limits
+from agn_helpers.limits import Limits, UnreachableError
 from agn_helpers.manifest import Manifest
 from agn_helpers.reduction import read_sample
 from agn_helpers.sky_queries import KAUFFMANN_2003, KEWLEY_2001, SEYFERT_LINER, write_query
@@ -172,6 +172,15 @@ def test_votables_have_no_entities(tmp_path, start, encoding):
         read_catalogue(tmp_path / "list.vot")
 
 
+def test_packed_votables_are_not_unpacked(tmp_path):
+    """An archive whose comment looks like a VOTable would get past every check of its text."""
+    packed = gzip.compress(BOMB + as_votable(Table(rows=ROWS, names=NAMES)).split(b"?>", 1)[1])
+    flags = bytes([packed[3] | 8])
+    (tmp_path / "list.vot").write_bytes(packed[:3] + flags + packed[4:10] + b"<votable\0" + packed[10:])
+    with pytest.raises(AgnError, match="cannot be read as one"):
+        read_catalogue(tmp_path / "list.vot")
+
+
 def test_votables_hold_their_data(tmp_path, server):
     """A stream that lies elsewhere is neither fetched nor read from disk."""
     buffer = io.BytesIO()
@@ -255,7 +264,7 @@ def test_unknown_types_and_reductions_are_ignored_with_a_word():
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "/etc/passwd", "a\0b", "x" * 10_000, "spec-", "DESI-DR1-../1"]
+    "name", ["../../etc/passwd", "/etc/passwd", "a\0b", "x" * 10_000, "spec-", "DESI-DR1-../1", "DESI-DR1-01"]
 )
 def test_names_are_made_of_numbers_only(name):
     table = Table({"name": [name, name], "plate": [266, 0], "mjd": [51630, 0], "fiberid": [1, 0]})
@@ -365,6 +374,8 @@ def test_vizier_names_the_alternative(server, tmp_path, identifier, instead, ans
     with pytest.raises(AgnError, match="could not be had from VizieR") as error:
         vizier_catalogue(identifier, tmp_path, base_url=server.url, limits=LIMITS)
     assert str(error.value).endswith(f"{instead}.") or instead in str(error.value).split("instead: ")[1]
+    # A bad day of the server is not kept.
+    assert not list(tmp_path.glob("J-*"))
 
 
 def test_vizier_answers_have_no_entities(server, tmp_path):
@@ -414,12 +425,25 @@ def test_ready_queries_share_a_range_of_redshift(server, tmp_path):
         (b"#Table1\nplate,mjd,fiberid\n", "found no object in DR17"),
         (b"<html><h3>Error</h3> Invalid column</html>", "refused by SkyServer: Error Invalid column"),
         (b'[{"error_message": "Incorrect syntax"}]', "Incorrect syntax"),
+        (b"Maximum 60 queries allowed per minute.", "refused by SkyServer: Maximum 60 queries"),
+        (b"", "refused by SkyServer: no answer"),
     ],
 )
 def test_refused_queries_are_errors(server, tmp_path, answer, words):
     server.answers["/dr17/en/tools/search/x_results.aspx"] = answer
     with pytest.raises(AgnError, match=words):
         skyserver_catalogue("SELECT plate FROM nowhere", tmp_path, base_url=server.url, limits=LIMITS)
+    assert any(tmp_path.glob("SkyServer-*")) == ("found no object" in words)
+
+
+@pytest.mark.parametrize(
+    ("release", "page"),
+    [(9, "x_sql.asp"), (10, "x_sql.aspx"), (11, "x_results.aspx"), (18, "x_results.aspx")],
+)
+def test_every_release_has_its_page_of_queries(server, tmp_path, release, page):
+    server.answers[f"/dr{release}/en/tools/search/{page}"] = as_csv([(266, 51630, 1, 26, 10.0, 1.0, 0.05)])
+    options = {"base_url": server.url, "limits": LIMITS, "release": release}
+    assert len(skyserver_catalogue("type1", tmp_path, **options)[0]) == 1
 
 
 @pytest.mark.parametrize("options", [{"redshift": (0.3, 0.1)}, {"redshift": (-1, 1)}])
@@ -523,6 +547,21 @@ def test_positions_are_resolved_and_lost_ones_said(server, tmp_path):
     assert "RA 10.00000, Dec 1.00000 of mine has no spectrum in DR17 within 3 arcsec" in problems["reason"][0]
 
 
+def test_positions_that_are_one_spectrum_are_reported(server, tmp_path):
+    table = Table({"ra": [10.0, 10.0001, 10.0], "dec": [1.0, 1.0, 1.0], "type": ["Sy1", "Sy2", "Sy1"]})
+    catalogue, _ = make_catalogue(table, source="mine")
+    rows = "".join(f"{number},266,51630,7,26,10,1,0.1\n" for number in range(3))
+    page = "/dr17/en/tools/search/x_results.aspx"
+    server.answers[page] = f"number,plate,mjd,fiberid,run2d,ra,dec,redshift\n{rows}".encode()
+    resolved, problems = resolve_positions(catalogue, tmp_path, base_url=server.url, limits=LIMITS)
+    assert list(resolved["label"]) == [""]
+    assert sorted(problems["kind"]) == ["conflict", "duplicate"]
+    for answer in (b"number,plate,mjd,fiberid\n3,266,51630,7", b"plate,mjd,fiberid\n266,51630,7"):
+        server.answers[page] = answer
+        with pytest.raises(AgnError, match="must answer with the numbers of the positions"):
+            resolve_positions(catalogue, tmp_path, base_url=server.url, limits=LIMITS, fresh=True)
+
+
 # agn fetch
 
 
@@ -535,19 +574,26 @@ def project(tmp_path, monkeypatch):
     return tmp_path / "project"
 
 
-@pytest.fixture
-def archive(tmp_path, server):
-    """Sixty spectra of the embedded survey in the archive's layout, and a list of them and one more."""
+@pytest.fixture(scope="module")
+def archive_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("archive")
     lines = ["plate,mjd,fiberid,redshift,label"]
     for spectrum in simulate_survey(n_type1=20, n_intermediate=20, n_type2=20, random_state=4)[0]:
         numbers = spectrum.plate, spectrum.mjd, spectrum.fiberid
-        path = tmp_path / "served" / list_urls(*numbers)[0].removeprefix(f"{ARCHIVE}/")
+        path = folder / "served" / list_urls(*numbers)[0].removeprefix(f"{ARCHIVE}/")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_spec_lite(spectrum, path)
         lines.append(",".join(map(str, (*numbers, spectrum.redshift, spectrum.label))))
     lines.append("99001,60000,639,0.1,type 2")
-    (tmp_path / "list.csv").write_text("\n".join(lines))
-    return tmp_path / "list.csv"
+    (folder / "list.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def archive(archive_folder, server):
+    """Sixty spectra of the embedded survey in the archive's layout, and a list of them and one more."""
+    server.folder = archive_folder / "served"
+    return archive_folder / "list.csv"
 
 
 def test_fetch_says_what_it_did_and_what_comes_next(project, archive, server, capsys):
@@ -634,9 +680,7 @@ def test_fetch_paper_names_what_is_absent(project, shared, server, capsys):
 @pytest.mark.notebooks
 def test_from_fetch_to_the_reduced_sample(project, archive, server):
     assert cli.main(["fetch", str(archive), "--mirror", server.url]) == 3
-    paths = run_notebooks(
-        project / "notebooks", project=project, run="sdss", survey="sdss", only=["01"], progress=False
-    )
+    assert cli.main(["reproduce", "--survey", "sdss", "--only", "01"]) == 0
     sample = read_sample(project / "data/sdss/sample.fits")
     assert len(sample) == 60
     assert [list(sample["label"]).count(name) for name in ("type 1", "intermediate", "type 2")] == [20] * 3
@@ -644,7 +688,7 @@ def test_from_fetch_to_the_reduced_sample(project, archive, server):
     assert sample.meta["survey"] == "synthetic"
     (row,) = Table.read(project / "data/sdss/rejected.ecsv")
     assert (row["name"], "404" in row["reason"]) == ("spec-99001-60000-0639", True)
-    page = paths[0].with_suffix(".html").read_text()
+    page = (project / "data/sdss/notebooks/01_data_reduction.html").read_text()
     assert "not found" in page and "60 spectra were read, 1 could not be." in page
 
 
@@ -720,6 +764,20 @@ def test_sparcl_that_never_answers_is_a_reason(tmp_path):
         (result,) = fetch_from_sparcl(["DESI-DR1-1"], tmp_path, manifest, **options)
     assert result.outcome == "failed"
     assert "took too long" in result.entry.reason
+
+
+def test_sparcl_that_is_gone_is_left_alone(tmp_path):
+    client = Sparcl({}, failures=10**6)
+    (tmp_path / "records").mkdir()
+    with (
+        Manifest(tmp_path / "records/m") as manifest,
+        pytest.raises(UnreachableError, match="3 times in a row"),
+    ):
+        options = {"client": client, "attempts": 1}
+        list(
+            fetch_from_sparcl([f"DESI-DR1-{number}" for number in range(1000)], tmp_path, manifest, **options)
+        )
+    assert len(client.calls) < 30
 
 
 def test_sparcl_client_that_is_not_installed_is_named(tmp_path, monkeypatch):

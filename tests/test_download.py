@@ -22,7 +22,7 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from agn_helpers import cli
+from agn_helpers import archive_urls, cli
 from agn_helpers.addresses import AddressError, check_base, follow_redirect, is_private
 from agn_helpers.archive_urls import ARCHIVE, DR7_ARCHIVE, list_urls
 from agn_helpers.cache_check import check_cache
@@ -318,6 +318,7 @@ def test_waits_grow_and_differ(server, catalogue):
         ("loop", "failed", "more than 5 redirects"),
         (("redirect", "file:///etc/passwd"), "failed", "must be http or https"),
         (("redirect", "ftp://127.0.0.1/x"), "failed", "must be http or https"),
+        (("redirect", "http://[127.0.0.1/"), "failed", "must lead to an address"),
         ("claims_huge", "failed", "longer than"),
         ("endless", "failed", "longer than"),
     ],
@@ -351,6 +352,13 @@ def test_redirects_are_followed(catalogue, tree, server, tmp_path):
     assert fetch(catalogue, tmp_path, server).counts == {"verified": N_OBJECTS}
 
 
+def test_what_a_redirect_brings_along_is_not_read(server):
+    server.faults["/list"] = ("long_redirect", "/elsewhere")
+    server.answers["/elsewhere"] = b"content"
+    assert Transfer(server.url, limits=LIMITS).get(f"{server.url}/list") == b"content"
+    assert server.requests == ["/list", "/elsewhere"]
+
+
 def test_a_public_archive_may_not_redirect_into_the_private_network(server):
     server.faults["/list"] = ("redirect", f"{server.url}/secret")
     server.answers["/secret"] = b"secret"
@@ -361,13 +369,35 @@ def test_a_public_archive_may_not_redirect_into_the_private_network(server):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "0.0.0.0"]
+    "host",
+    [
+        *("127.0.0.1", "localhost", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "0.0.0.0"),
+        # Other spellings, and version 4 within version 6.
+        *("2130706433", "0177.0.0.1", "0x7f.1", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]"),
+    ],
 )
 def test_private_hosts(host):
     assert is_private(f"http://{host}:8000/x")
     with pytest.raises(AddressError, match="private"):
         follow_redirect("http://93.184.216.34/", f"//{host}/x", allow_private=False)
     assert follow_redirect("http://93.184.216.34/", f"//{host}/x", allow_private=True) == f"http://{host}/x"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1\\@93.184.216.34/",  # requests would go to 127.0.0.1, urllib says 93.184.216.34
+        "http://me:secret@93.184.216.34/",
+        "http://[::1/",
+        "http://93.184.216.34:99999/",
+        "http://x..y/",
+        f"http://{'x' * 64}.org/",
+        "http://93.184.216.34 127.0.0.1/",
+    ],
+)
+def test_redirects_to_odd_hosts_are_refused(location):
+    with pytest.raises(AddressError, match=r"must (be|lead)"):
+        follow_redirect("http://93.184.216.34/", location, allow_private=False)
 
 
 def test_https_is_not_left():
@@ -377,7 +407,16 @@ def test_https_is_not_left():
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://data.sdss.org", "file:///tmp", "data.sdss.org", "http://", "http://a:b@c", "http://a:x"]
+    "url",
+    [
+        "ftp://data.sdss.org",
+        "file:///tmp",
+        "data.sdss.org",
+        "http://",
+        "http://a:b@c",
+        "http://:b@c",
+        "http://a:x",
+    ],
 )
 def test_bases_are_http(url, catalogue, tmp_path):
     with pytest.raises(AddressError, match="must be"):
@@ -438,6 +477,20 @@ def test_dr7_files_stand_in(release, tmp_path):
     assert_whole(tmp_path / "cache", tmp_path / "tree", [path])
     (spectrum,) = open_survey(tmp_path / "cache")
     assert (spectrum.name, spectrum.label) == ("spec-0266-51630-0001", "type 1")
+
+
+def test_a_closed_last_resort_does_not_end_the_run(tree, server, tmp_path, monkeypatch):
+    """The DR7 archive may be gone for good; what only it could have is missing, and nothing else is."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr(archive_urls, "ARCHIVE", server.url)
+    monkeypatch.setattr(archive_urls, "DR7_ARCHIVE", f"http://{host}")
+    limits = dataclasses.replace(LIMITS, attempts=2)
+    report = fetch(list_objects(N_OBJECTS + 6)[::-1], tmp_path, server, mirror=None, limits=limits)
+    assert report.counts == {"verified": N_OBJECTS, "failed": 6}
+    for reason in report.missing["reason"]:
+        assert f"does not have it (404), and {host} does not answer" in reason
 
 
 def test_real_files_are_served_and_verified(shared, tmp_path):
@@ -675,6 +728,7 @@ def test_torn_and_hostile_lines_of_the_manifest_are_skipped(tmp_path):
     good = {"name": "a", "outcome": "verified", "file": "0266/a.fits", "size": 1, "sha256": "x"}
     hostile = [good | {"name": "b", "file": file} for file in ("../b.fits", "/etc/b", "0266/../../b", ".x/y")]
     lines = [json.dumps(line) for line in (good, *hostile, ["no"], {"outcome": "verified"}, 5)]
+    lines += [json.dumps(good | odd) for odd in ({"name": ["d"]}, {"name": "d", "size": "1"})]
     path.write_text("\n".join(lines) + "\n\x00\xff garbage\n" + json.dumps(good)[:30])
     with Manifest(path) as manifest:
         assert list(manifest) == ["a"]
@@ -731,7 +785,9 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     content[len(content) // 2] ^= 1
     files[0].write_bytes(content)
     files[1].unlink()
+    files[1].mkdir()
     assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 3
+    files[1].rmdir()
     said = capsys.readouterr()
     assert "10 spectra" in said.out and "2 are not" in said.out
     assert [files[0].stem in said.err, files[1].stem in said.err, said.err.count("\n")] == [True, True, 2]
@@ -786,6 +842,19 @@ def test_an_index_of_ones_own_is_not_overwritten(catalogue, server, tmp_path):
     with pytest.raises(AgnError, match=r"index\.csv of your own"):
         fetch(catalogue, tmp_path, server)
     assert os.listdir(tmp_path) == ["index.csv"]
+
+
+@pytest.mark.parametrize("text", ["", "file,label\na.fits,Sy2\n", None])
+def test_a_spoilt_index_is_one_error(catalogue, server, tmp_path, text):
+    fetch(catalogue[:1], tmp_path, server)
+    path = tmp_path / "index.csv"
+    path.write_text(path.read_text().replace(",51630,", ",x,") if text is None else text)
+    with pytest.raises(AgnError, match="must be as agn fetch wrote it; it is not") as error:
+        fetch(catalogue[:1], tmp_path, server)
+    assert "\n" not in str(error.value)
+    path.unlink()
+    assert fetch(catalogue[:1], tmp_path, server).counts == {"kept": 1}
+    assert list(read_request(tmp_path)["outcome"]) == ["verified"]
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a\0b", "x" * 5000, ".."])
