@@ -102,9 +102,7 @@ def reproduce(
     ] = _SYNTHETIC,
     run: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Name of the run; that of the survey, FOLDER or TABLE by default."
-        ),
+        typer.Option(metavar="NAME", help="Name of the run; that of the survey, FOLDER or TABLE by default."),
     ] = None,
     parameter: Annotated[
         list[str] | None,
