@@ -170,7 +170,7 @@ def test_the_outputs_of_a_run_fit_together(project):
 @pytest.mark.notebooks
 def test_a_small_sample_gets_the_perplexity_that_it_allows(project):
     page = (project / "data" / "small" / "notebooks" / "03_tsne_exploration.html").read_text()
-    assert "140 spectra allow perplexities up to 32; larger ones are left out." in page
+    assert "140 spectra allow perplexities up to 33; larger ones are left out." in page
     # Of the test spectra placed on a map of the others, there are 112 of these.
     assert read_map(project / "data" / "small" / "map.fits").perplexity == 37
 

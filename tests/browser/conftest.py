@@ -34,6 +34,8 @@ _CHROMIUM_OPTIONS = (
 
 def pytest_collection_modifyitems(items):
     """All tests of this folder drive a browser; without one they are skipped."""
+    if "AGN_SCREENSHOT" not in os.environ:
+        items[:] = [item for item in items if not item.get_closest_marker("readme")]
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -42,7 +44,7 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project(tmp_path_factory):
     """A project with notebook 05 and a small run that it can open."""
     root = tmp_path_factory.mktemp("project")
@@ -116,7 +118,7 @@ def get_status(url):
         return error.code
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(project, tmp_path_factory):
     """JupyterLab in the project, on a free port, with nothing to fetch from elsewhere."""
     folder = tmp_path_factory.mktemp("lab")
@@ -144,9 +146,10 @@ def lab(project, tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     """A headless browser."""
+    # It keeps an event loop running, hence the scope: tests elsewhere have loops of their own.
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -157,7 +160,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keep():
     """Function (page, name) that keeps a screenshot."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)

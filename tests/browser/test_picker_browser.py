@@ -22,7 +22,7 @@ from .conftest import ROOT, Server, get_status
 PATIENCE = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def twin(project):
     """The same picker in this process: what the page must show."""
     picker = SpectrumPicker.open_run("small", root=project, front_end=True)
@@ -443,7 +443,7 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         server.stop()
 
 
-@pytest.mark.skipif("AGN_SCREENSHOT" not in os.environ, reason="AGN_SCREENSHOT names no file to draw")
+@pytest.mark.readme
 def test_the_readme_shows_the_picker_of_the_whole_survey(tmp_path, chromium):
     """The image of the README: the default run, a spectrum, and what a broad line would do to it."""
     run = ROOT / "data" / "synthetic"
