@@ -697,7 +697,11 @@ def test_interrupted_command_goes_on_where_it_ended(larger_tree, tmp_path):
     rows = [f"{row['plate']},{row['mjd']},{row['fiberid']}" for row in list_objects(N_MANY)]
     (tmp_path / "list.csv").write_text("\n".join([names, *rows]))
     with ArchiveServer(larger_tree, latency=0.1).running() as server:
-        main = "import sys; from agn_helpers.cli import main; sys.exit(main(sys.argv[1:]))"
+        # A shell that runs the tests in the background lets its children ignore Ctrl-C.
+        main = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from agn_helpers.cli import main; sys.exit(main(sys.argv[1:]))"
+        )
         command = [sys.executable, "-c", main, "fetch", "list.csv", "--mirror", server.url]
         command += ["--cache", "cache", "--workers", "2"]
         client = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
