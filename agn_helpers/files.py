@@ -21,7 +21,6 @@ _REMEDIES = {
     errno.EISDIR: "that is a folder; name a file",
 }
 
-
 #: File suffix to the name that astropy gives the format.
 TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
 

@@ -111,6 +111,7 @@ _LABEL_ALIASES = {
     "intermediate": ("int", "int.", "1.2", "1.5", "1.8", "1.9", "sy1.2", "sy1.5", "sy1.8", "sy1.9"),
     "type 2": ("2", "2.0", "type2", "sy2", "seyfert2", "narrow"),
 }
+
 _LABELS = {alias: label for label, aliases in _LABEL_ALIASES.items() for alias in (label, *aliases)}
 
 
@@ -130,3 +131,7 @@ def parse_label(text):
             f"label must be one of {', '.join(AGN_TYPES)} (or Sy1, Sy1.8, Sy2 …); got {str(text)!r}."
         )
     return label
+
+
+#: Table 1 of Peruzzi et al. (2021): the rest wavelengths (Å) that all their spectra share.
+PAPER_GRID = np.linspace(3728.91, 5265.95, 1000)

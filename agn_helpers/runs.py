@@ -4,10 +4,15 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from astropy.table import Table
-
 from .errors import AgnError
 from .files import whole_file, write_table
+
+#: Name of the embedded survey, and of its run.
+SYNTHETIC = "synthetic"
+
+#: Name of the survey of fetched spectra, and their folder within a project.
+SDSS = "sdss"
+SDSS_CACHE = Path("data", "sdss", "spectra")
 
 
 class RunFolders(NamedTuple):
@@ -17,26 +22,24 @@ class RunFolders(NamedTuple):
     figures: Path
 
 
-def find_root(start=None):
-    """Folder that holds data/ and figures/, seen from a notebook that runs in `start`.
+def find_project():
+    """Folder that holds notebooks/, data/ and figures/.
 
     The batch runner starts notebooks in the project's root, JupyterLab in the folder of the notebook
-    (notebooks/, or data/<run>/notebooks/ for an executed one); both must find the same data.
-
-    Parameters
-    ----------
-    start : path, optional
-        The current folder by default.
+    (notebooks/, or data/<run>/notebooks/ for an executed one), and commands run anywhere; all must find the
+    same data.
 
     Returns
     -------
     Path
-        `start`; where that is called ``notebooks``, the nearest folder above it with a pyproject.toml.
+        The nearest folder, from the current one upwards, with numbered notebooks; else the checkout that this
+        package runs from; else the current folder.
     """
-    start = Path(start or Path.cwd()).resolve()
-    if start.name != "notebooks":
-        return start
-    return next((folder for folder in start.parents if (folder / "pyproject.toml").is_file()), start.parent)
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+        if any(folder.glob("notebooks/01_*.ipynb")):
+            return folder
+    return here
 
 
 def run_folders(run, *, root=None):
@@ -47,7 +50,7 @@ def run_folders(run, *, root=None):
     run : str
         Name of the run.
     root : path, optional
-        Holds ``data/`` and ``figures/``; `find_root` by default.
+        Holds ``data/`` and ``figures/``; `find_project` by default.
 
     Returns
     -------
@@ -62,11 +65,11 @@ def run_folders(run, *, root=None):
         raise AgnError(
             f"run must hold letters, digits, '.', '_' and '-' and start with a letter or digit; got {run!r}."
         )
-    root = find_root() if root is None else Path(root)
+    root = find_project() if root is None else Path(root)
     return RunFolders(root / "data" / run, root / "figures" / run)
 
 
-def need_file(path, *, written_by):
+def require_file(path, *, written_by):
     """Return `path` where that file exists.
 
     Parameters
@@ -113,6 +116,8 @@ def write_frame(frame, path, *, survey, shown=None):
     OutputError
         For a suffix that stands for no table, or where a file cannot be written.
     """
+    from astropy.table import Table
+
     write_table(Table.from_pandas(frame.reset_index().assign(survey=survey)), path)
     shown = frame if shown is None else shown
     with whole_file(Path(path).with_suffix(".tex")) as temporary:

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from agn_helpers.reduction import reduce_spectra
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 ROOT = Path(__file__).parents[1]
 NETWORK_BLOCK = ROOT / "tests" / "network_block"

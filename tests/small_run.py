@@ -3,13 +3,12 @@
 import numpy as np
 from astropy.table import Table
 
-from agn_helpers.classifier import ProbabilisticSVC
-from agn_helpers.embedding import embed_spectra, write_map
+from agn_helpers.classifier import ProbabilisticSVC, TrainedModel, save_model
 from agn_helpers.files import write_table
-from agn_helpers.models import TrainedModel, save_model
+from agn_helpers.maps import embed_spectra, write_map
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid, write_sample
 from agn_helpers.runs import run_folders
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 
 def write_small_run(root, *, run="small", n_type1=60, n_intermediate=60, n_type2=120):

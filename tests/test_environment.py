@@ -1,8 +1,6 @@
 """One environment, told three times: pyproject.toml, environment.yml and requirements.lock agree."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from importlib import metadata
 
@@ -10,8 +8,6 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-import agn_helpers
 
 from .conftest import ROOT
 
@@ -48,19 +44,3 @@ def test_what_is_installed_is_what_is_locked():
         pin = Requirement(line)
         if pin.marker is None or pin.marker.evaluate():
             assert pin.specifier.contains(metadata.version(pin.name), prereleases=True), line
-
-
-def test_public_names_are_where_the_package_says():
-    for name in agn_helpers.__all__:
-        assert getattr(agn_helpers, name) is not None
-    with pytest.raises(AttributeError, match="no_such_name"):
-        _ = agn_helpers.no_such_name
-
-
-def test_importing_the_package_is_light():
-    """`agn --help` must not wait for the numerical libraries."""
-    code = (
-        "import sys, agn_helpers.cli; print(*{'numpy', 'sklearn', 'astropy', 'papermill'} & set(sys.modules))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.split() == []

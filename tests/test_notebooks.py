@@ -12,14 +12,13 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from agn_helpers.batch import run_notebooks
-from agn_helpers.embedding import read_map
+from agn_helpers.classifier import load_model
+from agn_helpers.cli.batch import NotebookError, run_notebooks
 from agn_helpers.lines import AGN_TYPES
-from agn_helpers.models import load_model
-from agn_helpers.parameters import NotebookError
+from agn_helpers.maps import read_map
 from agn_helpers.reduction import read_sample, sample_arrays, write_sample
 from agn_helpers.spectra import write_spec_lite
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))

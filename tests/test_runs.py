@@ -3,16 +3,17 @@
 import pandas as pd
 import pytest
 
+from agn_helpers import runs
 from agn_helpers.errors import AgnError
-from agn_helpers.runs import need_file, run_folders, write_frame
+from agn_helpers.runs import find_project, require_file, run_folders, write_frame
 
 
 @pytest.fixture
 def project(tmp_path):
-    (tmp_path / "pyproject.toml").touch()
-    for folder in ("notebooks", "data/mine/notebooks"):
+    for folder in ("project/notebooks", "project/data/mine/notebooks"):
         (tmp_path / folder).mkdir(parents=True)
-    return tmp_path.resolve()
+    (tmp_path / "project" / "notebooks" / "01_first.ipynb").touch()
+    return (tmp_path / "project").resolve()
 
 
 @pytest.mark.parametrize("start", [".", "notebooks", "data/mine/notebooks"])
@@ -21,9 +22,14 @@ def test_a_notebook_finds_the_same_folders_wherever_it_is_opened(project, start,
     assert run_folders("mine") == (project / "data" / "mine", project / "figures" / "mine")
 
 
-def test_a_folder_that_is_no_project_holds_its_own_runs(tmp_path, monkeypatch):
+def test_elsewhere_the_project_is_the_checkout_and_without_one_the_current_folder(
+    project, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    assert run_folders("mine").data == tmp_path.resolve() / "data" / "mine"
+    monkeypatch.setattr(runs, "__file__", str(project / "agn_helpers" / "runs.py"))
+    assert find_project() == project
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "site-packages" / "agn_helpers" / "runs.py"))
+    assert find_project() == tmp_path.resolve()
 
 
 @pytest.mark.parametrize("run", ["", "..", "a/b", "-x", "two words", "/tmp"])
@@ -34,7 +40,7 @@ def test_a_run_is_a_plain_name(run):
 
 def test_a_missing_input_says_which_notebook_writes_it(tmp_path):
     with pytest.raises(AgnError, match="run 02_classifier_tuning"):
-        need_file(tmp_path / "model.skops", written_by="02_classifier_tuning")
+        require_file(tmp_path / "model.skops", written_by="02_classifier_tuning")
 
 
 def test_tables_say_which_survey_they_are_made_from(tmp_path):

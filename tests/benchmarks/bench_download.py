@@ -15,11 +15,11 @@ from pathlib import Path
 import requests
 from astropy.table import Table
 
-from agn_helpers.archive_urls import ARCHIVE, list_urls
-from agn_helpers.catalogues import make_catalogue
-from agn_helpers.download import fetch_spectra
+from agn_helpers.archive import fetch_spectra, list_urls
+from agn_helpers.archive.catalogue import make_catalogue
+from agn_helpers.archive.layout import ARCHIVE
 from agn_helpers.spectra import write_spec_lite
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 from . import Row
 

@@ -5,9 +5,9 @@ import time
 import numpy as np
 from sklearn.manifold import TSNE, trustworthiness
 
-from agn_helpers.embedding import embed_perplexities, place_on_map
+from agn_helpers.maps import embed_perplexities, place_on_map
 from agn_helpers.reduction import reduce_spectra, sample_arrays
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 from . import Row
 

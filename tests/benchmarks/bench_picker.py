@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from agn_helpers.widgets import SpectrumPicker
+from agn_helpers.picker import SpectrumPicker
 
 from ..small_run import write_small_run
 from . import Row

@@ -3,7 +3,7 @@
 import time
 
 from agn_helpers.reduction import reduce_spectra
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 from . import Row
 

@@ -9,7 +9,7 @@ import numpy as np
 from agn_helpers.classifier import ProbabilisticSVC
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.saliency import METHODS, finite_difference, gradient, smoothgrad
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 from agn_helpers.tuning import split_sample
 
 from . import Row

@@ -9,7 +9,7 @@ from pathlib import Path
 from specutils import Spectrum
 
 from agn_helpers.spectra import read_spectrum, write_spec_lite
-from agn_helpers.synthetic import simulate_survey
+from agn_helpers.survey import simulate_survey
 
 from . import Row
 

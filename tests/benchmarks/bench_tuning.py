@@ -7,14 +7,15 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
 from agn_helpers.reduction import reduce_spectra, sample_arrays
-from agn_helpers.synthetic import simulate_survey
-from agn_helpers.tuning import GAMMA_GRID, TUNED_KERNELS, search_grid, split_sample
+from agn_helpers.survey import simulate_survey
+from agn_helpers.tuning import TUNED_KERNELS, search_grid, split_sample
+from agn_helpers.tuning.search import GAMMA_VALUES
 
 from . import Row
 
 # Every other decade of the paper's range of C, and the ends of its range of gamma.
 C = (5e-4, 5e-2, 5.0, 5e2, 5e4)
-GAMMA = (GAMMA_GRID[0], GAMMA_GRID[-1])
+GAMMA = (GAMMA_VALUES[0], GAMMA_VALUES[-1])
 
 
 def run():

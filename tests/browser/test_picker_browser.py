@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from agn_helpers.picker import SpectrumPicker
 from agn_helpers.spectra import read_spectrum, write_spec_lite
-from agn_helpers.synthetic import simulate_survey
-from agn_helpers.widgets import SpectrumPicker
+from agn_helpers.survey import simulate_survey
 
 from .conftest import ROOT, Server, get_status
 

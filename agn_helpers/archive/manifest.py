@@ -1,0 +1,316 @@
+"""The manifest of a cache: one line of JSON an outcome, appended and never rewritten.
+
+Several clients may append at once.  A line that a dying client tore apart is skipped and ended by the next.
+"""
+
+import contextlib
+import json
+import os
+import re
+import threading
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from astropy.table import Table
+
+from ..files import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+
+def lock_file(handle, *, wait=True):
+    """Lock an open file until it is closed.
+
+    Parameters
+    ----------
+    handle : int
+        A file descriptor.
+    wait : bool
+        Whether to wait for a client that holds the lock.
+
+    Returns
+    -------
+    bool
+        False where another client holds the lock and `wait` is False.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock_file(handle):
+    """Give up the lock of an open file."""
+    if fcntl is not None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def hold_lock(path):
+    """Keep other clients out of a block; `path` is an empty file that stays behind."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        lock_file(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def claim_file(path):
+    """Open a file that one client at a time may write, which is how it claims what the file is for.
+
+    The claim of a client that died is void, since its lock died with it; what it had written is truncated.
+    Inside the block the holder may rename the file; what has not been renamed is removed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In a folder that exists.
+
+    Yields
+    ------
+    int or None
+        The file descriptor, at the beginning of an empty file; None where another client holds the claim.
+    """
+    handle = _open_claim(path)
+    if handle is None:
+        yield None
+        return
+    try:
+        yield handle
+    finally:
+        # A file of that name is still ours unless the block renamed it.
+        if _is_same(handle, path):
+            os.unlink(path)
+        os.close(handle)
+
+
+def _open_claim(path):
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if not lock_file(handle, wait=False):
+                os.close(handle)
+                return None
+            # Its former holder may have renamed or removed the file between our opening and locking it.
+            if _is_same(handle, path):
+                os.ftruncate(handle, 0)
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_same(handle, path):
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+# A folder and a file in it, and nothing that leads elsewhere.
+_FILE = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
+
+# Bytes read at once; no line comes near it.
+_LONGEST = 1 << 20
+
+
+class Entry(NamedTuple):
+    """The latest outcome of one spectrum.
+
+    Attributes
+    ----------
+    outcome : str
+        ``"verified"``, or why there is no file: ``"not found"``, ``"rejected"`` (what was sent is no such
+        spectrum), ``"failed"`` (no answer that could be used), ``"damaged"`` (on disk it is no longer what
+        was fetched).
+    file : str
+        Relative to the cache; "" where there is none.
+    size : int
+        Bytes.
+    sha256 : str
+        Of the file.
+    url : str
+        Where it came from, or was last looked for; "" for a file that was found in the cache.
+    release : int
+        Data release that was asked for.
+    time : str
+        UTC, ISO 8601.
+    reason : str
+        Why not; "" for a verified file.
+    changed : str
+        The sha256 that the same spectrum had when it was fetched before, where that was another.
+    """
+
+    outcome: str
+    file: str = ""
+    size: int = 0
+    sha256: str = ""
+    url: str = ""
+    release: int = 0
+    time: str = ""
+    reason: str = ""
+    changed: str = ""
+
+
+class Result(NamedTuple):
+    """What became of a spectrum; `outcome` is that of the entry, or ``"kept"`` where it was there."""
+
+    name: str
+    outcome: str
+    entry: Entry
+
+
+class Manifest:
+    """The outcomes of a cache by the names of the spectra, with those of other clients as they come in.
+
+    Parameters
+    ----------
+    path : path
+        The file; it is created where it is missing.
+    """
+
+    def __init__(self, path):
+        """Read all lines that there are."""
+        self._path = path
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise self._explain(error) from error
+        self._lock = threading.Lock()
+        self._offset = 0
+        self._latest = {}
+        # A later failure does not undo it.
+        self._verified = {}
+        self.refresh()
+
+    def __enter__(self):
+        """Nothing to do: the file is open."""
+        return self
+
+    def __exit__(self, *_):
+        """Close the file; a thread that comes late gets an error, not the next file of that number."""
+        with self._lock:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __iter__(self):
+        """Names of all spectra, in the order of their first outcomes."""
+        return iter(list(self._latest))
+
+    def get(self, name):
+        """The latest Entry of a spectrum, or None."""
+        return self._latest.get(name)
+
+    def known_sha256(self, name):
+        """The sha256 by which a spectrum was last verified, or ""."""
+        return self._verified.get(name, "")
+
+    def refresh(self):
+        """Take in what was appended since, by whichever client."""
+        with self._lock:
+            self._read_on()
+
+    def record(self, name, entry):
+        """Append an outcome.
+
+        Parameters
+        ----------
+        name : str
+        entry : Entry
+            ``time`` and ``changed`` are filled in.
+
+        Returns
+        -------
+        Entry
+            As recorded.
+
+        Raises
+        ------
+        OutputError
+            Where it cannot be written.
+        """
+        try:
+            return self._append(name, entry)
+        except OSError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error):
+        return OutputError(
+            f"{self._path} could not be written: {error.strerror}; free some space or choose another folder."
+        )
+
+    def _append(self, name, entry):
+        with self._lock:
+            lock_file(self._handle)
+            try:
+                self._read_on()
+                before = self._verified.get(name, "")
+                changed = before if entry.outcome == "verified" and before != entry.sha256 else ""
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                entry = entry._replace(time=now, changed=changed)
+                fields = {key: value for key, value in entry._asdict().items() if value}
+                line = json.dumps({"name": name, **fields}, ensure_ascii=False).encode() + b"\n"
+                size = os.fstat(self._handle).st_size
+                torn = size and self._read_at(size - 1, 1) != b"\n"
+                os.write(self._handle, b"\n" + line if torn else line)
+            finally:
+                unlock_file(self._handle)
+            self._read_on()
+        return entry
+
+    def _read_on(self):
+        while block := self._read_at(self._offset, _LONGEST):
+            end = block.rfind(b"\n") + 1
+            if not end and len(block) < _LONGEST:
+                # Without an end of line this is a line in the making, or torn.
+                return
+            # What is longer than any line is none.
+            end = end or len(block)
+            for line in block[:end].splitlines():
+                self._take(line)
+            self._offset += end
+
+    def _read_at(self, offset, length):
+        os.lseek(self._handle, offset, os.SEEK_SET)
+        return os.read(self._handle, length)
+
+    def _take(self, line):
+        try:
+            fields = json.loads(line)
+            entry = Entry(**{key: fields[key] for key in Entry._fields if key in fields})
+            name = fields["name"]
+            if entry.file and not _FILE.fullmatch(entry.file):
+                raise ValueError(f"{entry.file} is no file of the cache")
+            if not isinstance(name, str) or not isinstance(entry.size, int):
+                raise TypeError(f"{name!r} is no name, or {entry.size!r} no size")
+        except (ValueError, TypeError, KeyError):
+            return
+        self._latest[name] = entry
+        if entry.outcome == "verified":
+            self._verified[name] = entry.sha256
+
+
+def summarise_manifest(manifest):
+    """One row a spectrum, its latest outcome.
+
+    Parameters
+    ----------
+    manifest : Manifest
+
+    Returns
+    -------
+    astropy.table.Table
+        Columns name and the fields of `Entry`.
+    """
+    rows = [(name, *manifest.get(name)) for name in manifest]
+    kinds = [str, str, str, int, str, str, int, str, str, str]
+    return Table(rows=rows or None, names=("name", *Entry._fields), dtype=kinds)

@@ -1,0 +1,28 @@
+from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_gradient
+from .model import TrainedModel, check_grid, load_model, save_model
+from .novelty import NoveltyDetector
+from .predict import classify_spectra, describe_doubts, join_parts
+from .prediction_sets import calibrate_sets
+from .svc import ProbabilisticSVC
+from .training import Kernel
+from .validation import encode_classes, encode_target
+
+__all__ = [
+    "Kernel",
+    "NoveltyDetector",
+    "ProbabilisticSVC",
+    "TrainedModel",
+    "calibrate_sets",
+    "check_grid",
+    "classify_spectra",
+    "describe_doubts",
+    "encode_classes",
+    "encode_target",
+    "join_parts",
+    "linear_weights",
+    "load_model",
+    "log_proba_gradient",
+    "pair_decisions",
+    "pair_gradient",
+    "save_model",
+]

@@ -1,0 +1,164 @@
+"""Trained models on disk: .skops files, which unlike pickles run no code of their authors when opened."""
+
+import zipfile
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from ..errors import AgnError
+from ..files import whole_file
+
+#: Types of this package that a model file may hold; skops itself trusts numpy's, scipy's and scikit-learn's.
+TRUSTED_TYPES = (
+    "agn_helpers.classifier.novelty.NoveltyDetector",
+    "agn_helpers.classifier.prediction_sets.PredictionSets",
+    "agn_helpers.classifier.svc.ProbabilisticSVC",
+    "agn_helpers.classifier.training.Kernel",
+)
+
+# Raised when the layout of the file, or the place of a type in this package, changes.
+_FORMAT = 2
+
+_OTHER_VERSION = (
+    "a model must have been written by this version of the package; {} was not. Train it again: "
+    "agn reproduce --only 01,02."
+)
+
+_PARTS = ("estimator", "grid", "meta", "extras")
+
+# 1e-7 is 0.02 pixels of a grid that only rounding has touched, and far below a pixel of the paper's (3e-4).
+_GRID_TOLERANCE = 1e-7
+
+
+@dataclass
+class TrainedModel:
+    """A fitted classifier with what is needed to use it on other spectra.
+
+    Attributes
+    ----------
+    estimator : fitted scikit-learn classifier or Pipeline
+    grid : (n_grid,) array
+        Rest-frame vacuum Å of the features, increasing.
+    meta : dict
+        ``survey`` ("synthetic", or what the spectra came from), ``package_version``, and the parameters of
+        the run; strings, numbers, lists and dictionaries of these.
+    extras : dict
+        Anything fitted beside the classifier: arrays and scikit-learn objects by name.  ``novelty``, a
+        `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know.
+
+    Raises
+    ------
+    AgnError
+        For an estimator that is not fitted, or a grid that is not increasing or not as long as its features.
+    """
+
+    estimator: Any
+    grid: np.ndarray
+    meta: dict = field(default_factory=dict)
+    extras: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.grid = np.asarray(self.grid, dtype=float)
+        self.meta = {"package_version": version("agn-helpers"), **self.meta}
+        n_features = getattr(self.estimator, "n_features_in_", None)
+        if not hasattr(self.estimator, "classes_") or n_features is None:
+            raise AgnError(
+                f"a model needs a fitted classifier; got {type(self.estimator).__name__}. Fit it first."
+            )
+        if self.grid.shape != (n_features,) or not np.all(np.diff(self.grid) > 0):
+            raise AgnError(
+                f"the grid must be {n_features} increasing wavelengths, one a feature; "
+                f"got shape {self.grid.shape}. Give the grid of the reduced sample."
+            )
+
+    @property
+    def classes(self):
+        """Class names, (n_classes,), in the order of the probabilities' columns."""
+        return self.estimator.classes_
+
+
+def check_grid(model, grid):
+    """Refuse spectra on another wavelength grid than the model's.
+
+    model : TrainedModel
+    grid : (n_grid,) wavelengths of the spectra, Å
+    Raises AgnError where the two differ.
+    """
+    grid = np.asarray(grid, dtype=float)
+    if grid.shape == model.grid.shape and np.allclose(grid, model.grid, rtol=_GRID_TOLERANCE, atol=0):
+        return
+
+    def describe(wavelength):
+        if not wavelength.size:
+            return "nothing"
+        return f"{wavelength.size} points from {wavelength.flat[0]:.2f} to {wavelength.flat[-1]:.2f} Å"
+
+    raise AgnError(
+        f"the spectra must be on the model's grid, {describe(model.grid)}; got {describe(grid)}. "
+        "Reduce them onto the model's grid."
+    )
+
+
+def save_model(model, path):
+    """Write a TrainedModel to `path`, which ends in .skops.
+
+    Raises AgnError for another ending or for parts that `load_model` would refuse, OutputError where
+    the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".skops":
+        raise AgnError(f"a model's name must end in .skops; got {str(path)!r}. Give another name.")
+    content = {"format": _FORMAT, **{name: getattr(model, name) for name in _PARTS}}
+    with whole_file(path) as temporary:
+        skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
+        unknown = set(skops.io.get_untrusted_types(file=temporary)) - set(TRUSTED_TYPES)
+        if unknown:
+            raise AgnError(
+                f"a model may hold only types of agn_helpers, scikit-learn and numpy; got "
+                f"{', '.join(sorted(unknown))}. Leave them out of the estimator, meta and extras."
+            )
+
+
+def load_model(path):
+    """Read a TrainedModel from a .skops file.
+
+    Raises AgnError, in one line, for a file that is missing, truncated, a renamed pickle or anything else
+    that is no model, and for one that holds types other than this package's, scikit-learn's and numpy's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AgnError(f"{path} is not there; train a model first, or name another file.")
+    try:
+        content = skops.io.load(path, trusted=list(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        if all(name.startswith("agn_helpers.") for name in skops.io.get_untrusted_types(file=path)):
+            raise AgnError(_OTHER_VERSION.format(path)) from error
+        raise AgnError(
+            f"{path} was not opened, for it holds types that a model has no use for: {_first_line(error)}. "
+            "Use a file that this package wrote."
+        ) from error
+    except Exception as error:
+        # A damaged or hostile file can make the reader fail in any way; none of them is worth a traceback.
+        raise AgnError(
+            f"{path} is not a readable model (.skops) file: {_first_line(error)}. It may be damaged, "
+            "truncated or a pickle, which is never opened; train the model again."
+        ) from error
+    if not _is_model(content):
+        raise AgnError(_OTHER_VERSION.format(path))
+    return TrainedModel(**{name: content[name] for name in _PARTS})
+
+
+def _is_model(content):
+    if not isinstance(content, dict) or set(content) != {"format", *_PARTS} or content["format"] != _FORMAT:
+        return False
+    return isinstance(content["meta"], dict) and isinstance(content["extras"], dict)
+
+
+def _first_line(error):
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,171 @@
+"""The machines under ProbabilisticSVC: kernels with their gradients, training on one shared Gram matrix."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+from sklearn.svm import SVC
+
+from .coupling import fit_sigmoid
+
+# Held-out decision values are cut at so many times their median size before the sigmoid is fitted: the few
+# spectra with extreme lines, on which a polynomial kernel explodes, would otherwise flatten it for all.
+_LARGEST_DECISION = 5.0
+
+# The Gram matrix of more spectra (1.2 GB) is not kept: libsvm then works out kernel rows as it needs them.
+_LARGEST_GRAM = 12_000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel function with its parameters.
+
+    Attributes
+    ----------
+    name : {"linear", "rbf", "poly", "precomputed"}
+        x·s, exp(-gamma |x - s|²), (gamma x·s + coef0)**degree, or rows given by the caller.
+    gamma, coef0 : float
+    degree : int
+    """
+
+    name: str
+    gamma: float = 1.0
+    degree: int = 3
+    coef0: float = 0.0
+
+    def apply(self, products, norms_x, norms_y):
+        """Kernel values from dot products (n, m) and squared norms (n,), (m,), like `products`.
+
+        All kernels and all values of their parameters can thus share one matrix of products.
+        """
+        if self.name == "linear":
+            return products
+        if self.name == "rbf":
+            values = products * -2
+            values += norms_x[:, None]
+            values += norms_y
+            # Rounding can leave a tiny negative distance between a spectrum and itself.
+            np.maximum(values, 0, out=values)
+            values *= -self.gamma
+            return np.exp(values, out=values)
+        base = products * self.gamma
+        base += self.coef0
+        return _raise(base, self.degree)
+
+    def matrix(self, X, Y):
+        """Kernel values between rows of X (n, n_features) and of Y (m, n_features): (n, m)."""
+        return self.apply(X @ Y.T, np.einsum("ij,ij->i", X, X), np.einsum("ij,ij->i", Y, Y))
+
+    def gradient(self, X, Y, weights):
+        """Gradient by x_n of sum_m weights[n, m] k(x_n, y_m), like X; rbf and poly only."""
+        if self.name == "rbf":
+            pull = weights * self.matrix(X, Y)
+            return 2 * self.gamma * (pull @ Y - pull.sum(axis=1, keepdims=True) * X)
+        base = X @ Y.T
+        base *= self.gamma
+        base += self.coef0
+        return (self.gamma * self.degree) * ((weights * _raise(base, self.degree - 1)) @ Y)
+
+
+def _raise(base, power):
+    # Products are ten times as fast as numpy's general power.
+    values = np.ones_like(base) if power == 0 else base.copy()
+    for _ in range(power - 1):
+        values *= base
+    return values
+
+
+class TrainedPairs(NamedTuple):
+    """Trained machines, a row a pair (i, j), i < j; f_ij > 0 speaks for class i.
+
+    dual_coef : (n_pairs, n_samples) array, zero where a sample supports nothing
+    intercept : (n_pairs,) array
+    sigmoids : (n_pairs, 2) array, slope and offset
+    n_iter : (n_pairs,) int array, iterations of libsvm
+    """
+
+    dual_coef: np.ndarray
+    intercept: np.ndarray
+    sigmoids: np.ndarray
+    n_iter: np.ndarray
+
+
+def train_pairs(X, y, *, kernel, C, tol, cv, weight, class_weight, prior, random_state):
+    """Train a machine and a Platt sigmoid for every pair of classes.
+
+    Parameters
+    ----------
+    X : (n_samples, n_features) array, or (n_samples, n_samples) Gram matrix for a precomputed kernel
+    y : (n_samples,) int array
+        Classes, 0 to n_classes - 1.
+    kernel : Kernel
+    C, tol : float
+        Penalty and stopping tolerance of libsvm.
+    cv : int
+        Stratified folds in which samples are held out for the sigmoids.
+    weight, class_weight : (n_samples,) arrays
+        Factors of C, from the sample and from its class; a sample of weight 0 is not used.
+    prior : {"weighted", "sample"}
+        Whether `class_weight` counts in the sigmoids' likelihood too.
+    random_state : int, RandomState or None
+        Shuffles the folds.
+
+    Returns
+    -------
+    machines : Machines
+
+    Notes
+    -----
+    The kernel is worked out once and its blocks are shared by all pairs and folds; libsvm's own
+    cross-validation works it out anew a dozen times.
+    """
+    if kernel.name == "precomputed":
+        gram = X
+    else:
+        gram = kernel.matrix(X, X) if len(X) <= _LARGEST_GRAM else None
+    cost = weight * class_weight
+    likelihood_weight = cost if prior == "weighted" else weight
+    machine = SVC(
+        C=C,
+        kernel=kernel.name if gram is None else "precomputed",
+        degree=kernel.degree,
+        gamma=kernel.gamma,
+        coef0=kernel.coef0,
+        tol=tol,
+    )
+
+    def train(members, first):
+        block = X[members] if gram is None else gram[np.ix_(members, members)]
+        machine.fit(block, y[members] != first, sample_weight=cost[members])
+        # SVC's decision values speak for the second of two classes, ours for the first.
+        return members[machine.support_], -machine.dual_coef_[0], -machine.intercept_[0]
+
+    def decide(rows, support, dual, intercept):
+        block = kernel.matrix(X[rows], X[support]) if gram is None else gram[np.ix_(rows, support)]
+        return block @ dual + intercept
+
+    used = np.flatnonzero(weight > 0)
+    fold = np.full(len(X), -1)
+    splitter = StratifiedKFold(cv, shuffle=True, random_state=random_state)
+    for number, (_, held) in enumerate(splitter.split(used, y[used])):
+        fold[used[held]] = number
+
+    pairs = list(zip(*np.triu_indices(y.max() + 1, 1)))
+    dual_coef = np.zeros((len(pairs), len(X)))
+    intercept = np.zeros(len(pairs))
+    sigmoids = np.zeros((len(pairs), 2))
+    n_iter = np.zeros(len(pairs), dtype=int)
+    for pair, (first, second) in enumerate(pairs):
+        members = np.flatnonzero((fold >= 0) & ((y == first) | (y == second)))
+        decision = np.zeros(len(members))
+        for number in range(cv):
+            held = fold[members] == number
+            decision[held] = decide(members[held], *train(members[~held], first))
+        limit = _LARGEST_DECISION * np.median(np.abs(decision)) or np.inf
+        decision = np.clip(decision, -limit, limit)
+        sigmoids[pair] = fit_sigmoid(decision, y[members] == first, likelihood_weight[members])
+        support, dual, intercept[pair] = train(members, first)
+        dual_coef[pair, support] = dual
+        n_iter[pair] = machine.n_iter_[0]
+    return TrainedPairs(dual_coef, intercept, sigmoids, n_iter)

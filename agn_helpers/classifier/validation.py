@@ -1,0 +1,142 @@
+"""What ProbabilisticSVC refuses, and why, before any long computation starts."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_array, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+KERNELS = ("linear", "rbf", "poly", "precomputed")
+
+_PRIORS = ("weighted", "sample")
+
+_SHAPES = ("ovr", "ovo")
+
+_GAMMA_WORDS = ("scale", "auto")
+
+
+def _is_positive(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
+
+
+def _is_one_of(words):
+    return lambda value: isinstance(value, str) and value in words
+
+
+def _is_integer_from(least):
+    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
+def check_parameters(estimator):
+    """Raise ValueError for the first parameter of a ProbabilisticSVC that is out of its range."""
+    rules = {
+        "C": (_is_positive, "a positive finite number"),
+        "kernel": (_is_one_of(KERNELS), f"one of {', '.join(KERNELS)}"),
+        "degree": (_is_integer_from(1), "an integer of at least 1"),
+        "gamma": (
+            lambda value: _is_one_of(_GAMMA_WORDS)(value) or _is_positive(value),
+            "'scale', 'auto' or a positive finite number",
+        ),
+        "coef0": (lambda value: isinstance(value, Real) and np.isfinite(value), "a finite number"),
+        "prior": (_is_one_of(_PRIORS), f"one of {', '.join(_PRIORS)}"),
+        "cv": (_is_integer_from(2), "an integer of at least 2"),
+        "tol": (_is_positive, "a positive finite number"),
+        "decision_function_shape": (_is_one_of(_SHAPES), f"one of {', '.join(_SHAPES)}"),
+    }
+    for name, (is_good, rule) in rules.items():
+        value = getattr(estimator, name)
+        if not is_good(value):
+            raise ValueError(f"{name} must be {rule}; got {value!r}.")
+
+
+def check_features(X, kernel):
+    """Raise ValueError for a Gram matrix that is not square, and for features that are all constant."""
+    if kernel == "precomputed":
+        if X.shape[0] != X.shape[1]:
+            raise ValueError(f"X must be a square matrix for a precomputed kernel; got shape {X.shape}.")
+    elif not np.ptp(X, axis=0).any():
+        raise ValueError("X must vary from sample to sample; all its features are constant.")
+
+
+def resolve_gamma(gamma, X):
+    """Turn "scale" and "auto" into the numbers that they stand for in `sklearn.svm.SVC`."""
+    if gamma == "scale":
+        return 1 / (X.shape[1] * (float(X.var()) or 1.0))
+    return 1 / X.shape[1] if gamma == "auto" else float(gamma)
+
+
+def check_weight(sample_weight, n_samples):
+    """Return sample weights as floats (n_samples,), ones for None; ValueError for negative or all zero."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weight.shape != (n_samples,):
+        raise ValueError(f"sample_weight must have shape ({n_samples},); got {weight.shape}.")
+    if weight.min() < 0 or not weight.any():
+        raise ValueError("sample_weight must not be negative, nor zero for all samples.")
+    return weight
+
+
+def encode_classes(y, weight, *, class_weight, cv, shape):
+    """Encode labels, and refuse those that the inner folds cannot work with.
+
+    Parameters
+    ----------
+    y : (n_samples,) array of labels
+    weight : (n_samples,) array
+        Sample weights; a sample of weight zero does not count.
+    class_weight : dict, "balanced" or None
+    cv : int
+        Number of inner folds, of which each class must have a member in every one.
+    shape : tuple
+        Shape of X, for the message.
+
+    Returns
+    -------
+    classes : (n_classes,) array, sorted
+    encoded : (n_samples,) int array, indices into `classes`
+    weights : (n_classes,) array, factors of C counted over the whole problem
+
+    Raises
+    ------
+    ValueError
+        For one class only, a class with fewer members than folds, weights that lack a class.
+    """
+    check_classification_targets(y)
+    classes, encoded = np.unique(y, return_inverse=True)
+    members = np.bincount(encoded, weights=weight > 0)
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least two classes; got one class, {classes.tolist()[0]!r}.")
+    if members.min() < cv:
+        raise ValueError(
+            f"every class needs at least cv={cv} members of positive weight for the inner folds; got "
+            f"{int(members.min())} of class {classes.tolist()[members.argmin()]!r} in data with "
+            f"n_samples={shape[0]}, n_features={shape[1]}."
+        )
+    if isinstance(class_weight, dict):
+        missing = [label for label in classes.tolist() if label not in class_weight]
+        if missing:
+            raise ValueError(f"class_weight must name every class; it lacks {missing}.")
+        bad = {label: value for label, value in class_weight.items() if not _is_positive(value)}
+        if bad:
+            raise ValueError(f"class_weight must hold positive finite numbers; got {bad}.")
+    return classes, encoded, compute_class_weight(class_weight, classes=classes, y=y)
+
+
+def encode_target(target, classes, n_samples):
+    """Turn a label, or an array of one label a sample, into indices (n_samples,) into `classes`.
+
+    Raises ValueError for a target that is no class, listing the classes, and for a wrong number of them.
+    """
+    index = {label: number for number, label in enumerate(classes.tolist())}
+    if np.ndim(target) > 1:
+        raise ValueError(f"target must be one label or a flat list of labels; got shape {np.shape(target)}.")
+    labels = np.asarray(target).tolist() if np.ndim(target) else [target] * n_samples
+    unknown = sorted({str(label) for label in labels if label not in index})
+    if unknown:
+        raise ValueError(f"target must be one of the classes {classes.tolist()}; got {', '.join(unknown)}.")
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"target must be one label, or one for each of {n_samples} samples; got {len(labels)}."
+        )
+    return np.array([index[label] for label in labels], dtype=int)

@@ -1,0 +1,1 @@
+"""The command line, `agn …`; the only papermill and typer imports."""

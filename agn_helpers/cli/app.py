@@ -1,0 +1,74 @@
+"""The command line: `agn fetch`, `agn reproduce` and `agn classify`; thin, the work is done elsewhere.
+
+Exit codes: 0 all went well; 1 an error, no half-written file under a final name; 2 a wrong command line;
+3 some files were rejected and the others classified; 130 interrupted (Ctrl-C).
+"""
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from ..errors import AgnError
+from .classify import classify_files
+from .explore import explore_run
+from .fetch import fetch_list
+from .messages import report
+from .reproduce import reproduce_run
+
+# Numpy and all else are imported where they are used: help, and errors of typing, should not wait for them.
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
+)
+
+app.command("fetch")(fetch_list)
+app.command("reproduce")(reproduce_run)
+app.command("classify")(classify_files)
+app.command("explore")(explore_run)
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Without the program's name; that of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        app(argv, prog_name="agn")
+    except AgnError as error:
+        # Only unforeseen failures of a notebook's cell come with one.
+        if getattr(error, "traceback", ""):
+            print(error.traceback, file=sys.stderr)
+        report("error", error)
+        return 1
+    except SystemExit as stop:
+        if stop.code == 130:
+            report("interrupted", "every file under its final name is whole; the rest was not written.")
+        return stop.code or 0
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _print_version(wanted: bool):
+    if wanted:
+        print(metadata.version("agn-helpers"))
+        raise typer.Exit
+
+
+@app.callback()
+def _explain_program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop.")
+    ] = False,
+):
+    """Which parts of a galaxy's spectrum made a classifier call it a type 1, type 2 or intermediate AGN?"""

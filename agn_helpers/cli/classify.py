@@ -1,0 +1,160 @@
+"""`agn classify`: types of spectra, by a trained model."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from ..errors import AgnError
+from ..runs import SYNTHETIC, find_project
+from .messages import MOST_LINES, report
+
+
+def draw_saliency(part, model, folder):
+    """Draw the saliency map of each classified spectrum for its predicted type.
+
+    Parameters
+    ----------
+    part : Classified
+        With its sample.
+    model : TrainedModel
+        What classified it.
+    folder : path
+        For ``<name>.png``, a file a spectrum; created where missing.
+
+    Raises
+    ------
+    OutputError
+        Where a figure cannot be written.
+    """
+    # Only those who want figures wait for matplotlib, the first time for its list of fonts.
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    from ..lines import AGN_TYPES
+    from ..plotting import DOUBLE_COLUMN, plot_saliency, save_figure
+    from ..reduction import sample_arrays
+    from ..saliency import gradient
+
+    X, _ = sample_arrays(part.sample)
+    if not len(X):
+        return
+    attributions = gradient(model.estimator, X, target=list(part.table["predicted"]))
+    survey = part.sample.meta["survey"]
+    with plt.style.context("agn_helpers.agn"):
+        for row, flux, attribution in zip(part.table, X, attributions):
+            probability = row[f"p_{AGN_TYPES[row['predicted']].key}"]
+            ax = plot_saliency(
+                model.grid,
+                flux,
+                attribution,
+                target=row["predicted"],
+                title=f"{row['name']}, z = {row['redshift']:.4f}: {row['predicted']}, P = {probability:.3f}",
+                ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
+            )
+            # Names may hold anything; quoted, they stay apart.
+            path = Path(folder) / f"{quote(row['name'], safe=' +')}.png"
+            save_figure(ax, path, survey=None if survey == "unknown" else survey)
+
+
+def classify_files(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…|FOLDER", help="Spectra: SDSS spec or spSpec, text, CSV.")
+    ],
+    run: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Run whose model is used; 'synthetic' is trained where it has none yet."
+        ),
+    ] = SYNTHETIC,
+    redshift: Annotated[
+        float | None,
+        typer.Option(
+            metavar="Z",
+            help="Redshift of spectra that have none in their file, nor in an index.csv beside it (columns "
+            "file, redshift).",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Draw a saliency map of each spectrum, too.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="Table of the results: .ecsv, .csv, .fits or .parquet.")
+    ] = Path("classified.ecsv"),
+):
+    """Give spectra their types, with probabilities.
+
+    Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr, prediction_set (for 95 %
+    of spectra like the training sample it holds the true type), novelty, unlike_training (novelty above 1).
+    Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
+    maps are drawn in a folder of the same name with _saliency added.
+
+    Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
+    some files were rejected and the others classified, 130 for Ctrl-C.
+    """
+    from tqdm import tqdm
+
+    from ..classifier import classify_spectra, describe_doubts, join_parts
+    from ..files import check_writable, table_format, write_table
+    from ..spectra import read_spectra
+
+    table_format(output)
+    if redshift is not None and not -1 < redshift < float("inf"):
+        raise AgnError(
+            f"redshift must be greater than -1 and finite; got {redshift}. Give another --redshift."
+        )
+    check_writable(output)
+    spectra = read_spectra(files, redshift=redshift)
+    model = _find_model(run)
+
+    parts, n_rejected = [], 0
+    progress = tqdm(spectra, desc="classify", unit=" spectra", delay=2, disable=None)
+    for part in classify_spectra(progress, model):
+        for row in part.rejected[: max(0, MOST_LINES - n_rejected)]:
+            report("error", row["reason"], file=row["file"])
+        n_rejected += len(part.rejected)
+        if explain:
+            draw_saliency(part, model, output.with_name(f"{output.stem}_saliency"))
+        # The spectra themselves would not fit into memory, were there a million.
+        parts.append(part._replace(sample=None))
+
+    table, rejected = join_parts(parts, model, run=run)
+    rejected_path = output.with_name(f"{output.stem}_rejected{output.suffix}")
+    if not len(table):
+        write_table(rejected, rejected_path)
+        left = f" {output} is of an earlier call." if output.exists() else ""
+        raise AgnError(f"no spectrum could be classified; the reasons are in {rejected_path}.{left}")
+    write_table(table, output)
+    write_table(rejected, rejected_path)
+    counts = ", ".join(
+        f"{(table['predicted'] == name).sum()} {name}" for name in ("type 1", "intermediate", "type 2")
+    )
+    print(f"{len(table)} spectra: {counts}. Table: {output}")
+    for line in describe_doubts(table):
+        print(line)
+    if n_rejected:
+        print(f"{n_rejected} rejected; the reasons are in {rejected_path}.", file=sys.stderr)
+        raise typer.Exit(3)
+
+
+def _find_model(run):
+    from ..classifier import load_model
+    from ..runs import run_folders
+
+    project = find_project()
+    path = run_folders(run, root=project).data / "model.skops"
+    if not path.is_file():
+        if run != SYNTHETIC:
+            raise AgnError(
+                f"{path} does not exist; train it with: agn reproduce --run {run} --survey FOLDER."
+            )
+        from .batch import run_notebooks
+
+        print(
+            "The default model is trained first, on the embedded survey: notebooks 01 and 02.",
+            file=sys.stderr,
+        )
+        run_notebooks(project / "notebooks", project=project, only=["01", "02"])
+    return load_model(path)

@@ -1,0 +1,82 @@
+"""`agn reproduce`: the notebooks of a run, in order."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import AgnError
+from ..runs import SYNTHETIC, find_project
+
+
+def reproduce_run(
+    survey: Annotated[
+        str,
+        typer.Option(
+            metavar="synthetic|sdss|FOLDER|TABLE",
+            help="The embedded survey, what agn fetch brought, a folder of spectra with an index.csv "
+            "(columns file, redshift, label), or such a table.",
+        ),
+    ] = SYNTHETIC,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the run; that of the survey, FOLDER or TABLE by default."),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--parameter", metavar="NAME=VALUE", help="A notebook's parameter; may be repeated."
+        ),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="01,02", help="Run only these notebooks, on the others' outputs.")
+    ] = None,
+):
+    """Run the notebooks in order: tables, figures, executed notebooks and HTML pages.
+
+    They are written to data/NAME and figures/NAME in the project: the current folder where it holds
+    notebooks/, else the checkout that this program was installed from.
+
+    Exit code: 0, 1 at the first failing cell or another error, 2 for a wrong command line, 130 for Ctrl-C.
+    """
+    from ..runs import SDSS
+    from ..survey import open_survey
+    from .batch import run_notebooks
+
+    project = find_project()
+    if survey == SDSS:
+        run = run or SDSS
+        open_survey(survey, root=project)
+    elif survey != SYNTHETIC:
+        survey = Path(survey).expanduser().resolve()
+        run = run or _name_run(survey)
+        if run == SYNTHETIC:
+            raise AgnError(
+                f"run {SYNTHETIC} is kept for the embedded survey; give another --run for {survey}."
+            )
+        # What is wrong with it as a whole is said before the first notebook runs.
+        open_survey(survey)
+    run = run or SYNTHETIC
+    paths = run_notebooks(
+        project / "notebooks",
+        project=project,
+        run=run,
+        survey=survey,
+        parameters=dict(_split_parameter(pair) for pair in parameter or []),
+        only=[name.strip() for name in only.split(",")] if only else None,
+    )
+    print(f"Executed notebooks and HTML pages: {paths[0].parent}")
+
+
+def _split_parameter(pair):
+    name, equals, value = pair.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"give a value with the name, as in -p {name}=VALUE.", param_hint="-p")
+    return name, value
+
+
+def _name_run(survey):
+    """Name of a run after the folder or table of its spectra; a table called index is known by its folder."""
+    name = survey.parent.name if survey.stem == "index" else survey.stem if survey.suffix else survey.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "run"

@@ -1,0 +1,5 @@
+"""Are attributions true?  Curves, sanity checks, stability and ground truth."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,248 @@
+"""Deletion and insertion curves: does the probability fall when what a map calls important is taken away?
+
+Samek et al. (2017, IEEE TNNLS 28, 2660); Petsiuk, Das & Saenko (2018, BMVC) for the two areas.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+
+from ..errors import AgnError
+from ..saliency import (
+    TargetScore,
+    check_baseline,
+    check_segments,
+    check_spectra,
+    check_wavelengths,
+    make_segments,
+    remove_lines,
+    spectra_blocks,
+)
+from .similarity import check_draws
+
+
+def perturbation_curve(
+    estimator,
+    X,
+    relevance,
+    *,
+    reference,
+    units=None,
+    insertion=False,
+    target=None,
+    of="log_p",
+    n_steps=20,
+):
+    """Score of the target while pixels are replaced by a reference, the most relevant first.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    X : (n_spectra, n_grid) array
+    relevance : (n_spectra, n_grid) array
+        What the map says that a pixel's flux adds to the score, beyond the reference's; the largest first.
+        Equal ones go from blue to red.
+    reference : (n_grid,) or (n_spectra, n_grid) array
+    units : (n_grid,) int array, optional
+        Pixels of one number are replaced together, in the order of their summed relevance; each pixel is a
+        unit by default.  A unit that the reference changes in no spectrum is left out.
+    insertion : bool
+        Start from the reference and bring the pixels of X back instead.
+    target, of
+        As in `agn_helpers.saliency.TargetScore`; the target stays that of X.
+    n_steps : int
+        Replacements, an equal share of the units at each.
+
+    Returns
+    -------
+    (n_spectra, n_steps + 1) array
+        The first is the score of X (of the reference for insertion), the last that of the other.
+
+    Raises
+    ------
+    ValueError
+        For NaN, X on another grid, a reference or relevance of another shape, no steps, a reference that
+        equals X.
+    """
+    X = check_spectra(estimator, X)
+    check_draws(n_steps, "n_steps")
+    relevance = np.asarray(relevance, dtype=float)
+    if relevance.shape != X.shape or not np.isfinite(relevance).all():
+        raise AgnError(
+            f"relevance must be finite and have the shape of X, {X.shape}; got {relevance.shape} or NaN."
+        )
+    reference = check_baseline(reference, X.shape)
+    units = _number_units(units, (reference != X).any(axis=0))
+    score = TargetScore(estimator, X, target=target, of=of)
+    n_units = units.max() + 1
+    curves = np.empty((len(X), n_steps + 1))
+    for block in spectra_blocks(X, copies=4):
+        place = _place_in_order(relevance[block], units, n_units)
+        start, end = (reference[block], X[block]) if insertion else (X[block], reference[block])
+        for step in range(n_steps + 1):
+            replaced = place < round(step * n_units / n_steps)
+            curves[block, step] = score.values(np.where(replaced, end, start), block)
+    return curves
+
+
+def _number_units(units, changed):
+    """Numbers (n_grid,) from 0 of the units that are replaced, -1 for the pixels of the others."""
+    units = np.arange(len(changed)) if units is None else np.asarray(units)
+    if units.shape != changed.shape:
+        raise AgnError(f"units must hold a number for each of {len(changed)} pixels; got {units.shape}.")
+    used = np.isin(units, units[changed])
+    if not used.any():
+        raise AgnError("the reference must differ from X; it equals it, so that nothing can be deleted.")
+    numbers = np.full(len(units), -1)
+    numbers[used] = np.unique(units[used], return_inverse=True)[1]
+    return numbers
+
+
+def _place_in_order(relevance, units, n_units):
+    """When each pixel is replaced, (n_spectra, n_grid): 0 for those of the first unit."""
+    used = units >= 0
+    order = np.argsort(units[used], kind="stable")
+    starts = np.searchsorted(units[used][order], np.arange(n_units))
+    total = np.add.reduceat(relevance[:, used][:, order], starts, axis=1)
+    place = np.empty(total.shape, dtype=int)
+    sequence = np.argsort(-total, axis=1, kind="stable")
+    np.put_along_axis(place, sequence, np.arange(n_units)[None], axis=1)
+    # Pixels of no unit come after all others, hence never; they equal the reference anyway.
+    return np.where(used, place[:, np.where(used, units, 0)], n_units)
+
+
+def curve_area(curves):
+    """Area under curves (…, n_steps + 1) over an axis from 0 to 1, by the trapezoidal rule; (…)."""
+    return (curves[..., 1:] + curves[..., :-1]).mean(axis=-1) / 2
+
+
+def number_segments(grid, segments=None):
+    """Number (n_grid,) of the segment of each pixel; `make_segments` by default."""
+    spans = check_segments(make_segments(grid) if segments is None else segments, grid)
+    return np.repeat(np.arange(len(spans)), spans[:, 1] - spans[:, 0])
+
+
+def measure_curves(
+    estimator,
+    X,
+    relevances,
+    *,
+    grid,
+    reference=None,
+    target=None,
+    of="p",
+    n_steps=20,
+    n_random=3,
+    random_state=0,
+):
+    """Areas under deletion and insertion curves of several maps, by pixels and by segments.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    X : (n_spectra, n_grid) array
+    relevances : dict of str to (n_spectra, n_grid) array
+        See `perturbation_curve`.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å.
+    reference : (n_grid,) or (n_spectra, n_grid) array, optional
+        X with all lines replaced by the local continuum by default (`agn_helpers.saliency.remove_lines`).
+    target, of, n_steps
+        See `perturbation_curve`.
+    n_random : int
+        Random orders, whose areas are averaged.
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``name, unit`` ("pixels", "segments"), ``spectrum, deletion, insertion`` (areas in units of
+        `of`; a true map has a small one and a large one); names are those of `relevances`, "random order",
+        and "|flux - continuum|" (with another `reference`: the distance from that).
+
+    Raises
+    ------
+    ValueError
+        As `perturbation_curve`, and for no random orders.
+    """
+    X, reference, orders = _make_orders(estimator, X, relevances, grid, reference, n_random, random_state)
+    options = {"reference": reference, "target": target, "of": of, "n_steps": n_steps}
+    tables = []
+    for unit in ("pixels", "segments"):
+        units = None if unit == "pixels" else number_segments(grid)
+        for name, draws in orders.items():
+            areas = {
+                kind: curve_area(_mean_curve(estimator, X, draws, units, kind == "insertion", options))
+                for kind in ("deletion", "insertion")
+            }
+            tables.append(pd.DataFrame({"name": name, "unit": unit, "spectrum": np.arange(len(X)), **areas}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def average_curves(
+    estimator,
+    X,
+    relevances,
+    *,
+    grid,
+    unit="pixels",
+    insertion=False,
+    reference=None,
+    target=None,
+    of="p",
+    n_steps=20,
+    n_random=3,
+    random_state=0,
+):
+    """Deletion or insertion curves of several maps, averaged over spectra.
+
+    Parameters
+    ----------
+    estimator, X, relevances, grid, reference, target, of, n_steps, n_random, random_state
+        As in `measure_curves`.
+    unit : {"pixels", "segments"}
+        What is replaced at a time.
+    insertion : bool
+        Insertion instead of deletion.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``share`` of the units replaced, 0 to 1; a column for each of `relevances`, "random order" and
+        "|flux - continuum|".
+
+    Raises
+    ------
+    ValueError
+        As `measure_curves`, and for another unit.
+    """
+    if unit not in ("pixels", "segments"):
+        raise AgnError(f"unit must be 'pixels' or 'segments'; got {unit!r}.")
+    X, reference, orders = _make_orders(estimator, X, relevances, grid, reference, n_random, random_state)
+    options = {"reference": reference, "target": target, "of": of, "n_steps": n_steps}
+    units = None if unit == "pixels" else number_segments(grid)
+    curves = {
+        name: _mean_curve(estimator, X, draws, units, insertion, options).mean(axis=0)
+        for name, draws in orders.items()
+    }
+    return pd.DataFrame(curves, index=pd.Index(np.linspace(0, 1, n_steps + 1), name="share"))
+
+
+def _make_orders(estimator, X, relevances, grid, reference, n_random, random_state):
+    """X, its reference, and the relevances of every order, a list of draws each."""
+    X = check_spectra(estimator, X)
+    grid = check_wavelengths(grid, X.shape[1])
+    check_draws(n_random, "n_random")
+    random_state = check_random_state(random_state)
+    reference = check_baseline(remove_lines(X, grid) if reference is None else reference, X.shape)
+    orders = {name: [relevance] for name, relevance in relevances.items()}
+    orders["random order"] = [random_state.random_sample(X.shape) for _ in range(n_random)]
+    orders["|flux - continuum|"] = [np.abs(X - reference)]
+    return X, reference, orders
+
+
+def _mean_curve(estimator, X, draws, units, insertion, options):
+    curves = [
+        perturbation_curve(estimator, X, draw, units=units, insertion=insertion, **options) for draw in draws
+    ]
+    return np.mean(curves, axis=0)

@@ -1,0 +1,5 @@
+"""t-SNE maps of spectra, and what of them holds."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

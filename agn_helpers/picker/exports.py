@@ -1,0 +1,82 @@
+"""What the spectrum picker hands out: a card, a table, a list of names, and itself as one figure."""
+
+import numpy as np
+from astropy.table import Table
+from matplotlib.figure import Figure
+
+from ..errors import AgnError
+from ..files import whole_file, write_table
+from ..plotting import plot_summary_page, save_figure
+from .panels import MapPanel, SpectrumPanel
+
+
+def draw_picker(state, shown, *, before=None, **look):
+    """The picker's view as one figure, for pages without a front end.
+
+    state, shown : PickerState, Shown
+    before, look : as for `picker_plots.SpectrumPanel.update`
+
+    Returns Figure.
+    """
+    figure = Figure(figsize=(10.4, 4.3), dpi=150, layout="none", facecolor="white")
+    left, right = figure.subfigures(1, 2, width_ratios=(4, 6.4))
+    MapPanel(left, state, live=False).update(state, shown)
+    SpectrumPanel(right, state, live=False).update(shown, before=before, **look)
+    return figure
+
+
+def write_card(state, shown, path, *, statistics=None, smooth=None, fade=False):
+    """Draw the picked spectrum's `plot_summary_page` to `path`, PNG or PDF by its suffix.
+
+    Raises AgnError while a selection is shown, OutputError where the file cannot be written.
+    """
+    if shown.n_spectra > 1:
+        raise AgnError("a card is of one spectrum; a selection is shown; pick a spectrum first.")
+    import matplotlib.pyplot as plt
+
+    with plt.style.context("agn_helpers.agn"):
+        figure = plot_summary_page(
+            state.grid,
+            shown.flux,
+            shown.attribution,
+            probabilities=dict(zip(state.classes, shown.probability)),
+            target=shown.target,
+            uncertainty=shown.uncertainty if fade else None,
+            statistics=statistics,
+            name=shown.name,
+            redshift=float(state.redshift[state.row]),
+            true_label=state.label[state.row] or None,
+            survey=shown.survey,
+            smooth=smooth,
+        )
+        save_figure(figure, path)
+        plt.close(figure)
+
+
+def write_attribution(state, shown, path):
+    """Write what is shown as a table, a row a wavelength; the suffix of `path` says the format.
+
+    Columns: wavelength (Å), flux, ivar, attribution, uncertainty (NaN where the method gives none), and the
+    same in every row: name, target, method, change, survey.
+    """
+    n_grid = len(state.grid)
+    table = Table({"wavelength": state.grid, "flux": shown.flux, "ivar": shown.ivar})
+    table["attribution"] = shown.attribution
+    table["uncertainty"] = np.full(n_grid, np.nan) if shown.uncertainty is None else shown.uncertainty
+    words = {"name": shown.name, "target": shown.target, "method": shown.method}
+    for key, value in {**words, "change": state.change.describe(), "survey": shown.survey}.items():
+        table[key] = np.full(n_grid, value)
+    write_table(table, path)
+
+
+def write_selection(state, path):
+    """Write the names of the selected spectra, one a line below a comment that says the survey.
+
+    Raises AgnError where nothing is selected.
+    """
+    if not len(state.selection):
+        raise AgnError("nothing is selected; drag around points of the map first.")
+    surveys = ", ".join(sorted(set(state.origin[state.selection].tolist())))
+    with whole_file(path) as temporary:
+        lines = [f"# survey = {surveys}", *state.name[state.selection]]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

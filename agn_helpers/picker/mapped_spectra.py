@@ -1,0 +1,184 @@
+"""Spectra that have a place on a map, and what a classifier calls them; others can join them."""
+
+import difflib
+
+import numpy as np
+
+from ..classifier import check_grid
+from ..errors import AgnError
+from ..maps import MapPlacer
+from ..reduction import reduce_spectra, sample_grid
+from ..spectra import read_spectra
+
+
+class MappedSpectra:
+    """A reduced sample, its places on a map and its probabilities.
+
+    Parameters
+    ----------
+    sample : astropy.table.Table
+        The reduced sample, on the model's grid.
+    model : TrainedModel
+        Its estimator must have `predict_proba`.
+    spectrum_map : SpectrumMap
+        With a place for every spectrum of the sample.
+    split : astropy.table.Table, optional
+        ``name, part``: who was trained on and who is in the test.
+
+    Attributes
+    ----------
+    name, label, part, origin : (n_spectra,) arrays of str
+        Of all spectra, those added later at the end; "" where unknown.  `part` is "added" for these, `origin`
+        the survey.
+    redshift : (n_spectra,) array
+    X, ivar : (n_spectra, n_grid) arrays
+        Normalised flux and its inverse variance.
+    places : (n_spectra, 2) array
+        On the map.
+    probability : (n_spectra, n_classes) array
+    survey : str
+        Where the sample comes from.
+
+    Raises
+    ------
+    AgnError
+        Where the three do not fit together.
+    """
+
+    def __init__(self, sample, model, spectrum_map, *, split=None):
+        self.grid, self.model, self.survey = sample_grid(sample), model, str(sample.meta["survey"])
+        check_grid(model, self.grid)
+        if not len(sample):
+            raise AgnError("there must be spectra to pick from; the sample is empty.")
+        self.name = np.asarray(sample["name"], dtype=str)
+        self.places = _find_places(self.name, spectrum_map, self.grid)
+        self.spectrum_map, self._placer = spectrum_map, MapPlacer(spectrum_map)
+        self.label = np.asarray(sample["label"], dtype=str)
+        parts = dict(zip(split["name"], split["part"])) if split is not None else {}
+        self.part = np.array([str(parts.get(name, "")) for name in self.name])
+        self.redshift = np.asarray(sample["redshift"], dtype=float)
+        self.X, self.ivar = np.asarray(sample["flux"]), np.asarray(sample["ivar"])
+        self.origin = np.full(len(self.name), self.survey)
+        self.probability = self._classify(self.X)
+
+    @property
+    def classes(self):
+        """Class names in the order of the probabilities."""
+        return [str(name) for name in self.model.classes]
+
+    @property
+    def predicted(self):
+        """Most probable class of each spectrum, (n_spectra,) array of str."""
+        return np.array(self.classes)[self.probability.argmax(axis=1)]
+
+    @property
+    def wrong(self):
+        """Rows of the spectra that are called something else than their label."""
+        return np.flatnonzero((self.label != "") & (self.predicted != self.label))
+
+    def find(self, name):
+        """Row of the spectrum of this name, or of the only one whose name holds it.
+
+        Raises AgnError for no or several such names; the message holds the nearest one.
+        """
+        name = str(name).strip()
+        exact = np.flatnonzero(self.name == name)
+        if len(exact):
+            return int(exact[0])
+        within = np.flatnonzero(np.char.find(self.name, name) >= 0) if name else []
+        if len(within) == 1:
+            return int(within[0])
+        if len(within):
+            raise AgnError(
+                f"{len(within)} names hold {name!r}, such as {self.name[within[0]]}; give more of the name."
+            )
+        nearest = difflib.get_close_matches(name, self.name, n=1, cutoff=0)[0]
+        raise AgnError(f"no spectrum is called {name!r}; did you mean {nearest}?")
+
+    def find_near(self, x, y, *, scale=(1.0, 1.0)):
+        """Row of the spectrum nearest to a place on the map, and its distance.
+
+        scale : pair of float, by which distances along x and y are multiplied, e.g. pixels per unit
+        """
+        distance = np.hypot(*((self.places - (x, y)) * scale).T)
+        row = int(np.argmin(distance))
+        return row, distance[row]
+
+    def add_spectra(self, files, *, redshift=None):
+        """Put spectra from files beside the others, on the map as it is.
+
+        Parameters
+        ----------
+        files : path or sequence of paths
+            As for `read_spectra`.
+        redshift : float, optional
+            Of spectra whose files tell none.
+
+        Returns
+        -------
+        rows : (n_added,) array of int
+            Of the new spectra.
+        rejected : astropy.table.Table
+            ``name, file, reason`` of those that could not be used.
+
+        Raises
+        ------
+        AgnError
+            Where nothing at all can be read.
+        """
+        added, rejected = reduce_spectra(
+            read_spectra(files, redshift=redshift),
+            grid=self.grid,
+            normalisation=self.model.meta.get("normalisation", "window"),
+        )
+        known = np.isin(added["name"], self.name)
+        for name in added["name"][known]:
+            rejected.add_row((name, "", f"{name} is on the map already; rename the file to add it again."))
+        added = added[~known]
+        first = len(self.name)
+        if len(added):
+            X = np.asarray(added["flux"])
+            self.places = np.vstack([self.places, self._placer.place(X)])
+            self.probability = np.vstack([self.probability, self._classify(X)])
+            self.X = np.vstack([self.X, X])
+            self.ivar = np.vstack([self.ivar, np.asarray(added["ivar"])])
+            for key, values in {
+                "name": np.asarray(added["name"], dtype=str),
+                "label": np.asarray(added["label"], dtype=str),
+                "part": np.full(len(added), "added"),
+                "redshift": np.asarray(added["redshift"], dtype=float),
+                "origin": np.full(len(added), str(added.meta["survey"])),
+            }.items():
+                setattr(self, key, np.concatenate([getattr(self, key), values]))
+        return np.arange(first, len(self.name)), rejected
+
+    def place(self, X):
+        """Places (n, 2) of other spectra (n, n_grid) on the map."""
+        return self._placer.place(X)
+
+    def describe(self, row):
+        """Say in a line what is known of a spectrum: its name, redshift, type, part."""
+        part = f" ({self.part[row]})" if self.part[row] else ""
+        label = self.label[row] or "type unknown"
+        return f"{self.name[row]}   z = {self.redshift[row]:.4f}   {label}{part}"
+
+    def _classify(self, X):
+        return self.model.estimator.predict_proba(X)
+
+
+def _find_places(names, spectrum_map, grid):
+    if spectrum_map is None:
+        raise AgnError("the sample must have a map; it has none; make it with embed_spectra (notebook 03).")
+    if spectrum_map.X.shape[1] != len(grid):
+        raise AgnError(
+            f"the map must be of spectra on the sample's grid of {len(grid)} wavelengths; got "
+            f"{spectrum_map.X.shape[1]}; make it again with embed_spectra (notebook 03)."
+        )
+    row = {name: k for k, name in enumerate(spectrum_map.name)}
+    missing = [name for name in names if name not in row]
+    if missing:
+        raise AgnError(
+            f"every spectrum must have a place on the map; {len(missing)} of {len(names)} have none, such as "
+            f"{missing[0]}; make the map again with embed_spectra (notebook 03)."
+        )
+    return spectrum_map.coordinates[[row[name] for name in names]].astype(float)

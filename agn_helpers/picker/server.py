@@ -1,0 +1,91 @@
+"""A notebook as a page by Voilà, for this machine and those who have the token; the only Voilà import."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+
+from tornado.web import HTTPError
+from traitlets.config import Config
+from voila.app import Voila
+from voila.voila_identity_provider import VoilaIdentityProvider
+
+
+class TokenProvider(VoilaIdentityProvider):
+    """Lets in whoever has the token, in the address once and in a cookie from then on; 403 for all others."""
+
+    async def _get_user(self, handler):
+        user = await super()._get_user(handler)
+        if user is None:
+            # The page that says so asks who is looking at it.
+            handler.current_user = None
+            raise HTTPError(403, "the address must hold the token that agn explore printed.")
+        return user
+
+
+def serve_notebook(path, *, token, port=0, browser=True):
+    """Serve a notebook's outputs to this machine until Ctrl-C.
+
+    path : Path of the notebook; only its folder is served
+    token : str, that the address must hold
+    port : int, 0 for a free one
+    browser : bool, open the page
+    """
+    port = port or _find_port()
+    print(f"Spectrum picker: http://127.0.0.1:{port}/?token={token}  (Ctrl-C ends it)", flush=True)
+    config = Config()
+    config.Voila.update(
+        ip="127.0.0.1",
+        port=port,
+        port_retries=0,
+        root_dir=str(path.parent),
+        token=token,
+        open_browser=browser,
+        identity_provider_class=TokenProvider,
+        log_level="ERROR",
+    )
+    config.VoilaConfiguration.update(template="agn", file_allowlist=[])
+    Voila.launch_instance([str(path)], config=config)
+
+
+def _find_port():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+_CELLS = (
+    "from agn_helpers import SpectrumPicker\n"
+    "picker = SpectrumPicker.open_run({run!r}, root={root!r}, size={size!r}, front_end=True)",
+    "picker",
+)
+
+# Voilà's own page asks a content network for its icons, which it brings along anyway.
+_TEMPLATE = """{% extends 'lab/index.html.j2' %}
+{%- block notebook_css -%}
+{{ super() | replace('<link rel="stylesheet" href="https://', '<link rel="none" data-left-out="https://') }}
+{%- endblock notebook_css -%}
+"""
+
+
+def serve_page(folder, parameters, *, port, browser):
+    """Serve the picker until Ctrl-C.
+
+    folder : Path, an empty one for the page and its template
+    parameters : dict of run, root, size
+    port, browser : as of the command
+    """
+    import nbformat
+
+    cells = [nbformat.v4.new_code_cell(cell.format(**parameters)) for cell in _CELLS]
+    page = folder / "spectrum_picker.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
+    template = folder / "jupyter" / "voila" / "templates" / "agn"
+    template.mkdir(parents=True)
+    (template / "conf.json").write_text(json.dumps({"base_template": "lab"}), encoding="utf-8")
+    (template / "index.html.j2").write_text(_TEMPLATE, encoding="utf-8")
+    paths = [str(folder / "jupyter"), os.environ.get("JUPYTER_PATH")]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
+
+    serve_notebook(page, token=secrets.token_hex(24), port=port, browser=browser)

@@ -1,0 +1,351 @@
+"""SpectrumPicker: a map to point at, and why the classifier calls a spectrum what it calls it."""
+
+import logging
+import os
+import sys
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import quote
+
+from ..errors import AgnError
+from ..runs import run_folders
+from ..saliency import METHODS
+from .exports import draw_picker, write_attribution, write_card, write_selection
+from .state import PickerState, read_run
+from .tasks import ExplainTask
+
+
+def front_end_listens():
+    """True in a kernel of JupyterLab, Notebook, VS Code or Voilà; False under papermill and elsewhere."""
+    if not hasattr(_find_shell(), "kernel"):
+        return False
+    served_by = os.environ.get("SERVER_SOFTWARE", "")
+    return bool(
+        os.environ.get("JPY_SESSION_NAME") or os.environ.get("VSCODE_PID") or served_by.startswith("voila")
+    )
+
+
+def running_cell():
+    """Identity of the notebook cell that is running, and of this run of it; (None, None) elsewhere."""
+    shell = _find_shell()
+    if not hasattr(shell, "get_parent"):
+        return None, None
+    parent = shell.get_parent()
+    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+
+
+def _find_shell():
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+logger = logging.getLogger(__name__)
+
+#: Pickers on pages, each with the notebook cell and the execution that made it.
+open_pickers = []
+
+
+class SpectrumPicker:
+    """Point at a spectrum on the map and see what moved the classifier; ask what would change its mind.
+
+    In a notebook with a front end this is a widget, elsewhere a figure.  Whatever the mouse does the methods
+    below do too, and the widget follows.  What cannot be done is said in the widget, which stays as it was;
+    where there is no widget, it is an AgnError.
+
+    Parameters
+    ----------
+    sample : astropy.table.Table
+        The reduced sample, on the model's grid.
+    model : TrainedModel
+    spectrum_map : SpectrumMap
+        With a place for every spectrum of the sample.
+    split : astropy.table.Table, optional
+        ``name, part``: who was trained on and who is in the test.
+    folder : path
+        Where exports go.
+    size : {"compact", "wide", "large"}
+        Of the widget: 850, 1120 and 1480 pixels wide.
+    front_end : bool, optional
+        Whether there is a front end that shows widgets; found out by default.
+
+    Attributes
+    ----------
+    state : PickerState or None
+        What is picked, selected and changed; None where the arguments do not fit together.
+    shown : Shown or None
+        What is on view.
+    """
+
+    def __init__(
+        self, sample, model, spectrum_map, *, split=None, folder=".", size="compact", front_end=None
+    ):
+        def make_state():
+            return PickerState(sample, model, spectrum_map, split=split)
+
+        self._open(make_state, folder=folder, size=size, front_end=front_end)
+
+    @classmethod
+    def open_run(cls, run, *, root=None, size="compact", front_end=None):
+        """A picker of what the notebooks wrote for a run; exports go to ``figures/<run>/picker``.
+
+        run, root : see `agn_helpers.runs.run_folders`
+        size, front_end : as for the class
+        """
+        picker = cls.__new__(cls)
+
+        def make_state():
+            picker.folder = run_folders(run, root=root).figures / "picker"
+            return PickerState(**read_run(run, root=root)._asdict())
+
+        picker._open(make_state, folder=".", size=size, front_end=front_end)
+        return picker
+
+    def _open(self, make_state, *, folder, size, front_end):
+        self.state, self.shown, self.view, self._task = None, None, None, None
+        self.folder, self.method, self.smooth, self.fade = Path(folder), "gradient", None, False
+        front_end = front_end_listens() if front_end is None else front_end
+        problem = ""
+        try:
+            self.state = make_state()
+        except AgnError as error:
+            if not front_end:
+                raise
+            problem = str(error)
+        if self.state is not None:
+            self.shown = self.state.show()
+        if front_end:
+            # Whoever only draws a figure need not wait for ipywidgets.
+            from .view import PickerView
+
+            _close_former()
+            self.view = PickerView(self, size=size, problem=problem)
+            open_pickers.append((running_cell(), self))
+            self._follow()
+
+    def pick(self, name):
+        """Pick a spectrum by its name, or a part of it that no other name has."""
+        self._do(lambda state: state.pick(name))
+
+    def step(self, steps):
+        """Pick the spectrum so many steps on, within the selection where there is one."""
+        self._do(lambda state: state.step(steps))
+
+    def pick_near(self, x, y, *, scale=(1.0, 1.0)):
+        """Pick the spectrum nearest to a place on the map; distances along x and y count `scale` times."""
+        self._do(lambda state: state.pick(state.name[state.find_near(x, y, scale=scale)[0]]))
+
+    def select(self, names):
+        """Select spectra by their names and show their mean; an empty list ends the selection."""
+        self._do(lambda state: state.select(names))
+
+    def select_inside(self, inside):
+        """Select the spectra where `inside`, a function of (n, 2) places, is True."""
+        self._do(lambda state: state.select_inside(inside))
+
+    def show_selection(self):
+        """Show the mean of the selection again."""
+        self._do(lambda state: state.show_selected())
+
+    def what_if(self, **changes):
+        """Change the picked spectrum.
+
+        broad_hbeta_flux, broad_hbeta_width, broad_hbeta_shift, slope, noise : float
+            See `SpectrumChange`; what is not named stays as it was.
+        """
+        self._do(lambda state: state.what_if(**changes))
+
+    def reset(self):
+        """Take every change back."""
+        self._do(lambda state: state.reset())
+
+    def explain(self, *, method=None, target=None, smooth=None, fade=False):
+        """Choose how the spectrum is explained.
+
+        method : str, one of `METHODS`; the exact gradient by default
+        target : str, class whose probability is explained; the most probable one by default
+        smooth : float, width in km/s of a running mean over the map
+        fade : bool, grey where the map is nearer to zero than twice its uncertainty
+        """
+
+        def choose(state):
+            if method is not None and method not in METHODS:
+                raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
+            state.explain_class(target)
+            self.method, self.smooth, self.fade = method or "gradient", smooth or None, bool(fade)
+
+        self._do(choose)
+
+    def add_spectra(self, files, *, redshift=None):
+        """Put spectra from files on the map, and show the first of them.
+
+        files, redshift : see `read_spectra`
+
+        Returns the table of what was rejected, ``name, file, reason``; None where nothing could be read.
+        """
+        rejected = []
+
+        def add(state):
+            rows, table = state.add_spectra(files, redshift=redshift)
+            rejected.append(table)
+            if not len(rows):
+                raise AgnError(table["reason"][0] if len(table) else "there was no spectrum to add.")
+            state.pick(state.name[rows[0]])
+
+        done = self._do(add)
+        table = rejected[0] if rejected else None
+        if self.view and table is not None:
+            self.view.show_added(table, anything=done)
+        return table
+
+    def export(self, kind="png", *, folder=None, path=None):
+        """Write what is shown to a file and return its path, or None where that failed.
+
+        kind : {"png", "pdf", "csv", "txt"}
+            The spectrum's card, as image or document; its flux and attribution as a table; the names of the
+            selection.
+        folder : path
+            `folder` of the picker by default.
+        path : path, optional
+            The file itself, instead of a name made from what is shown.
+        """
+        if self.state is None:
+            return None
+        # Names may hold anything; quoted, they make file names.
+        stem = quote(self.shown.name, safe=" +")
+        names = {
+            "png": f"{stem}_card.png",
+            "pdf": f"{stem}_card.pdf",
+            "csv": f"{stem}_{self.shown.method}.csv",
+            "txt": "selection.txt",
+        }
+        target = Path(path or Path(folder or self.folder) / names.get(kind, ""))
+
+        def write(state):
+            if kind not in names:
+                raise AgnError(f"kind must be {', '.join(names)}; got {kind!r}.")
+            if kind == "csv":
+                write_attribution(state, self.shown, target)
+            elif kind == "txt":
+                write_selection(state, target)
+            else:
+                look = {"smooth": self.smooth, "fade": self.fade}
+                write_card(state, self.shown, target, statistics=self.line_statistics(), **look)
+
+        if not self._do(write, refresh=False):
+            return None
+        self._say(f"written: {target}")
+        return target
+
+    def draw(self):
+        """The view as one figure, a matplotlib Figure that belongs to no window."""
+        return draw_picker(self.state, self.shown, **self.look())
+
+    def look(self):
+        """How `picker_plots.SpectrumPanel.update` is to show what is shown."""
+        changed = not (self.state.change.is_nothing or self.state.shows_selection)
+        return {
+            "before": self.state.spectrum(changed=False)[0] if changed else None,
+            "change": self.state.change.describe() if changed else "",
+            "smooth": self.smooth,
+            "fade": self.fade,
+        }
+
+    def line_statistics(self):
+        """Statistics of the lines in what is shown, a row a line; see `measure_lines`."""
+        return self.state.line_statistics(self.shown)
+
+    def close(self):
+        """Close the widget, its figures and its observers; a running explanation is given up."""
+        self.give_up()
+        if self.view:
+            self.view.close()
+            self.view = None
+        open_pickers[:] = [entry for entry in open_pickers if entry[1] is not self]
+
+    def give_up(self):
+        """Give up the explanation that is under way; the gradient stays on view."""
+        if self._task:
+            self._task.give_up()
+            self._task = None
+            if self.view:
+                self.view.show_progress(None)
+
+    def _do(self, action, *, refresh=True):
+        """Act on the state and show what follows; True where that went well."""
+        if self.state is None:
+            return False
+        try:
+            action(self.state)
+            if refresh:
+                self.shown = self.state.show()
+        except Exception as error:
+            if not self.view:
+                raise
+            if not isinstance(error, AgnError):
+                logger.exception("the picker met something unforeseen")
+            self._say(error, kind="error")
+            # A slider may stand where the state did not follow.
+            self.view.show_controls()
+            return False
+        if refresh:
+            self._follow()
+        return True
+
+    def _say(self, text, *, kind="info"):
+        if self.view:
+            self.view.say(text, kind=kind)
+
+    def _follow(self):
+        """Show what the state is now, and begin what takes longer."""
+        if self.state is None:
+            return
+        self.give_up()
+        self._say(self.state.summarise(self.shown))
+        if self.view:
+            self.view.show()
+        if self.method == "gradient" or self.state.shows_selection:
+            return
+        self._task = ExplainTask(
+            self.state.model.estimator,
+            self.shown.flux,
+            on_done=self._take,
+            method=self.method,
+            grid=self.state.grid,
+            ivar=self.shown.ivar[None],
+            target=[self.shown.target],
+        )
+        if self.view:
+            self.view.show_progress(self._task)
+        self._task.run()
+
+    def _take(self, attribution, error):
+        """Take over what the task found."""
+        self._task = None
+        if self.view:
+            self.view.show_progress(None)
+        self._say(self.state.summarise(self.shown))
+        if error is not None:
+            if not self.view:
+                raise error
+            self._say(error, kind="error")
+            return
+        self.shown = self.shown._replace(attribution=attribution, uncertainty=None, method=self.method)
+        if self.view:
+            self.view.show()
+
+    def _repr_mimebundle_(self, **options):
+        if self.view:
+            return self.view.page._repr_mimebundle_(**options)
+        image = BytesIO()
+        self.draw().savefig(image, format="png")
+        return {"image/png": image.getvalue(), "text/plain": repr(self)}
+
+    def __repr__(self):
+        return f"<SpectrumPicker: {self.shown.name if self.shown else 'nothing to show'}>"
+
+
+def _close_former():
+    """Close what an earlier run of this cell opened; its page is gone."""
+    cell, run = running_cell()
+    for (other_cell, other_run), picker in list(open_pickers):
+        if cell is not None and other_cell == cell and other_run != run:
+            picker.close()

@@ -1,0 +1,135 @@
+"""How attributions look: colours and their scale, smoothing, fading, the strip that says them by height."""
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from ..errors import AgnError
+from ..lines import SPEED_OF_LIGHT
+from ..saliency import CORE, WINGS
+
+#: Orange lowers, blue raises (the paper's); the middle is nearly white. Lines have a grey outline, so that
+#: they show on white paper; what is not significant is grey.
+SALIENCY_COLOURS = LinearSegmentedColormap.from_list(
+    "saliency", ["#8c2d04", "#d94801", "#fd9a4e", "#e6e6e6", "#5aa6dc", "#1f6fb8", "#08306b"]
+).with_extremes(bad="#bdbdbd")
+
+#: Attributions nearer to zero than so many times their uncertainty fade.
+SIGNIFICANT = 2.0
+
+#: Windows of a line: inner and outer velocity (km/s) on both sides, and the grey that shades them.
+WINDOWS = {"core": (0.0, CORE, "#dedede"), "wings": (*WINGS, "#f1f1f1")}
+
+
+def full_colour(attribution):
+    """Attribution (1/flux) that gets the full colour: that of the 1 % strongest, or 1 where all are zero."""
+    return float(map_scales(np.asarray(attribution)[None])[0])
+
+
+def map_scales(attributions):
+    """Scales (n_spectra,) of maps (n_spectra, n_grid), each as in `full_colour`."""
+    scales = np.percentile(np.abs(attributions), 99, axis=1)
+    return np.where(scales > 0, scales, 1.0)
+
+
+def smooth_map(wavelength, values, width):
+    """Running mean of values (..., n_grid) over `width` km/s; at the ends over as much as there is.
+
+    Raises AgnError for a width that is not positive.
+    """
+    if not (np.isfinite(width) and width > 0):
+        raise AgnError(f"smooth must be a positive number of km/s; got {width}.")
+    half = np.exp(0.5 * width / SPEED_OF_LIGHT)
+    first = np.searchsorted(wavelength, wavelength / half)
+    last = np.searchsorted(wavelength, wavelength * half, side="right")
+    sums = np.insert(np.cumsum(values, axis=-1, dtype=float), 0, 0, axis=-1)
+    return (sums[..., last] - sums[..., first]) / (last - first)
+
+
+def prepare_map(wavelength, attribution, *, uncertainty=None, smooth=None):
+    """Smooth a map and find the pixels that fade.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Å, increasing.
+    attribution : (n_grid,) array
+        In 1/flux.
+    uncertainty : (n_grid,) array, optional
+        One standard deviation, in 1/flux.
+    smooth : float, optional
+        Width in km/s of a running mean. Uncertainties are averaged as if neighbouring pixels erred together,
+        as those of a classifier with few degrees of freedom do: significance is never overstated.
+
+    Returns
+    -------
+    attribution : (n_grid,) array
+        Smoothed where wanted.
+    faded : (n_grid,) array of bool
+        Pixels with |attribution| < 2 uncertainty; none without an uncertainty.
+
+    Raises
+    ------
+    AgnError
+        For another shape, NaN or infinity, a negative uncertainty, a width that is not positive.
+    """
+    maps = {"attribution": np.asarray(attribution, dtype=float)}
+    if uncertainty is not None:
+        maps["uncertainty"] = np.asarray(uncertainty, dtype=float)
+    for name, values in maps.items():
+        if values.shape != np.shape(wavelength):
+            raise AgnError(
+                f"{name} must be on the spectrum's grid, {np.shape(wavelength)}; got shape {values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise AgnError(f"{name} must be finite; got {np.sum(~np.isfinite(values))} pixels that are not.")
+        if smooth is not None:
+            maps[name] = smooth_map(wavelength, values, smooth)
+    if uncertainty is None:
+        return maps["attribution"], np.zeros(len(wavelength), dtype=bool)
+    if np.min(uncertainty) < 0:
+        raise AgnError(f"uncertainty must not be negative; got {np.min(uncertainty):g}.")
+    return maps["attribution"], np.abs(maps["attribution"]) < SIGNIFICANT * maps["uncertainty"]
+
+
+def describe_map(*, uncertainty=None, smooth=None):
+    """What a figure says of its map: how it is smoothed, and what is grey; "" for a map as it is."""
+    words = [] if smooth is None else [f"running mean over {smooth:g} km/s"]
+    return "; ".join(words if uncertainty is None else [*words, f"grey: less than {SIGNIFICANT:g}σ from 0"])
+
+
+def add_colour_bar(figure, *, scale, target, ends=None, **place):
+    """Add a colour bar that says in words what the colours mean.
+
+    figure : Figure
+    scale : float, attribution (1/flux) at full colour
+    target : str, the class that is explained
+    ends : pair of str, what stands at full colour; the scale in numbers by default
+    place : passed on to `Figure.colorbar`
+    """
+    bar = figure.colorbar(ScalarMappable(Normalize(-scale, scale), SALIENCY_COLOURS), extend="both", **place)
+    low, high = ends or (f"−{format_number(scale)}", f"+{format_number(scale)}")
+    bar.set_ticks([-scale, 0, scale], labels=[low, "0", high])
+    bar.outline.set_visible(False)
+    bar.ax.minorticks_off()
+    bar.set_label(f"lowers  ←  P({target})  →  raises")
+    return bar
+
+
+def format_number(number):
+    """Write a positive number with two digits, as a figure shows it."""
+    if 1e-3 <= number < 1e4:
+        return f"{number:#.2g}".rstrip(".")
+    mantissa, exponent = f"{number:.1e}".split("e")
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+
+
+def shade_windows(ax, place):
+    """Shade the core and the wings of a line on an Axes; `place` turns a velocity (km/s) into an x.
+
+    Returns the Axes.
+    """
+    for low, high, colour in WINDOWS.values():
+        for side in (-1, 1):
+            ax.axvspan(place(side * low), place(side * high), color=colour, linewidth=0, zorder=0)
+    return ax

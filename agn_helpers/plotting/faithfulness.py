@@ -1,0 +1,193 @@
+"""Are attributions true? Deletion and insertion curves, and the table of methods and measures."""
+
+from itertools import cycle
+from textwrap import fill
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+from ..errors import AgnError
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
+
+# Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.
+_LOOKS = (
+    ("#332288", "-", "o"),
+    ("#117733", (0, (5, 1.5)), "s"),
+    ("#CC6677", (0, (1.4, 1)), "^"),
+    ("#44AA99", (0, (5, 1.2, 1.2, 1.2)), "D"),
+    ("#882255", (0, (3, 1)), "v"),
+    ("#999933", (0, (8, 2)), "P"),
+    ("#AA4499", (0, (5, 1, 1, 1, 1, 1)), "X"),
+    ("#555555", (0, (1.2, 1.8)), "*"),
+)
+
+#: Measures of `agn_helpers.faithfulness.measure_faithfulness` of which less is better.
+LOWER_IS_BETTER = (
+    "deletion_pixels",
+    "deletion_segments",
+    "labels_permuted",
+    "labels_permuted_absolute",
+    "dual_shuffled",
+    "dual_shuffled_absolute",
+)
+
+#: Its rows that are no methods but what methods are compared with.
+REFERENCES = ("random order", "|flux - continuum|")
+
+# From the worst to the best of a measure; dark words can be read on all of it.
+_RANKING = LinearSegmentedColormap.from_list("ranking", ["#ffffff", "#a9cbe8"]).with_extremes(bad="#ffffff")
+
+
+def plot_curves(
+    curves,
+    *,
+    low=None,
+    high=None,
+    random="random order",
+    xlabel="Share of pixels removed",
+    ylabel="ln P(target)",
+    ax=None,
+):
+    """Draw deletion or insertion curves, a line a method; random order in grey.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame
+        The index is the share of pixels removed or inserted, 0 to 1; a column a method.
+    low, high : pandas.DataFrame, optional
+        Ends of intervals, drawn as bands for the columns that they hold.
+    random : str
+        Which column is the random order.
+    xlabel, ylabel : str
+        What is drawn.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    AgnError
+        For a table without methods or without two shares.
+    """
+    if curves.shape[1] == 0 or len(curves) < 2:
+        raise AgnError(f"curves must hold a method and two shares; got a table of shape {curves.shape}.")
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.7))[1]
+    share = curves.index.to_numpy(dtype=float)
+    looks = cycle(_LOOKS)
+    # Random order first, behind the others.
+    step = max(len(share) // 8, 1)
+    for place, name in enumerate(sorted(curves, key=lambda name: name != random)):
+        colour, dashes, marker = (GREY, "-", "") if name == random else next(looks)
+        if low is not None and high is not None and name in low and name in high:
+            ax.fill_between(share, low[name], high[name], color=colour, alpha=0.16, linewidth=0)
+        ax.plot(
+            share,
+            curves[name],
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            markersize=3,
+            markevery=(place % step, step),
+            linewidth=1.6 if name == random else 0.9,
+            alpha=0.6 if name == random else 1.0,
+            label=_say(name),
+        )
+    ax.set(xlim=(share.min(), share.max()), xlabel=xlabel, ylabel=ylabel)
+    # Above the Axes, where no curve can lie under it.
+    look = {"ncols": 3, "columnspacing": 1.0, "handlelength": 2.2, "handletextpad": 0.5}
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), **look)
+    return ax
+
+
+def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, digits=2, ax=None):
+    """Draw a table of measures (rows) and methods (columns), shaded from each measure's worst to its best.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `agn_helpers.faithfulness.measure_faithfulness` without intervals: a row a method, a column a
+        measure; NaN, where a measure does not apply, is a dash.
+    lower_is_better : collection of str, optional
+        Measures of which the value nearest to zero is the best; of all others it is the highest. Those of
+        `LOWER_IS_BETTER` that are in the table by default.
+    references : collection of str
+        Rows that are no methods: they stand last, grey, and do not compete.
+    digits : int
+        Behind the decimal point.
+
+    Returns
+    -------
+    Axes
+        The best methods of each measure, as the written digits tell, are bold and framed, unless all are
+        equal.
+
+    Raises
+    ------
+    AgnError
+        For a table without a method or measure, or a measure in `lower_is_better` that is no column.
+    """
+    methods = [name for name in table.index if name not in references]
+    if not methods or not table.shape[1]:
+        raise AgnError(
+            f"the table must hold a method and a measure; got {table.shape[0]} x {table.shape[1]}."
+        )
+    if lower_is_better is None:
+        lower_is_better = [name for name in LOWER_IS_BETTER if name in table]
+    if set(lower_is_better) - set(table.columns):
+        unknown = ", ".join(sorted(set(lower_is_better) - set(table.columns)))
+        raise AgnError(f"lower_is_better must name measures of the table; got {unknown}.")
+    order = methods + [name for name in table.index if name in references]
+    ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 0.85 + 0.2 * table.shape[1]))[1]
+    lower = np.array([name in lower_is_better for name in table])
+    values = table.loc[order].to_numpy(dtype=float).T
+    # What the digits do not tell apart is no difference.
+    better = np.round(np.where(lower[:, None], -np.abs(values), values)[:, : len(methods)], digits)
+    share, first = _rank_methods(better)
+    ax.imshow(
+        np.pad(share, ((0, 0), (0, len(order) - len(methods))), constant_values=np.nan),
+        cmap=_RANKING,
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+    )
+    for (row, column), value in np.ndenumerate(values):
+        # Adding 0 turns a rounded -0 into 0.
+        text = f"{round(value, digits) + 0:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+        best = column < len(methods) and first[row, column]
+        style = {"weight": "bold"} if best else {}
+        style["color"] = DARK if column < len(methods) else GREY
+        ax.text(column, row, text, ha="center", va="center", size=8, **style)
+        if best:
+            frame = {"facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
+            ax.add_patch(plt.Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, **frame))
+    room = max(90 // len(order), 8)
+    heads = [fill(_say(name), room, break_long_words=False) for name in order]
+    ax.set_xticks(range(len(order)), heads, size=7.5, linespacing=1.2, va="baseline")
+    labels = [f"{_say(name)}  {'↓' if down else '↑'}" for name, down in zip(table, lower)]
+    ax.set_yticks(range(len(labels)), labels, size=8)
+    for label in ax.get_xticklabels()[len(methods) :]:
+        label.set_color(GREY)
+    ax.xaxis.tick_top()
+    ax.tick_params(which="both", length=0)
+    ax.minorticks_off()
+    ax.spines[:].set_visible(False)
+    key = "↑ higher, ↓ nearer to 0 is better; framed: the best; shade: from the worst to the best of a row"
+    ax.set_xlabel(key, size=7, color=GREY)
+    return ax
+
+
+def _rank_methods(better):
+    """Places (n_measures, n_methods) between worst (0) and best (1) of each row, and which are the best."""
+    finite = np.isfinite(better)
+    worst = np.min(better, axis=1, where=finite, initial=np.inf, keepdims=True)
+    best = np.max(better, axis=1, where=finite, initial=-np.inf, keepdims=True)
+    differ = best > worst
+    span = np.where(differ, best - worst, 1)
+    share = np.where(finite & differ, (np.where(finite, better, 0) - np.where(differ, worst, 0)) / span, 0)
+    return np.where(finite, share, np.nan), finite & differ & (better == best)
+
+
+def _say(name):
+    return str(name).replace("_", " ")

@@ -1,0 +1,419 @@
+"""Maps of spectra: by type, by a number, and with chosen spectra numbered."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from ..lines import AGN_TYPES
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout
+
+
+def repel_labels(anchors, *, radius, steps=300):
+    """Places near points for discs that overlap neither each other nor the points, where there is room.
+
+    Parameters
+    ----------
+    anchors : (n, 2) array
+        The points.
+    radius : float
+        Of the discs, in the same unit.
+    steps : int
+        Rounds of pushing.
+
+    Returns
+    -------
+    (n, 2) array
+        Centres of the discs.
+    """
+    anchors = np.asarray(anchors, dtype=float)
+    # Away from the crowd first; the golden angle parts those that would go the same way.
+    angle = np.arange(len(anchors)) * np.pi * (3 - 5**0.5)
+    outward = anchors - anchors.mean(axis=0) + 1e-3 * np.column_stack([np.cos(angle), np.sin(angle)])
+    places = anchors + 2 * radius * outward / np.linalg.norm(outward, axis=1, keepdims=True)
+    for _ in range(steps):
+        push = 0.02 * (anchors - places)
+        for others, distance in ((places, 2.3 * radius), (anchors, 1.7 * radius)):
+            away = places[:, None] - others[None]
+            length = np.linalg.norm(away, axis=2)
+            overlap = np.clip(distance - length, 0, None) / np.where(length > 0, length, 1)
+            push += 0.3 * np.einsum("ij,ijk->ik", overlap, away)
+        places = places + push
+    return places
+
+
+def map_size(spectrum_map, width):
+    """Size in inches (width, height) that an Axes of a map and its title and legend fill without waste."""
+    extent = np.ptp(spectrum_map.coordinates, axis=0)
+    return width, width * min(extent[1] / extent[0], 1.0) + 0.8
+
+
+def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
+    """Draw a map with every spectrum in its type's colour and marker.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map.
+    y : (n_spectra,) array of str
+        Types; "" where unknown.
+    alpha : float
+        Opacity; low where something else is drawn on top.
+    size : float
+        Area of a marker in square points.
+    legend : bool
+        Whether to name the types, with their numbers, below the map.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
+    # The rarest of the overlapping types comes last, on top.
+    for name in ("", "type 2", "type 1", "intermediate"):
+        x_y = spectrum_map.coordinates[y == name]
+        if len(x_y):
+            colour, marker = (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else ("#bbbbbb", ".")
+            label = f"{name or 'unknown'} ({len(x_y)})"
+            ax.scatter(*x_y.T, s=size, color=colour, marker=marker, alpha=alpha, linewidth=0, label=label)
+    set_map_axes(ax, spectrum_map)
+    return _add_legend(ax) if legend else ax
+
+
+def plot_map_panels(maps, y, *, columns=3):
+    """Draw several maps of the same spectra on a page, with one legend.
+
+    Parameters
+    ----------
+    maps : sequence of SpectrumMap
+        Of the same spectra, e.g. at several perplexities.
+    y : (n_spectra,) array of str
+        Types; "" where unknown.
+    columns : int
+        Maps side by side.
+
+    Returns
+    -------
+    Figure
+    """
+    width = DOUBLE_COLUMN / columns
+    # The height of a title is all that a panel needs besides its map.
+    heights = [
+        max(map_size(spectrum_map, width)[1] for spectrum_map in maps[first : first + columns]) - 0.5
+        for first in range(0, len(maps), columns)
+    ]
+    figure, axes = plt.subplots(
+        len(heights),
+        columns,
+        figsize=(DOUBLE_COLUMN, sum(heights) + 0.5),
+        height_ratios=heights,
+        squeeze=False,
+    )
+    for ax in axes.flat[len(maps) :]:
+        ax.set_axis_off()
+    for ax, spectrum_map in zip(axes.flat, maps):
+        plot_map(spectrum_map, y, size=3.5, legend=False, ax=ax)
+        ax.set_title(f"perplexity {spectrum_map.perplexity:g}")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        title=f"t-SNE, {maps[0].scale_name}",
+        ncols=len(labels),
+        markerscale=2.2,
+        handletextpad=0.1,
+    )
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
+    return figure
+
+
+def plot_decision(spectrum_map, estimator, *, ax):
+    """Shade the plane of a map by the type that a classifier of places would predict there.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map, drawn already: its limits are used.
+    estimator : fitted classifier
+        Of places on the map, with ``classes_`` and ``predict_proba``.
+    ax : Axes
+        With the map.
+
+    Returns
+    -------
+    Axes
+    """
+    apply_layout(ax.get_figure(root=True))
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    x, y = np.meshgrid(np.linspace(left, right, 400), np.linspace(bottom, top, 400))
+    probability = estimator.predict_proba(np.column_stack([x.ravel(), y.ravel()]))
+    for column, name in enumerate(estimator.classes_):
+        lead = probability[:, column] - np.delete(probability, column, axis=1).max(axis=1)
+        lead = lead.reshape(x.shape)
+        ax.contourf(x, y, lead, levels=[0, 1], colors=[AGN_TYPES[name].colour], alpha=0.16, zorder=0)
+        ax.contour(x, y, lead, levels=[0], colors=DARK, linewidths=0.6, zorder=3)
+    return ax
+
+
+def mark_on_map(places, *, label, marker, colour, ax):
+    """Mark new spectra on a map that is drawn already.
+
+    Parameters
+    ----------
+    places : (n, 2) array
+        From `agn_helpers.maps.place_on_map`.
+    label : str
+        What the legend says.
+    marker, colour : str
+        How they look.
+    ax : Axes
+        With the map.
+
+    Returns
+    -------
+    Axes
+    """
+    look = {"s": 26, "color": colour, "edgecolor": DARK, "linewidth": 0.7}
+    ax.scatter(*np.transpose(places), marker=marker, label=label, zorder=4, **look)
+    return _add_legend(ax)
+
+
+def plot_map_values(spectrum_map, values, *, label, ax=None):
+    """Draw a map coloured by a number, such as redshift.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map.
+    values : (n_spectra,) array
+        NaN is drawn grey.
+    label : str
+        What the values are, with their unit; written at the colour bar.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
+    known = np.isfinite(values)
+    ax.scatter(*spectrum_map.coordinates[~known].T, s=5, color="#cccccc", linewidth=0)
+    points = ax.scatter(*spectrum_map.coordinates[known].T, s=6, c=values[known], alpha=0.8, linewidth=0)
+    bar = ax.figure.colorbar(points, ax=ax, label=label, shrink=0.7, aspect=28, pad=0.02)
+    bar.solids.set_alpha(1)
+    bar.outline.set_visible(False)
+    bar.ax.minorticks_off()
+    set_map_axes(ax, spectrum_map)
+    return ax
+
+
+def circle_on_map(spectrum_map, rows, *, label, ax):
+    """Circle spectra on a map that is drawn already.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map.
+    rows : (n,) array of int
+        Which of its spectra.
+    label : str
+        What the legend says.
+    ax : Axes
+        With the map.
+
+    Returns
+    -------
+    Axes
+    """
+    look = {"s": 24, "facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
+    ax.scatter(*spectrum_map.coordinates[rows].T, label=label, zorder=4, **look)
+    return _add_legend(ax)
+
+
+def number_on_map(spectrum_map, rows, numbers, *, filled, labels, ax):
+    """Number spectra on a map that is drawn already; the numbers step aside for one another.
+
+    Call this once for all that is numbered, when the Axes has its final size.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map.
+    rows : (n,) array of int
+        Which of its spectra.
+    numbers : (n,) sequence
+        What to write.
+    filled : (n,) array of bool
+        White on black where True, black on white elsewhere.
+    labels : pair of str
+        What the legend says of the filled and of the others.
+    ax : Axes
+        With the map.
+
+    Returns
+    -------
+    Axes
+    """
+    filled = np.asarray(filled, dtype=bool)
+    coordinates = spectrum_map.coordinates[rows]
+    figure = ax.get_figure(root=True)
+    apply_layout(figure)
+    anchors = ax.transData.transform(coordinates) * 72 / figure.dpi
+    offsets = repel_labels(anchors, radius=4.6) - anchors
+    for x_y, offset, number, dark in zip(coordinates, offsets, numbers, filled):
+        ax.annotate(
+            str(number),
+            xy=x_y,
+            xytext=offset,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            size=5.2,
+            color="white" if dark else DARK,
+            bbox={
+                "boxstyle": "circle,pad=0.2",
+                "facecolor": DARK if dark else "white",
+                "edgecolor": DARK,
+                "linewidth": 0.5,
+            },
+            arrowprops={"arrowstyle": "-", "color": DARK, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0},
+            zorder=5,
+        )
+    for chosen, label, face in ((filled, labels[0], DARK), (~filled, labels[1], "white")):
+        ax.scatter(
+            *coordinates[chosen].T, s=9, facecolor=face, edgecolor=DARK, linewidth=0.6, label=label, zorder=4
+        )
+    return _add_legend(ax)
+
+
+def _add_legend(ax):
+    # Below the map, where no spectrum can lie under it.
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 3}
+    legend = ax.legend(**place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
+    return ax
+
+
+def set_map_axes(ax, spectrum_map):
+    """Give an Axes the looks of a map: equal scales, no ticks, and what was embedded in the title."""
+    # Wider limits rather than a smaller box keep maps side by side in line.
+    ax.set_aspect("equal", adjustable="datalim")
+    # The coordinates of a t-SNE map mean nothing; only neighbourhood does.
+    ax.set(xticks=[], yticks=[])
+    ax.minorticks_off()
+    ax.spines[:].set_visible(False)
+    ax.set_title(f"t-SNE, {spectrum_map.scale_name}, perplexity {spectrum_map.perplexity:g}")
+
+
+_DASHES = ((0, (4, 2)), (0, (1, 1.5)), "-")
+
+
+def plot_persistence(table):
+    """Draw the measures of maps against perplexity.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `agn_helpers.maps.measure_maps`; up to three scales, the last of them drawn solid.
+
+    Returns
+    -------
+    Figure
+        Trustworthiness, preservation, and the purity of each type's neighbourhood on the map, beside
+        that in the full space (short ticks at the right).
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN, 2.35))
+    scales = list(dict.fromkeys(table["scale"]))
+    dashes = dict(zip(scales, _DASHES[-len(scales) :]))
+    for scale, part in table.groupby("scale", sort=False):
+        part = part.sort_values("perplexity")
+        for ax, column in zip(axes, ("trustworthiness", "preservation")):
+            ax.plot(
+                part["perplexity"],
+                part[column],
+                linestyle=dashes[scale],
+                color=DARK,
+                marker="o",
+                label=scale,
+            )
+        for agn_type in AGN_TYPES.values():
+            column = f"purity_{agn_type.key}"
+            if column in part:
+                look = {"color": agn_type.colour, "marker": agn_type.marker}
+                label = agn_type.name if scale == scales[-1] else None
+                axes[2].plot(part["perplexity"], part[column], linestyle=dashes[scale], label=label, **look)
+                axes[2].axhline(
+                    part[f"{column}_full"].iloc[0],
+                    xmin=0.94,
+                    color=agn_type.colour,
+                    linestyle=dashes[scale],
+                )
+    for ax, name in zip(axes, ("Trustworthiness", "Neighbours preserved", "Neighbours of the own type")):
+        ax.set(xlabel="Perplexity", ylabel=name)
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes[2].set(ylim=(0, 1.03), xlim=(0, 1.16 * table["perplexity"].max()))
+    axes[2].text(
+        1, 1.01, "full space", transform=axes[2].transAxes, ha="right", va="bottom", size=6.5, color=GREY
+    )
+    axes[0].legend(handlelength=3.2)
+    axes[2].legend(loc="center", bbox_to_anchor=(0.5, 0.57))
+    return figure
+
+
+def plot_clusters(spectrum_map, islands, *, ax=None):
+    """Draw a map with each island in a colour of its own and its number at its middle.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        The map.
+    islands : (n_spectra,) array of int
+        From `agn_helpers.maps.find_clusters`.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=map_size(spectrum_map, DOUBLE_COLUMN))[1]
+    outside = islands < 0
+    ax.scatter(*spectrum_map.coordinates[outside].T, s=3, color="#cccccc", linewidth=0)
+    # Neighbouring numbers get colours far apart.
+    colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.95, 7))[[0, 4, 2, 6, 1, 5, 3]]
+    for island in range(islands.max() + 1):
+        places = spectrum_map.coordinates[islands == island]
+        ax.scatter(*places.T, s=6, color=colours[island % len(colours)], linewidth=0)
+    for island in range(islands.max() + 1):
+        middle = np.median(spectrum_map.coordinates[islands == island], axis=0)
+        style = {"facecolor": "white", "linewidth": 0, "alpha": 0.75, "boxstyle": "round,pad=0.12"}
+        ax.text(*middle, str(island), size=7, weight="bold", ha="center", va="center", color=DARK, bbox=style)
+    set_map_axes(ax, spectrum_map)
+    return ax
+
+
+def plot_agreement(agreement, labels, *, ax=None):
+    """Draw the agreement of each pair of maps as numbers in shades.
+
+    Parameters
+    ----------
+    agreement : (n_maps, n_maps) array
+        From `agn_helpers.maps.compare_clusterings`.
+    labels : (n_maps,) sequence of str
+        Names of the maps.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(4.4, 3.6))[1]
+    ax.imshow(agreement, cmap="Blues", vmin=0, vmax=1.15)
+    for (row, column), number in np.ndenumerate(agreement):
+        colour = "white" if number > 0.65 else DARK
+        ax.text(column, row, f"{number:.2f}", ha="center", va="center", size=6.5, color=colour)
+    ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(labels)), labels)
+    ax.tick_params(which="both", length=0)
+    ax.minorticks_off()
+    ax.spines[:].set_visible(False)
+    ax.set_title("Adjusted mutual information")
+    return ax

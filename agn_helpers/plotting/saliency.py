@@ -1,0 +1,331 @@
+"""Saliency maps: spectra drawn in the colours of their attributions."""
+
+from textwrap import fill
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import NullLocator
+
+from ..errors import AgnError
+from .artists import draw_coloured_line, draw_strip, pixel_edges
+from .colours import SALIENCY_COLOURS, add_colour_bar, describe_map, format_number, full_colour, prepare_map
+from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, flux_limits, mark_lines, note_cut_lines, set_spectrum_axes
+from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer
+
+# The strip under a spectrum in shares of the Axes: its middle line, half its height, and its top.
+_STRIP_MIDDLE, _STRIP_HALF, _STRIP_TOP = 0.1, 0.085, 0.22
+
+#: Points above an Axes at which a title clears the names of the lines.
+TITLE_PAD = 21
+
+
+def plot_saliency(
+    wavelength,
+    flux,
+    attribution,
+    *,
+    target,
+    title="",
+    scale=None,
+    uncertainty=None,
+    smooth=None,
+    quantity="∂ ln P / ∂ flux",
+    colorbar=True,
+    labels=True,
+    ax=None,
+):
+    """Draw a spectrum in the colours of its attributions, with the attributions themselves in a strip below.
+
+    The colours are symmetric about zero. Lines that would press all else flat run out of the top, with
+    their peak flux written beside them. The strip says by height what the line says by colour, for
+    print in grey.
+
+    Parameters
+    ----------
+    wavelength, flux : (n_grid,) arrays
+        Rest-frame vacuum Å and normalised flux.
+    attribution : (n_grid,) array
+        Derivative of ln P(target) by flux, in 1/flux; or what another method gives, see `quantity`.
+    target : str
+        The class that is explained.
+    title : str
+        Written above the names of the lines.
+    scale : float, optional
+        Attribution that gets the full colour; `full_colour` by default.
+    uncertainty : (n_grid,) array, optional
+        One standard deviation of the attribution; pixels nearer to zero than twice that fade to a thin grey
+        line and grey bars, and the figure says so.
+    smooth : float, optional
+        Width in km/s of a running mean over the attributions, noted in the figure.
+    quantity : str
+        What the attributions are, written at the colour bar.
+    colorbar, labels : bool
+        Whether to add the colour bar and the names of the lines.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    AgnError
+        For attributions or uncertainties that are not finite or not on the grid, and a width that is not
+        positive.
+    """
+    ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 2.9))[1]
+    attribution, faded = prepare_map(wavelength, attribution, uncertainty=uncertainty, smooth=smooth)
+    scale = full_colour(attribution) if scale is None else scale
+    set_spectrum_axes(ax, wavelength, flux)
+    draw_map(
+        ax,
+        wavelength,
+        flux,
+        attribution,
+        scale=scale,
+        faded=faded,
+        note=describe_map(uncertainty=uncertainty, smooth=smooth),
+    )
+    if title:
+        ax.set_title(title, pad=TITLE_PAD if labels else None)
+    if colorbar:
+        bar = add_colour_bar(
+            ax.figure, scale=scale, target=target, ax=ax, pad=0.012, aspect=24, fraction=0.05
+        )
+        bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
+    mark_lines(ax, labels=labels)
+    return ax
+
+
+def draw_map(ax, wavelength, flux, attribution, *, scale, faded=None, note=""):
+    """Draw a coloured spectrum and its strip on an Axes of wavelength and flux; returns the Axes.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its limits of wavelength; those of flux are set by what is drawn.
+    wavelength, flux, attribution : (n_grid,) arrays
+        What is drawn.
+    scale : float
+        Attribution that gets the full colour.
+    faded : (n_grid,) array of bool, optional
+        Pixels that are grey.
+    note : str
+        Written above the strip.
+    """
+    low, high = flux_limits(wavelength, flux)
+    strip = _STRIP_TOP
+    if note:
+        # A line of 6.5 points more.
+        strip += 8 / 72 / (ax.get_position().height * ax.figure.get_figheight())
+    bottom = low - (high - low) * strip / (1 - strip)
+    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
+    ax.set_ylim(bottom, high)
+    ax.tick_params(axis="y", which="minor", left=False)
+    ax.spines["left"].set_bounds(low, high)
+    draw_coloured_line(ax, wavelength, flux, attribution, scale=scale, faded=faded)
+    draw_strip(
+        ax,
+        wavelength,
+        attribution,
+        scale=scale,
+        faded=faded,
+        middle=bottom + _STRIP_MIDDLE * (high - bottom),
+        half=_STRIP_HALF * (high - bottom),
+    )
+    if note:
+        place = {"xycoords": "axes fraction", "xytext": (3, 1.5), "textcoords": "offset points"}
+        ground = {"facecolor": "white", "linewidth": 0, "pad": 0.6}
+        top = (0, _STRIP_MIDDLE + _STRIP_HALF)
+        ax.annotate(note, top, size=6.5, color=GREY, va="bottom", bbox=ground, zorder=4, **place)
+    return note_cut_lines(ax, wavelength, flux)
+
+
+def plot_saliency_panels(
+    wavelength,
+    X,
+    attributions,
+    *,
+    titles,
+    uncertainties=None,
+    smooth=None,
+    quantity="∂ ln P / ∂ flux",
+    columns=2,
+):
+    """Draw saliency maps on a page, each panel with its own scale of colours, written in its title.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    X, attributions : (n_spectra, n_grid) arrays
+        Normalised fluxes, and derivatives of ln P of each spectrum's predicted class.
+    titles : (n_spectra,) sequence of str
+        What stands above each panel.
+    uncertainties : (n_spectra, n_grid) array, optional
+        Pixels nearer to zero than twice that fade, as in `plot_saliency`.
+    smooth : float, optional
+        Width in km/s of a running mean over the attributions.
+    quantity : str
+        What the attributions are, written at the colour bar.
+    columns : int
+        Panels side by side.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    AgnError
+        For numbers of spectra that differ, and as `plot_saliency`.
+    """
+    if not len(X) == len(attributions) == len(titles):
+        raise AgnError(
+            f"each spectrum needs a map and a title; got {len(X)} spectra, {len(attributions)} maps and "
+            f"{len(titles)} titles."
+        )
+    rows = -(-len(X) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(DOUBLE_COLUMN, 1.72 * rows + 0.85), sharex=True, squeeze=False
+    )
+    for ax in axes.flat[len(X) :]:
+        ax.set_axis_off()
+    shown = axes.flat[: len(X)]
+    bar = add_colour_bar(
+        figure,
+        scale=1,
+        target="predicted type",
+        ends=("−s", "+s"),
+        ax=axes,
+        location="bottom",
+        fraction=0.02,
+        aspect=50,
+        pad=0.012,
+        shrink=0.6,
+    )
+    note = describe_map(uncertainty=uncertainties, smooth=smooth)
+    bar.set_label(f"{quantity}:   {bar.ax.get_xlabel()}" + (f"   ({note})" if note else ""))
+    for row, (ax, flux, attribution, title) in enumerate(zip(shown, X, attributions, titles)):
+        attribution, faded = prepare_map(
+            wavelength,
+            attribution,
+            uncertainty=None if uncertainties is None else uncertainties[row],
+            smooth=smooth,
+        )
+        scale = full_colour(attribution)
+        set_spectrum_axes(ax, wavelength, flux)
+        draw_map(ax, wavelength, flux, attribution, scale=scale, faded=faded)
+        mark_lines(ax, labels=False)
+        ax.set(xlabel="", ylabel="")
+        ax.set_title(f"{title},  s = {format_number(scale)}", pad=TITLE_PAD if row < columns else None)
+        ax.minorticks_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel(FLUX_LABEL)
+    last_row = (rows - 1) * columns
+    _label_wavelength(shown[last_row:])
+    # Laying out a page of Axes takes seconds: once must do.
+    reserve_footer(figure)
+    apply_layout(figure)
+    figure.set_layout_engine("none")
+    # Over an empty place: had the layout known of these labels, it would have moved the last row down.
+    _label_wavelength(shown[max(len(X) - columns, 0) : last_row])
+    for ax in shown[:columns]:
+        mark_lines(ax)
+    return figure
+
+
+def _label_wavelength(axes):
+    for ax in axes:
+        ax.set_xlabel(WAVELENGTH_LABEL)
+        ax.tick_params(labelbottom=True)
+
+
+# Lengths in millimetres.
+_LEFT, _WIDTH = 32.0, 129.0
+
+_TITLE_HEIGHT, _HEAD_HEIGHT, _SPECTRUM_HEIGHT, _STRIP_HEIGHT = 6.5, 19.0, 42.0, 13.0
+
+# Where the coloured band of a strip lies below its bars, which reach from -1 to 1.
+_BAND = (-1.48, -1.16)
+
+
+def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth=None, title=""):
+    """Draw what several methods make of one spectrum: the spectrum on top, a strip a method below.
+
+    Each strip says an attribution by height and by colour, and once more as a band at its foot. Each has
+    its own scale s (`agn_helpers.plotting.full_colour`), written at its right end, for methods
+    differ in their units.
+
+    Parameters
+    ----------
+    grid, flux : (n_grid,) arrays
+        Rest-frame vacuum Å and normalised flux.
+    attributions : mapping of str to (n_grid,) array
+        A map a method; names are written at the left, underscores as blanks.
+    target : str
+        The class that is explained.
+    uncertainties : mapping of str to (n_grid,) array, optional
+        Standard deviations for some or all methods; pixels nearer to zero than twice that are grey.
+    smooth : float, optional
+        Width in km/s of a running mean over the maps.
+    title : str
+        Written on top.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    AgnError
+        For no methods, uncertainties of a method without a map, and as
+        `agn_helpers.plotting.plot_saliency`.
+    """
+    grid, uncertainties = np.asarray(grid, dtype=float), uncertainties or {}
+    if not attributions:
+        raise AgnError("attributions must hold at least one method's map; got none.")
+    if set(uncertainties) - set(attributions):
+        unknown = ", ".join(sorted(set(uncertainties) - set(attributions)))
+        raise AgnError(f"uncertainties must belong to a method of attributions; got {unknown}.")
+    head = _TITLE_HEIGHT if title else 0.0
+    height = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2 + _STRIP_HEIGHT * len(attributions) + 15
+    page = open_page(height)
+    cax = add_axes(page, _LEFT + _WIDTH - 58, head + 6.2, 54, 1.8)
+    ends = {"ends": ("−s", "+s"), "orientation": "horizontal"}
+    add_colour_bar(page, scale=1, target=target, cax=cax, **ends)
+    cax.xaxis.set_label_position("top")
+    add_text(page, _LEFT, 3.5, title, size=9.5)
+    note = describe_map(uncertainty=uncertainties or None, smooth=smooth)
+    add_text(page, _LEFT, head + 5, note, size=7, color=GREY)
+
+    ax = add_axes(page, _LEFT, head + _HEAD_HEIGHT, _WIDTH, _SPECTRUM_HEIGHT)
+    set_spectrum_axes(ax, grid, flux)
+    ax.plot(grid, flux, color=DARK, linewidth=0.6)
+    note_cut_lines(ax, grid, flux)
+    mark_lines(ax)
+    ax.tick_params(labelbottom=False)
+    ax.set_xlabel("")
+    top = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2
+    for name, attribution in attributions.items():
+        uncertainty = uncertainties.get(name)
+        attribution, faded = prepare_map(grid, attribution, uncertainty=uncertainty, smooth=smooth)
+        scale = full_colour(attribution)
+        strip = add_axes(page, _LEFT, top, _WIDTH, _STRIP_HEIGHT)
+        strip.set(xlim=ax.get_xlim(), ylim=(-1.5, 1.35))
+        draw_strip(strip, grid, attribution, scale=scale, middle=0.0, half=1.0, faded=faded)
+        band = np.ma.array(attribution / scale, mask=faded)[None]
+        strip.pcolormesh(pixel_edges(grid), _BAND, band, cmap=SALIENCY_COLOURS, vmin=-1, vmax=1)
+        mark_lines(strip, labels=False)
+        strip.yaxis.set_major_locator(NullLocator())
+        strip.yaxis.set_minor_locator(NullLocator())
+        strip.spines[:].set_visible(False)
+        strip.tick_params(axis="x", which="both", length=0, labelbottom=False)
+        words = {"transform": strip.transAxes, "va": "center", "linespacing": 1.1}
+        strip.text(-0.012, 0.53, fill(str(name).replace("_", " "), 20), ha="right", **words)
+        strip.text(1.012, 0.53, f"s = {format_number(scale)}", size=7, color=GREY, **words)
+        top += _STRIP_HEIGHT
+    strip.tick_params(axis="x", which="major", length=3, labelbottom=True)
+    strip.tick_params(axis="x", which="minor", length=1.6)
+    strip.spines["bottom"].set_visible(True)
+    strip.set_xlabel(WAVELENGTH_LABEL)
+    return page

@@ -1,0 +1,299 @@
+"""Spectra along wavelength: as observed, as reduced, with the lines marked; one figure a function."""
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
+
+from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
+from .style import DARK, GREY, SINGLE_COLUMN, apply_layout
+
+
+def plot_histogram(values, y, *, xlabel, bins=30, ax=None):
+    """Draw a number's distribution within each type.
+
+    Parameters
+    ----------
+    values : (n_spectra,) array
+        E.g. redshifts.
+    y : (n_spectra,) array of str
+        Types.
+    xlabel : str
+        What the values are, with their unit.
+    bins : int
+        Number of bins over the whole range.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.2))[1]
+    edges = np.histogram_bin_edges(values, bins)
+    for agn_type in AGN_TYPES.values():
+        chosen = values[y == agn_type.name]
+        if len(chosen):
+            ax.hist(chosen, edges, histtype="stepfilled", color=agn_type.colour, alpha=0.25, linewidth=0)
+            ax.hist(chosen, edges, histtype="step", color=agn_type.colour, linewidth=0.9, label=agn_type.name)
+    ax.set(xlabel=xlabel, ylabel="Number of spectra")
+    ax.legend()
+    return ax
+
+
+WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
+
+FLUX_LABEL = "Flux / flux at 5100 Å"
+
+# Narrow lines that may rise out of a figure so that the rest can be read.
+_MAY_RUN_OUT = ("OII3727", "NeIII3869", "HeII4686", "OIII4959", "OIII5007")
+
+
+def mark_lines(ax, names=MARKED_LINES, *, labels=True):
+    """Mark spectral lines by dashed verticals, with their names side by side above the Axes.
+
+    Names are moved apart as little as needed and joined to their lines. Call this when the Axes has
+    its final size, that is after a colour bar was added.
+
+    Parameters
+    ----------
+    ax : Axes
+        Rest wavelength in Å along x.
+    names : sequence of str
+        Keys of `LINES`; those outside the Axes are left out.
+    labels : bool
+        Whether to write the names.
+
+    Returns
+    -------
+    Axes
+    """
+    low, high = ax.get_xlim()
+    lines = sorted(
+        (LINES[name] for name in names if low <= LINES[name].wavelength <= high),
+        key=lambda line: line.wavelength,
+    )
+    for line in lines:
+        ax.axvline(line.wavelength, color=GREY, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0.5)
+    if not (labels and lines):
+        return ax
+
+    figure = ax.get_figure(root=True)
+    apply_layout(figure)
+    points = 72 / figure.dpi
+    at = ax.transData.transform([(line.wavelength, 0) for line in lines])[:, 0]
+    size = plt.rcParams["xtick.labelsize"]
+    low, high = ax.bbox.x0 - 10 / points, ax.bbox.x1 + 4 / points
+    names = [line.label for line in lines]
+    width = _measure_words(ax, names, size)
+    if width.sum() > high - low:
+        # In a narrow Axes [O III] 5007 is known by its place.
+        names = [re.sub(r" \d+$", "", name) for name in names]
+        width = _measure_words(ax, names, size)
+    places = separate_labels(at, width, low=low, high=high)
+    for line, name, x, place in zip(lines, names, at, places):
+        ax.annotate(
+            name,
+            xy=(line.wavelength, 1),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=((place - x) * points, 7),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            size=size,
+            color=DARK,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": GREY,
+                "linewidth": 0.5,
+                "relpos": (0.5, 0),
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+            annotation_clip=False,
+        )
+    return ax
+
+
+def _measure_words(ax, words, size):
+    """Widths of words in pixels, with a gap of 4 points each."""
+    texts = [ax.text(0, 0, word, size=size) for word in words]
+    widths = np.array([text.get_window_extent().width for text in texts])
+    for text in texts:
+        text.remove()
+    return widths + 4 * ax.figure.dpi / 72
+
+
+def flux_limits(wavelength, *fluxes):
+    """Flux limits under which the continuum and Hβ can be read, however high [O III] rises.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    *fluxes : (n_grid,) or (n_spectra, n_grid) arrays
+        What is drawn.
+
+    Returns
+    -------
+    low, high : float
+        The top clears the Balmer lines and the continuum; higher lines run out, unless hardly higher.
+    """
+    flux = np.vstack([np.atleast_2d(flux) for flux in fluxes])
+    inside = np.ones(len(wavelength), dtype=bool)
+    for name in _MAY_RUN_OUT:
+        inside &= np.abs(LINES[name].velocity(wavelength)) > 1500
+    if not inside.any():
+        inside[:] = True
+    low, high = np.percentile(flux[:, inside], [0.1, 99.5])
+    hbeta = flux[:, np.abs(LINES["Hbeta"].velocity(wavelength)) < 1500]
+    high = max(high, hbeta.max(initial=high))
+    if flux.max() < low + 1.4 * (high - low):
+        high = flux.max()
+    margin = 0.07 * (high - low)
+    return low - margin, high + margin
+
+
+def note_cut_lines(ax, wavelength, flux):
+    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
+    cut = np.flatnonzero(flux > ax.get_ylim()[1])
+    # What is nearer than 4000 km/s gets one note: [O III] 4959 goes with 5007.
+    groups = np.split(cut, np.flatnonzero(np.diff(np.log(wavelength[cut])) > 4000 / SPEED_OF_LIGHT) + 1)
+    for group in groups if cut.size else ():
+        ax.annotate(
+            f"↑{flux[group].max():.1f}",
+            xy=(wavelength[group[-1]], 1),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(2.5, -1),
+            textcoords="offset points",
+            va="top",
+            size=6.5,
+            color=GREY,
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
+            zorder=4,
+        )
+    return ax
+
+
+def plot_observed(spectrum, *, ax=None):
+    """Draw an ObservedSpectrum as observed, its noise beneath, its unused pixels left out.
+
+    Parameters
+    ----------
+    spectrum : ObservedSpectrum
+        Rest wavelengths are ticked along the top where its redshift is known.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots()[1]
+    good = spectrum.ivar > 0
+    colour = AGN_TYPES[spectrum.label].colour if spectrum.label else DARK
+    ax.plot(spectrum.wavelength, np.where(good, spectrum.flux, np.nan), color=colour, linewidth=0.5)
+    noise = np.full(good.shape, np.nan)
+    noise[good] = spectrum.ivar[good] ** -0.5
+    ax.plot(spectrum.wavelength, noise, color=GREY, linewidth=0.4)
+    low, high = np.percentile(spectrum.flux[good], [0.2, 99.6])
+    ax.set_ylim(min(0, low), 1.15 * high)
+    ax.set_xlim(spectrum.wavelength[[0, -1]])
+    ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel="Flux density")
+    label = (
+        f"{spectrum.label}, z = {spectrum.redshift:.3f}" if spectrum.label else f"z = {spectrum.redshift:.3f}"
+    )
+    ax.set_title(f"{spectrum.name}   {label}")
+    return ax
+
+
+def plot_mean_spectrum(wavelength, X, *, label=None, ax=None):
+    """Draw the mean of spectra and the band that holds the middle 68 % of them at each wavelength.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    X : (n_spectra, n_grid) array
+        Normalised fluxes.
+    label : str, optional
+        A key of `AGN_TYPES`; it gives the colour.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots()[1]
+    colour = AGN_TYPES[label].colour if label else DARK
+    low, high = np.percentile(X, [16, 84], axis=0)
+    mean = X.mean(axis=0)
+    ax.fill_between(wavelength, low, high, color=colour, alpha=0.25, linewidth=0, label="middle 68 %")
+    ax.plot(wavelength, mean, color=colour, label="mean")
+    set_spectrum_axes(ax, wavelength, mean, low, high)
+    note_cut_lines(ax, wavelength, mean)
+    return ax
+
+
+def plot_examples(wavelength, X, *, names, label=None, ax=None):
+    """Draw a few spectra one above the other, each with its name.
+
+    Parameters
+    ----------
+    wavelength : (n_grid,) array
+        Rest-frame vacuum Å.
+    X : (n_spectra, n_grid) array
+        Normalised fluxes.
+    names : (n_spectra,) sequence of str
+        Written at the right end.
+    label : str, optional
+        A key of `AGN_TYPES`; it gives the colour.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots()[1]
+    colour = AGN_TYPES[label].colour if label else DARK
+    base = 0.0
+    for flux, name in zip(X, names):
+        low, high = flux_limits(wavelength, flux)
+        shown = np.where(flux < high, flux, np.nan) - low + base
+        ax.plot(wavelength, shown, color=colour, linewidth=0.6)
+        above = (wavelength[-1], np.nanmax(shown[-len(flux) // 7 :]))
+        style = {"size": 6.5, "color": GREY, "ha": "right"}
+        ax.annotate(name, above, xytext=(0, 2), textcoords="offset points", **style)
+        base += high - low
+    ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
+    ax.set_ylim(0, base)
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel="Flux + offset")
+    return ax
+
+
+def set_spectrum_axes(ax, wavelength, *fluxes):
+    """Give an Axes the labels and limits of a reduced spectrum; see `flux_limits`."""
+    ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
+    ax.set_ylim(flux_limits(wavelength, *fluxes))
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel=FLUX_LABEL)
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def separate_labels(positions, widths, *, low=-np.inf, high=np.inf):
+    """Move intervals on a line apart, by the least squares of their moves, keeping their order.
+
+    Parameters
+    ----------
+    positions : (n,) array
+        Wanted centres, increasing.
+    widths : (n,) array
+        Full widths.
+    low, high : float
+        Ends between which all must stay where there is room.
+
+    Returns
+    -------
+    (n,) array
+        Centres of intervals that do not overlap.
+    """
+    positions, widths = np.asarray(positions, dtype=float), np.asarray(widths, dtype=float)
+    # Without the room that all before it need, each centre must merely not fall behind its predecessor.
+    room = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
+    moved = isotonic_regression(positions - room).x
+    return np.clip(moved, low + 0.5 * widths[0], high - room[-1] - 0.5 * widths[-1]) + room

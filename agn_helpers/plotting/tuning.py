@@ -1,0 +1,292 @@
+"""Figures of the tuning: F against C and against noise, scores beside the paper's, novelty of spectra."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from sklearn.metrics import confusion_matrix
+
+from ..lines import AGN_TYPES
+from ..tuning import best_result, effective_cost
+from .style import DARK, GREY, SINGLE_COLUMN
+
+
+def plot_confusion(y, predicted, *, normalise=False, ax=None):
+    """Draw how often each type (rows) is called each type (columns).
+
+    Parameters
+    ----------
+    y, predicted : (n_spectra,) arrays of str
+        True and predicted types.
+    normalise : bool
+        Shares of each true type instead of numbers.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(2.7, 2.5))[1]
+    names = [name for name in AGN_TYPES if name in {*y, *predicted}]
+    counts = confusion_matrix(y, predicted, labels=names)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1.15)
+    for (row, column), number in np.ndenumerate(share if normalise else counts):
+        ax.text(
+            column,
+            row,
+            f"{number:.2f}" if normalise else f"{number}",
+            ha="center",
+            va="center",
+            size=10,
+            color="white" if share[row, column] > 0.6 else DARK,
+        )
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names, rotation=90, va="center")
+    ax.tick_params(which="both", length=0)
+    ax.minorticks_off()
+    ax.spines[:].set_visible(False)
+    ax.set(
+        xlabel="Predicted",
+        ylabel="True",
+        title="Share of each true type" if normalise else "Number of spectra",
+    )
+    return ax
+
+
+def plot_reliability(y, probability, classes, *, bins=8, ax=None):
+    """Draw how often a type is true against its predicted probability; honest ones lie on the diagonal.
+
+    Parameters
+    ----------
+    y : (n_spectra,) array of str
+        True types.
+    probability : (n_spectra, n_classes) array
+        Predicted probabilities.
+    classes : (n_classes,) sequence of str
+        What the columns are.
+    bins : int
+        Bins of equal width in probability; those with fewer than 5 spectra are left out. Bars are binomial
+        standard errors, which Laplace's rule keeps above zero.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
+    columns = dict(zip(classes, np.transpose(probability)))
+    for name in (name for name in AGN_TYPES if name in columns):
+        p = columns[name]
+        index = np.minimum((p * bins).astype(int), bins - 1)
+        count = np.bincount(index, minlength=bins)
+        used = count >= 5
+        mean = np.bincount(index, p, minlength=bins)[used] / count[used]
+        true = np.bincount(index, y == name, minlength=bins)[used]
+        smooth = (true + 1) / (count[used] + 2)
+        error = np.sqrt(smooth * (1 - smooth) / (count[used] + 3))
+        look = AGN_TYPES[name]
+        ax.errorbar(
+            mean, true / count[used], error, color=look.colour, marker=look.marker, elinewidth=0.6, label=name
+        )
+    ax.set(
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        xlabel="Predicted probability",
+        ylabel="Share that is of the type",
+    )
+    ax.set_aspect("equal")
+    ax.legend(loc="upper left")
+    return ax
+
+
+#: Kernels as figures write them, and the number that C is drawn as.
+KERNEL_NAMES = {
+    "linear": "linear",
+    "rbf": "rbf",
+    "poly2": "polynomial, degree 2",
+    "poly3": "polynomial, degree 3",
+}
+
+_COST_LABELS = {
+    "rbf": r"$C$ (at each the best $\gamma$)",
+    "poly2": r"$C\,\gamma^2$",
+    "poly3": r"$C\,\gamma^3$",
+}
+
+# (colour, line, marker) of fluxes as they are and of standardised ones.
+_SCALINGS = {False: (DARK, "-", "o"), True: (GREY, (0, (4, 2)), "D")}
+
+
+def plot_search(results, name, *, paper=None, depth=0.25, ax=None):
+    """Draw how well one kernel does, by cross-validation, against C.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        From `agn_helpers.tuning.search_grid`; scaled and unscaled results may stand one below the other.
+    name : str
+        Of the kernel.
+    paper : pandas.Series, optional
+        The paper's ``C`` and ``gamma``, which are marked.
+    depth : float
+        How far below the best value of any kernel the F axis reaches.
+
+    Returns
+    -------
+    Axes
+        Lines join the best values of the grid, bands are one standard deviation of the folds, dots the
+        refinement, rings the best values.
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.4))[1]
+    top = results["mean_test_score"].max()
+    results = results[results["name"] == name]
+    results = results.assign(cost=effective_cost(results["param_C"], results["param_gamma"], name))
+    # First, lest limits be found on a linear scale.
+    ax.set_xscale("log")
+    for scaled, part in results.groupby("scaled"):
+        colour, line, marker = _SCALINGS[bool(scaled)]
+        grid = part[part["round"] == 0].sort_values("mean_test_score").groupby("cost").last()
+        mean, std = grid["mean_test_score"], grid["std_test_score"]
+        label = "standardised" if scaled else "fluxes as they are"
+        ax.fill_between(grid.index, mean - std, mean + std, color=colour, alpha=0.13, linewidth=0)
+        ax.plot(grid.index, mean, color=colour, linestyle=line, marker=marker, markersize=2.6, label=label)
+        later = part[part["round"] > 0].groupby("cost")["mean_test_score"].max()
+        ax.plot(later.index, later, ".", color=colour, markersize=2, alpha=0.6)
+        best = best_result(part)
+        ring = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.9}
+        ax.plot(best["cost"], best["mean_test_score"], color=colour, linestyle="none", **ring)
+    if paper is not None:
+        cost = effective_cost(paper["C"], paper["gamma"], name)
+        ax.axvline(cost, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0, label="the paper's")
+    if results["cost"].nunique() == 1:
+        ax.set_xlim(results["cost"].iloc[0] / 30, results["cost"].iloc[0] * 30)
+    ax.set(
+        ylim=(max(top - depth, 0), min(top + 0.12 * depth, 1.005)),
+        xlabel=_COST_LABELS.get(name, "$C$"),
+        ylabel="F (mean over types)",
+        title=KERNEL_NAMES.get(name, name),
+    )
+    ax.xaxis.set_minor_locator(NullLocator())
+    return ax
+
+
+def plot_noise_curve(curve, *, paper=None, ax=None):
+    """Draw F against the noise that is added to the spectra.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        From `agn_helpers.tuning.noise_curve`.
+    paper : pandas.DataFrame, optional
+        Table 5 of `agn_helpers.tuning.paper_table`, drawn as hollow marks.
+
+    Returns
+    -------
+    Axes
+        Lines join the means over the draws, bands hold 95 % of the draws.
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.8))[1]
+    looks = {name: (look.colour, look.marker) for name, look in AGN_TYPES.items()} | {"macro": (DARK, "D")}
+    for name, (colour, marker) in looks.items():
+        part = curve[curve["class"] == name]
+        if part.empty:
+            continue
+        label = "mean over types" if name == "macro" else name
+        ax.fill_between(part["sigma"], part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
+        ax.plot(part["sigma"], part["mean"], color=colour, marker=marker, label=label)
+        if paper is not None and name in paper.index:
+            hollow = {
+                "markerfacecolor": "white",
+                "markeredgewidth": 0.8,
+                "linestyle": "none",
+                "markersize": 4.5,
+            }
+            ax.plot(paper.columns, paper.loc[name], color=colour, marker=marker, **hollow)
+    if paper is not None:
+        ax.plot(
+            [], [], color=GREY, marker="o", linestyle="none", markerfacecolor="white", label="the paper's"
+        )
+    ax.set(
+        xscale="log",
+        ylim=(0, 1.02),
+        xlabel="Standard deviation of the added noise (flux at 5100 Å)",
+        ylabel="F",
+    )
+    ax.xaxis.set_major_locator(FixedLocator(np.unique(curve["sigma"])))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.legend(loc="lower left")
+    return ax
+
+
+def plot_beside_paper(comparison, *, column="f_score", xlabel="F", ax=None):
+    """Draw numbers with their intervals beside the paper's, a line a row.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        From `agn_helpers.tuning.compare_with_paper`, with intervals.
+    column : str
+        Which number.
+    xlabel : str
+        Its name.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 0.5 + 0.28 * len(comparison)))[1]
+    place = np.arange(len(comparison))
+    value = comparison[column]
+    ends = [value - comparison[f"{column}_low"], comparison[f"{column}_high"] - value]
+    look = {"color": DARK, "marker": "o", "linestyle": "none", "elinewidth": 0.9, "capsize": 2}
+    ax.errorbar(value, place - 0.14, xerr=ends, label="here, 95 % interval", **look)
+    hollow = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgewidth": 0.8}
+    theirs = comparison[f"{column}_paper"]
+    ax.plot(theirs, place + 0.18, color=GREY, linestyle="none", label="the paper's", **hollow)
+    ax.set_yticks(place, [KERNEL_NAMES.get(name, name) for name in comparison.index])
+    ax.set(xlabel=xlabel, ylim=(len(comparison) - 0.5, -0.5))
+    ax.tick_params(axis="y", which="both", length=0)
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.grid(axis="x")
+    return ax
+
+
+def plot_novelty(novelty, y, *, ax=None):
+    """Draw how unlike the training sample spectra of each type are.
+
+    Parameters
+    ----------
+    novelty : (n_spectra,) array
+        From `agn_helpers.classifier.NoveltyDetector.novelty`.
+    y : (n_spectra,) array of str
+        True types.
+
+    Returns
+    -------
+    Axes
+        Shares of each type with a score of at least so much.
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.4))[1]
+    for name, look in AGN_TYPES.items():
+        score = np.sort(novelty[y == name])
+        if len(score):
+            share = np.arange(len(score), 0, -1) / len(score)
+            # The last step falls to nothing at the highest score.
+            ax.step([*score, score[-1]], [*share, 0], where="pre", color=look.colour, label=name)
+    ax.axvline(1, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
+    ax.annotate(
+        "threshold",
+        (1, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-3, -1),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        size=7,
+        color=GREY,
+    )
+    ax.set(xlabel="Novelty (in units of the threshold)", ylabel="Share with as much or more", ylim=(0, 1.02))
+    ax.set_xlim(0, max(1.25, ax.get_xlim()[1]))
+    # Above the Axes, where no curve can lie under it.
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
+    return ax

@@ -1,0 +1,14 @@
+from .changes import SpectrumChange, perturb_spectrum
+from .rest_frame import to_rest_frame
+from .sample import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
+
+__all__ = [
+    "SpectrumChange",
+    "perturb_spectrum",
+    "read_sample",
+    "reduce_spectra",
+    "sample_arrays",
+    "sample_grid",
+    "to_rest_frame",
+    "write_sample",
+]

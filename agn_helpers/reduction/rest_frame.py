@@ -1,0 +1,182 @@
+"""One spectrum: to the rest frame, the sky line masked, its flux at 5100 Å, onto another grid."""
+
+import numpy as np
+
+from ..errors import ReductionError
+from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
+
+#: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
+SKY_LINE_WINDOW = (5569.0, 5590.0)
+
+# Half-width (Å) of the window whose mean is the flux at 5100 Å, the good pixels that it needs, the share
+# of the grid that good pixels must cover, and the gap (Å) at its ends that the nearest flux may fill.
+_NORMALISATION_HALF_WIDTH = 15.0
+
+_MIN_WINDOW_PIXELS = 3
+
+_MIN_GRID_SHARE = 0.8
+
+_MAX_END_GAP = 15.0
+
+# Outliers beyond this many median absolute deviations are left out of the window's mean.
+_CLIP = 5.0
+
+
+def to_rest_frame(wavelength, redshift):
+    """Shift observed `wavelength` (Å) to the rest frame of `redshift`; same shape.
+
+    Flux density is left as it is: a factor common to all pixels does not survive normalisation.
+    """
+    return np.asarray(wavelength) / (1 + redshift)
+
+
+def mask_sky_line(wavelength, ivar):
+    """Inverse variance with 0 where observed `wavelength` (Å) lies in the 5577 Å sky line's window."""
+    low, high = SKY_LINE_WINDOW
+    return np.where((wavelength > low) & (wavelength < high), 0.0, ivar)
+
+
+def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
+    """Flux at 5100 Å, by which a spectrum is divided.
+
+    Parameters
+    ----------
+    wavelength, flux, ivar : (n_pixels,) arrays
+        Rest-frame vacuum Å, flux in any unit u, ivar in u**-2.
+    normalisation : {"window", "pixel"}
+        Mean of the good pixels within 15 Å, without outliers, or the good pixel nearest to 5100 Å, as
+        in the paper.
+
+    Raises
+    ------
+    ReductionError
+        Where there is no good pixel near 5100 Å or the flux there is not positive.
+    """
+    distance = np.abs(wavelength - NORMALISATION_WAVELENGTH)
+    window = distance <= _NORMALISATION_HALF_WIDTH
+    near = window & (ivar > 0)
+    if near.sum() < _MIN_WINDOW_PIXELS:
+        raise ReductionError(
+            f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
+            f"rest must be good; got {near.sum()} of {window.sum()}; leave this spectrum out."
+        )
+    if normalisation == "pixel":
+        level = flux[near][np.argmin(distance[near])]
+    elif normalisation == "window":
+        values = flux[near]
+        deviation = np.abs(values - np.median(values))
+        level = values[deviation <= _CLIP * np.median(deviation)].mean()
+    else:
+        raise ReductionError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
+    if not level > 0:
+        raise ReductionError(f"flux at 5100 Å must be positive; got {level:.3g}; leave this spectrum out.")
+    return level
+
+
+def _pixel_edges(wavelength):
+    middles = 0.5 * (wavelength[1:] + wavelength[:-1])
+    return np.concatenate([2 * wavelength[:1] - middles[:1], middles, 2 * wavelength[-1:] - middles[-1:]])
+
+
+def resample_flux(wavelength, flux, ivar, *, grid):
+    """Resample one spectrum onto `grid`, carrying its inverse variance along.
+
+    A grid point's flux is the mean of the good pixels under it, weighed by their overlap in wavelength,
+    so that a line keeps its flux; its variance follows from the same weights for independent pixels.
+    Grid points without a good pixel take the flux between their neighbours and ivar 0.
+
+    Parameters
+    ----------
+    wavelength : (n_pixels,) array
+        Rest-frame vacuum Å, increasing.
+    flux, ivar : (n_pixels,) arrays
+        Flux density per Å in any unit u, ivar in u**-2; pixels with ivar 0 are not used.
+    grid : (n_grid,) array
+        Wavelengths (Å), increasing.
+
+    Returns
+    -------
+    flux, ivar : (n_grid,) arrays
+
+    Raises
+    ------
+    ReductionError
+        Where the good pixels leave more than 15 Å of an end, or more than a fifth, of the grid bare.
+    """
+    good = ivar > 0
+    if good.sum() < 2:
+        raise ReductionError(
+            f"at least 2 pixels with ivar > 0 are needed; got {good.sum()}; leave this spectrum out."
+        )
+    start, stop = wavelength[good][[0, -1]]
+    if start - grid[0] > _MAX_END_GAP or grid[-1] - stop > _MAX_END_GAP:
+        raise ReductionError(
+            f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
+            f"got {start:.1f} to {stop:.1f} Å; check the redshift or leave it out."
+        )
+    edges, grid_edges = _pixel_edges(wavelength), _pixel_edges(grid)
+    # Cut the axis at every edge of either: each piece then lies in one pixel and under one grid point.
+    inside = (edges > grid_edges[0]) & (edges < grid_edges[-1])
+    cuts = np.sort(np.concatenate([edges[inside], grid_edges]))
+    length, middle = np.diff(cuts), 0.5 * (cuts[1:] + cuts[:-1])
+    pixel = np.searchsorted(edges, middle) - 1
+    point = np.searchsorted(grid_edges, middle) - 1
+    covered = (pixel >= 0) & (pixel < wavelength.size)
+    pixel, point, length = pixel[covered], point[covered], length[covered]
+    used = good[pixel]
+    pixel, point, length = pixel[used], point[used], length[used]
+
+    def total(weights):
+        return np.bincount(point, weights=weights, minlength=grid.size)
+
+    overlap = total(length)
+    filled = overlap > 0
+    if filled.mean() < _MIN_GRID_SHARE:
+        raise ReductionError(
+            f"good pixels must cover at least {_MIN_GRID_SHARE:.0%} of the grid; got {filled.mean():.0%}; "
+            "leave this spectrum out."
+        )
+    resampled = np.interp(grid, grid[filled], total(length * flux[pixel])[filled] / overlap[filled])
+    # Right for each point; the covariance of two points that share a pixel is not kept.
+    variance = total(length**2 / ivar[pixel])
+    resampled_ivar = np.divide(overlap**2, variance, out=np.zeros(grid.size), where=filled)
+    return resampled, resampled_ivar
+
+
+def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
+    """Bring one ObservedSpectrum to rest, divide it by its flux at 5100 Å, resample it onto `grid`.
+
+    Returns
+    -------
+    flux, ivar : (n_grid,) arrays
+        In units of the flux at 5100 Å.
+
+    Raises
+    ------
+    ReductionError
+        With the rule that the spectrum breaks.
+    """
+    if not np.isfinite(spectrum.redshift):
+        raise ReductionError(
+            "a redshift is needed and the file has none; give it in index.csv (columns file, redshift) "
+            "or as an option."
+        )
+    if not np.any(spectrum.ivar > 0):
+        raise ReductionError(
+            "at least one pixel must have ivar > 0; all are masked; leave this spectrum out."
+        )
+    wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
+    ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
+    # Only what the grid and the window at 5100 Å can touch.
+    low = min(grid[0], NORMALISATION_WAVELENGTH - _NORMALISATION_HALF_WIDTH) - 2 * _MAX_END_GAP
+    high = max(grid[-1], NORMALISATION_WAVELENGTH + _NORMALISATION_HALF_WIDTH) + 2 * _MAX_END_GAP
+    part = slice(*np.searchsorted(wavelength, (low, high)))
+    if part.stop - part.start < 3:
+        raise ReductionError(
+            f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
+            f"got {wavelength[0]:.1f} to {wavelength[-1]:.1f} Å; check the redshift or leave it out."
+        )
+    wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
+    resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
+    level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
+    return resampled / level, resampled_ivar * level**2

@@ -1,0 +1,306 @@
+"""Attributions from changed spectra, for any classifier: a pixel raised, or a window without its feature."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import Ridge
+from sklearn.utils import check_random_state
+from tqdm import tqdm
+
+from ..errors import AgnError
+from ..lines import SPEED_OF_LIGHT
+from .target import TargetScore, check_spectra, check_wavelengths, spectra_blocks
+from .windows import (
+    bridge_window,
+    check_baseline,
+    check_segments,
+    line_mask,
+    line_windows,
+    make_segments,
+    window_pixels,
+)
+
+# Below this share of a spectrum's median |flux| a relative step would drown in rounding.
+_SMALLEST_FLUX = 1e-3
+
+
+def finite_difference(estimator, X, *, target=None, step=0.01, of="log_p", batch_size=4096):
+    """Forward difference of a class's probability, one wavelength after the other.
+
+    The saliency map of Peruzzi et al. 2021 (section 4.1): flux f_i is raised by e_i = `step` f_i and the
+    attribution of wavelength i is [log p(f + e_i) - log p(f)] / e_i. Where f_i is nearer to zero than a
+    thousandth of the spectrum's median |flux|, e_i is `step` times that instead.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        With ``classes_`` and ``predict_proba``; ``predict_log_proba`` is used where it exists.
+    X : (n_spectra, n_grid) array
+        Spectra, as the estimator takes them.
+    target : str or (n_spectra,) sequence of str, optional
+        Class whose probability is explained; the most probable one of each spectrum by default.
+    step : float
+        Relative size of the step.
+    of : {"log_p", "p", "margin"}
+        Differentiate log p, as the paper says, p, as its published code does, or the margin (`TargetScore`).
+    batch_size : int
+        Spectra that are classified at once; it bounds the memory at any number of spectra.
+
+    Returns
+    -------
+    (n_spectra, n_grid) array
+        Attributions in units of 1/flux; positive where more flux raises the target's probability.
+
+    Raises
+    ------
+    ValueError
+        For NaN, an unknown target, an estimator without ``predict_proba``, a step that is not positive,
+        or log p of a class whose probability is zero.
+    """
+    X = check_spectra(estimator, X)
+    if not (np.isfinite(step) and step > 0):
+        raise AgnError(f"step must be positive; got {step}.")
+    if batch_size < 1:
+        raise AgnError(f"batch_size must be at least 1; got {batch_size}.")
+    score = TargetScore(estimator, X, target=target, of=of)
+    start = score.start(X)
+    floor = np.concatenate([np.median(np.abs(X[block]), axis=1) for block in spectra_blocks(X)])
+    attribution = np.empty(X.shape)
+    # No bar in notebooks, whose pages would keep it.
+    for first in tqdm(range(0, X.size, batch_size), desc="saliency", unit="batch", delay=2, disable=None):
+        rows, pixels = np.divmod(np.arange(first, min(first + batch_size, X.size)), X.shape[1])
+        raised = X[rows].astype(float, copy=False)
+        each = np.arange(len(rows))
+        flux, least = raised[each, pixels], _SMALLEST_FLUX * floor[rows]
+        steps = step * np.where(np.abs(flux) > least, flux, np.where(least > 0, least, 1))
+        raised[each, pixels] += steps
+        attribution[rows, pixels] = (score.values(raised, rows) - start[rows]) / steps
+    return attribution
+
+
+def occlusion(estimator, X, *, grid, windows="lines", width=2000.0, stride=None, target=None, of="log_p"):
+    """Drop of log p when a window of the spectrum is replaced by the local continuum.
+
+    Occlusion (Zeiler & Fergus 2014, ECCV; arXiv:1311.2901) with a physical replacement: the straight line
+    through the means of the 20 nearest pixels outside the window and outside all line windows on either side.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        With ``classes_`` and ``predict_proba``.
+    X : (n_spectra, n_grid) array
+        Spectra, as the estimator takes them.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å, increasing.
+    windows : {"lines", "sliding"} or table
+        The windows of `line_windows`, windows of one width all along the grid, or a table with the
+        columns ``low``, ``high`` in Å.
+    width, stride : float
+        Width of sliding windows and the distance of their centres, km/s; a quarter of `width` by default.
+    target : label or (n_spectra,) sequence of labels, optional
+        Class whose probability is explained; the most probable one of each spectrum by default.
+    of : {"log_p", "p", "margin"}
+        The number whose drop is measured (see `TargetScore`).
+
+    Returns
+    -------
+    (n_spectra, n_grid) array
+        In units of log p a pixel, positive where what was removed spoke for the target: each window's drop is
+        spread evenly over its pixels, and a pixel in several windows has their mean.  The sum over the pixels
+        of a window that overlaps no other is its drop, comparable with the sum of integrated gradients there.
+
+    Raises
+    ------
+    ValueError
+        For NaN, another grid, an unknown target, an estimator without ``predict_proba``, windows that are
+        none of these, lie off the grid or leave no continuum, a width that is not positive, or log p of a
+        class whose probability is zero.
+    """
+    X = check_spectra(estimator, X)
+    grid = check_wavelengths(grid, X.shape[1])
+    spans = _find_spans(windows, grid, width, width / 4 if stride is None else stride)
+    in_lines = line_mask(grid)
+    score = TargetScore(estimator, X, target=target, of=of)
+    start = score.start(X)
+    cover = np.zeros((len(spans), len(grid)))
+    for number, (first, last) in enumerate(spans):
+        cover[number, first:last] = 1
+    share = cover / cover.sum(axis=1, keepdims=True) / np.maximum(cover.sum(axis=0), 1)
+    attribution = np.empty(X.shape)
+    for block in spectra_blocks(X, copies=len(spans), title="occlusion"):
+        part = X[block].astype(float)
+        changed = np.repeat(part[None], len(spans), axis=0)
+        for number, (first, last) in enumerate(spans):
+            changed[number, :, first:last] = bridge_window(part, grid, first, last, clean=~in_lines)
+        rows = np.tile(np.arange(len(X))[block], len(spans))
+        values = score.values(changed.reshape(-1, len(grid)), rows).reshape(len(spans), -1)
+        attribution[block] = (start[block] - values).T @ share
+    return attribution
+
+
+def _find_spans(windows, grid, width, stride):
+    """First and one past the last pixel of each window, (n_windows, 2)."""
+    if isinstance(windows, str) and windows == "lines":
+        windows = line_windows(grid)
+    elif isinstance(windows, str) and windows == "sliding":
+        windows = _slide_window(grid, width, stride)
+    elif not {"low", "high"} <= set(getattr(windows, "columns", ())):
+        raise AgnError(f"windows must be 'lines', 'sliding' or a table with low and high; got {windows!r}.")
+    spans = window_pixels(windows, grid)
+    empty = np.flatnonzero(spans[:, 0] >= spans[:, 1])
+    if len(empty) or not len(spans):
+        raise AgnError(
+            f"windows must hold wavelengths of the grid, {grid[0]:.1f} to {grid[-1]:.1f} Å; "
+            f"{f'window {empty[0]} holds none' if len(empty) else 'there is no window'}. Give others."
+        )
+    return spans
+
+
+def _slide_window(grid, width, stride):
+    for name, value in {"width": width, "stride": stride}.items():
+        if not (np.isfinite(value) and value > 0):
+            raise AgnError(f"{name} must be positive, in km/s; got {value}.")
+    reach = SPEED_OF_LIGHT * np.log(grid[-1] / grid[0])
+    n_windows = max(1, int(np.ceil((reach - width) / stride)) + 1)
+    # The last window ends where the grid does, so that every pixel is covered by a window of full width.
+    low = grid[0] * np.exp(np.linspace(0, max(reach - width, 0), n_windows) / SPEED_OF_LIGHT)
+    high = low * np.exp(width / SPEED_OF_LIGHT)
+    high[-1] = np.inf
+    return {"low": low, "high": high}
+
+
+# Of Ribeiro's code for images, whose features are switched on and off like these.
+_KERNEL_WIDTH = 0.25
+
+
+class SegmentWeights(NamedTuple):
+    """What LIME says of each segment.
+
+    attribution : (n_spectra, n_grid) array, log p a pixel
+        Coefficients, each spread evenly over its segment's pixels.
+    coefficients, spread : (n_spectra, n_segments) arrays, log p
+        Mean over the repeats, and their standard deviation: the scatter that the random perturbations leave.
+    segments : pandas.DataFrame
+        Columns ``name``, ``low``, ``high``.
+    """
+
+    attribution: np.ndarray
+    coefficients: np.ndarray
+    spread: np.ndarray
+    segments: pd.DataFrame
+
+
+def lime(
+    estimator,
+    X,
+    *,
+    grid,
+    segments=None,
+    target=None,
+    replacement="continuum",
+    n_samples=500,
+    n_repeats=5,
+    alpha=0.01,
+    random_state=0,
+    of="log_p",
+):
+    """Weights of physical segments in a linear model that is true near the spectrum.
+
+    LIME (Ribeiro, Singh & Guestrin 2016, KDD; arXiv:1602.04938), as Liang et al. 2023 used it on spectra:
+    segments are kept or replaced at random, and log p is regressed on which were kept.  Weights of
+    the perturbed spectra are exp(-D² / 0.25²) with D the cosine distance from the spectrum as it is.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        With ``classes_`` and ``predict_proba``.
+    X : (n_spectra, n_grid) array
+        Spectra, as the estimator takes them.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å, increasing.
+    segments : table, optional
+        Columns ``name``, ``low``, ``high`` (Å) that cover the grid once; lines' cores, wings and stretches of
+        continuum of `make_segments` by default.
+    target : label or (n_spectra,) sequence of labels, optional
+        Class whose probability is explained; the most probable one of each spectrum by default.
+    replacement : "continuum", (n_grid,) array or (n_spectra, n_grid) array
+        What takes a segment's place: the straight line through the means of the 20 nearest pixels
+        outside all line windows on either side, or another spectrum, e.g. `class_mean(X, y, label)`.
+    n_samples : int
+        Perturbed spectra in each repeat, the spectrum itself among them.
+    n_repeats : int
+        At least 2, for the spread.
+    alpha : float
+        Penalty of the ridge; the weights of the perturbed spectra have the mean 1.
+    random_state : int, RandomState or None
+        Which segments are replaced; the same for every spectrum.
+    of : {"log_p", "p", "margin"}
+        The number that is regressed (see `TargetScore`).
+
+    Returns
+    -------
+    SegmentWeights
+
+    Raises
+    ------
+    ValueError
+        For NaN, another grid, an unknown target, an estimator without ``predict_proba``, segments that do not
+        cover the grid once, a replacement of another shape, fewer samples than 2, fewer repeats than 2,
+        a negative penalty, or log p of a class whose probability is zero.
+    """
+    X = check_spectra(estimator, X)
+    grid = check_wavelengths(grid, X.shape[1])
+    segments = make_segments(grid) if segments is None else segments
+    spans = check_segments(segments, grid)
+    for name, value, least in (("n_samples", n_samples, 2), ("n_repeats", n_repeats, 2), ("alpha", alpha, 0)):
+        if not value >= least:
+            raise AgnError(f"{name} must be at least {least}; got {value}.")
+    if isinstance(replacement, str) and replacement != "continuum":
+        raise AgnError(f"replacement must be 'continuum' or an array of fluxes; got {replacement!r}.")
+    if not isinstance(replacement, str):
+        replacement = check_baseline(replacement, X.shape)
+    score = TargetScore(estimator, X, target=target, of=of)
+    random_state = check_random_state(random_state)
+    repeats = [_draw_kept(n_samples, len(spans), random_state) for _ in range(n_repeats)]
+    lengths = np.empty(len(grid))
+    owner = np.empty(len(grid), dtype=int)
+    for number, (first, last) in enumerate(spans):
+        owner[first:last], lengths[first:last] = number, last - first
+
+    attribution = np.empty(X.shape)
+    coefficients, spread = np.empty((2, len(X), len(spans)))
+    for block in spectra_blocks(X, copies=n_samples, title="lime"):
+        part = X[block].astype(float)
+        other = _flatten(part, grid, spans) if isinstance(replacement, str) else replacement[block]
+        weights = [
+            _fit_weights(score, part, other, np.arange(len(X))[block], kept, owner, alpha) for kept in repeats
+        ]
+        coefficients[block], spread[block] = np.mean(weights, axis=0), np.std(weights, axis=0, ddof=1)
+        attribution[block] = coefficients[block][:, owner] / lengths
+    return SegmentWeights(attribution, coefficients, spread, segments)
+
+
+def _draw_kept(n_samples, n_segments, random_state):
+    kept = random_state.randint(2, size=(n_samples, n_segments))
+    kept[0] = 1
+    return kept
+
+
+def _flatten(X, grid, spans):
+    """Every segment replaced by the line between its neighbours' continuum, like X."""
+    clean = ~line_mask(grid)
+    bridges = [bridge_window(X, grid, start, stop, clean=clean) for start, stop in spans]
+    flat = np.empty(X.shape)
+    for (start, stop), bridge in zip(spans, bridges):
+        flat[:, start:stop] = bridge
+    return flat
+
+
+def _fit_weights(score, X, other, rows, kept, owner, alpha):
+    """Coefficients (m, n_segments) of one set of perturbations."""
+    mixed = np.where(kept[:, None, owner], X, other)
+    values = score.values(mixed.reshape(-1, X.shape[1]), np.tile(rows, len(kept))).reshape(len(kept), -1)
+    distance = 1 - np.sqrt(kept.mean(axis=1))
+    weight = np.exp(-((distance / _KERNEL_WIDTH) ** 2))
+    return Ridge(alpha=alpha).fit(kept, values, weight / weight.mean()).coef_.reshape(len(X), -1)

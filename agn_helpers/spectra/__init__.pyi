@@ -1,0 +1,21 @@
+from .folders import INDEX_NAMES, find_index, list_files, read_entries, read_files, read_index, read_spectra
+from .observed import ObservedSpectrum, Rejected, from_specutils, name_of, read_spectrum
+from .sdss import read_sdss, split_hdus, write_spec_lite
+
+__all__ = [
+    "INDEX_NAMES",
+    "ObservedSpectrum",
+    "Rejected",
+    "find_index",
+    "from_specutils",
+    "list_files",
+    "name_of",
+    "read_entries",
+    "read_files",
+    "read_index",
+    "read_sdss",
+    "read_spectra",
+    "read_spectrum",
+    "split_hdus",
+    "write_spec_lite",
+]

@@ -1,0 +1,253 @@
+"""ObservedSpectrum, and reading it: SDSS spec and spSpec, text, anything through specutils."""
+
+import gzip
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy import units as u
+
+from ..errors import SpectrumError
+from ..lines import AGN_TYPES
+from .sdss import read_sdss
+from .specutils_io import read_with_specutils, take_from_specutils
+from .text import read_text
+
+_FLUX_UNIT = u.Unit("1e-17 erg / (s cm2 AA)")
+
+# First bytes of what is often found where a spectrum should be.
+_NOT_SPECTRA = {
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG": "a PNG image",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a zip archive",
+    b"<": "a web page, perhaps an archive's error message",
+}
+
+
+class Rejected(NamedTuple):
+    """A spectrum that was left out: its name, the file it came from (or ""), and why."""
+
+    name: str
+    file: str
+    reason: str
+
+
+@dataclass
+class ObservedSpectrum:
+    """One spectrum as observed.
+
+    Attributes
+    ----------
+    wavelength : (n_pixels,) array or Quantity of length
+        Vacuum Å in the observed frame, strictly increasing.
+    flux : (n_pixels,) array or Quantity
+        Flux density per Å in any unit u (SDSS: 1e-17 erg/s/cm²/Å).  A Quantity per frequency is converted;
+        the unit of a Quantity is kept in ``meta["flux_unit"]``.
+    ivar : (n_pixels,) array or Quantity
+        Inverse variance in u**-2; 0 marks a pixel that must not be used.  It is set to 0, and flux left as it
+        is, where flux is masked or not finite and where ivar is masked, negative or not finite.
+    redshift : float
+        Greater than -1; NaN where unknown.
+    name : str
+        Unique in its sample; for SDSS ``spec-PPPP-MMMMM-FFFF``.
+    plate, mjd, fiberid : int
+        SDSS identifiers; -1 where there are none.
+    label : str or None
+        A key of `agn_helpers.lines.AGN_TYPES`, or None where the type is unknown.
+    meta : dict
+        Anything else worth keeping, e.g. ``file``, ``survey``.
+
+    Raises
+    ------
+    SpectrumError
+        For arrays of unequal lengths, wavelengths that do not increase, redshift not above -1, a unit that
+        does not fit, an unknown label.
+    """
+
+    wavelength: np.ndarray
+    flux: np.ndarray
+    ivar: np.ndarray
+    redshift: float = np.nan
+    name: str = ""
+    plate: int = -1
+    mjd: int = -1
+    fiberid: int = -1
+    label: str | None = None
+    meta: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Check everything once, so that nothing behind this border has to."""
+        file = self.meta.get("file") or self.name or "a spectrum without a name"
+        masked = getattr(self.flux, "mask", False) | getattr(self.ivar, "mask", False)
+        if any(isinstance(array, u.Quantity) for array in (self.wavelength, self.flux, self.ivar)):
+            self._strip_units(file)
+        for key in ("wavelength", "flux", "ivar"):
+            try:
+                array = np.asarray(getattr(self, key), dtype=float)
+            except (TypeError, ValueError) as error:
+                raise SpectrumError(f"{key} must be numbers; {error}, for {file}.") from error
+            if array.ndim != 1:
+                raise SpectrumError(f"{key} must be one-dimensional; got shape {array.shape} for {file}.")
+            setattr(self, key, array)
+        sizes = self.wavelength.size, self.flux.size, self.ivar.size
+        if len(set(sizes)) > 1 or sizes[0] < 2:
+            raise SpectrumError(
+                "wavelength, flux and ivar must be of the same length, at least 2; "
+                f"got {sizes[0]}, {sizes[1]} and {sizes[2]} for {file}."
+            )
+        self._check_wavelength(file)
+        bad = masked | ~np.isfinite(self.flux) | ~np.isfinite(self.ivar) | (self.ivar < 0)
+        if bad.any():
+            self.ivar = np.where(bad, 0, self.ivar)
+        if not -1 < self.redshift < np.inf and not np.isnan(self.redshift):
+            rule = "greater than -1" if self.redshift < 0 else "finite, or NaN where unknown"
+            raise SpectrumError(f"redshift must be {rule}; got {self.redshift:g} for {file}; correct it.")
+        if self.label is not None and self.label not in AGN_TYPES:
+            types = ", ".join(AGN_TYPES)
+            raise SpectrumError(f"label must be one of {types}; got {self.label!r} for {file}.")
+
+    def _check_wavelength(self, file):
+        finite = np.isfinite(self.wavelength) & (self.wavelength > 0)
+        if not finite.all():
+            pixel = int(np.argmin(finite))
+            raise SpectrumError(
+                f"wavelength must be finite and positive; got {self.wavelength[pixel]:g} at pixel {pixel} of "
+                f"{file}; remove such pixels."
+            )
+        increases = np.diff(self.wavelength) > 0
+        if not increases.all():
+            pixel = int(np.argmin(increases))
+            before, after = self.wavelength[pixel : pixel + 2]
+            raise SpectrumError(
+                f"wavelength must increase from pixel to pixel; got {before:.10g} then {after:.10g} Å at "
+                f"pixel {pixel + 1} of {file}; sort the pixels and keep one of each wavelength."
+            )
+
+    def _strip_units(self, file):
+        """Turn Quantities into plain arrays: Å, flux per Å, and ivar to match."""
+        try:
+            wavelength, flux = u.Quantity(self.wavelength, u.AA), u.Quantity(self.flux)
+            unit, scale = flux.unit, 1.0
+            ivar = u.Quantity(self.ivar, unit**-2)
+            if unit != u.dimensionless_unscaled and not unit.is_equivalent(_FLUX_UNIT):
+                scale = (1 * unit).to_value(_FLUX_UNIT, u.spectral_density(wavelength))
+                unit = _FLUX_UNIT
+        except ValueError as error:
+            raise SpectrumError(
+                "wavelength must be a length, flux a flux density or a plain number, ivar that to the "
+                f"power -2; {error}, for {file}."
+            ) from error
+        self.wavelength, self.flux, self.ivar = wavelength.value, flux.value * scale, ivar.value / scale**2
+        self.meta = {**self.meta, "flux_unit": unit.to_string()}
+
+
+def read_spectrum(path, *, redshift=None, label=None):
+    """Read one spectrum; its format is recognised by the file's content, whatever its name.
+
+    SDSS spec (lite or full, SDSS-I to eBOSS) and spSpec; text with columns wavelength, flux and ivar or error
+    (see `read_text`); both also gzipped; anything else through specutils, where it is installed.
+    Without errors in the file, ivar comes from `estimate_noise` and ``meta["noise"]`` says so.
+
+    Parameters
+    ----------
+    path : str or path-like
+    redshift : float, optional
+        Used where the file states none.
+    label : str, optional
+        A key of `agn_helpers.lines.AGN_TYPES`.
+
+    Returns
+    -------
+    ObservedSpectrum
+        ``meta`` holds ``file``, ``format``, ``flux_unit`` and what else there is, such as ``zwarning``.
+
+    Raises
+    ------
+    SpectrumError
+        In one line, for whatever is not a readable spectrum.
+    """
+    path = Path(path)
+    content = _read_content(path)
+    try:
+        if content.startswith(b"SIMPLE  ="):
+            fields = read_sdss(content, path)
+        elif content.startswith(b"#ASDF") or b"\0" in content:
+            fields = None
+        else:
+            fields = read_text(content, path)
+    except SpectrumError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise SpectrumError(f"{path} is damaged ({error}); get the file again.") from error
+    if fields is None:
+        fields = read_with_specutils(path)
+    if not np.isfinite(fields["flux"]).any():
+        raise SpectrumError(
+            f"{path} must have finite flux; all of it is NaN or infinite; get the file again."
+        )
+    fields = {"name": name_of(path), **fields, "meta": {"file": str(path), **fields["meta"]}}
+    return _make_spectrum(fields, redshift=redshift, label=label)
+
+
+def name_of(path):
+    """The name of a spectrum that states none: that of its file (pathlib.Path), without suffix."""
+    return Path(path.name.removesuffix(".gz")).stem
+
+
+def _read_content(path):
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SpectrumError(f"{path} is truncated or damaged (gzip: {error}); get the file again.") from error
+    except OSError as error:
+        raise SpectrumError(
+            f"{path} cannot be read ({error.strerror}); name an existing file, not a folder."
+        ) from error
+    if not content:
+        raise SpectrumError(f"{path} is empty; get the file again.")
+    for magic, what in _NOT_SPECTRA.items():
+        if content.startswith(magic):
+            raise SpectrumError(
+                f"{path} must be a spectrum; it is {what}; get the file again or leave it out."
+            )
+    return content
+
+
+def from_specutils(spectrum, *, redshift=None, label=None, name="", medium=None):
+    """Take over a spectrum that specutils holds in memory.
+
+    Parameters
+    ----------
+    spectrum : specutils.Spectrum
+        One-dimensional, its spectral axis in any unit and either direction; masked pixels get ivar 0.
+        Without an uncertainty, ivar comes from `estimate_noise` and ``meta["noise"]`` says so.
+    redshift : float, optional
+        Used where the spectrum states none; 0, specutils' default, counts as none.
+    label, name : str, optional
+        Type and name of the object.
+    medium : "vacuum" or "air", optional
+        What the wavelengths were measured in, by default what the header says (VACUUM, CTYPE1,
+        AIRORVAC), else vacuum.  Wavelengths in air are converted.  ``meta["medium"]`` says which it was.
+
+    Returns
+    -------
+    ObservedSpectrum
+
+    Raises
+    ------
+    SpectrumError
+        For several spectra in one object, and for axes that are no wavelength or flux density.
+    """
+    fields = take_from_specutils(spectrum, medium=medium)
+    return _make_spectrum({**fields, "name": name}, redshift=redshift, label=label)
+
+
+def _make_spectrum(fields, *, redshift, label):
+    if redshift is not None and np.isnan(fields["redshift"]):
+        fields["redshift"] = redshift
+    return ObservedSpectrum(**fields, label=label)

@@ -1,0 +1,348 @@
+"""The layouts of SDSS: reading ``spec`` (DR8 and later) and ``spSpec`` (DR7 and before), writing spec-lite.
+
+What the files hold is described in the SDSS data model, https://data.sdss.org/datamodel.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+
+from ..errors import SpectrumError
+from ..files import whole_file
+from .noise import invert_variance
+
+_BLOCK = 2880
+
+_CARD = 80
+
+_END = b"END".ljust(_CARD)
+
+# Table 18; descriptors of variable-length arrays (P, Q) are only stepped over.
+_TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+
+_TYPES |= {"C": ">c8", "M": ">c16", "P": "V8", "Q": "V16"}
+
+
+class Hdu(NamedTuple):
+    """One header and where its data begin.
+
+    Attributes
+    ----------
+    cards : dict
+        Keyword -> the rest of the card, as text.
+    start : int
+        Offset of the data in the file, bytes.
+    """
+
+    cards: dict
+    start: int
+
+    def value(self, key, default=None):
+        """The value of a card as text, or `default`."""
+        card = self.cards.get(key)
+        if card is None:
+            return default
+        if card.lstrip().startswith("'"):
+            return card.split("'")[1].strip()
+        return card.split("/")[0].strip()
+
+    def is_table(self):
+        """Whether this is a binary table."""
+        return self.value("XTENSION") == "BINTABLE"
+
+    def size(self):
+        """Length of the data in bytes, without padding."""
+        axes = [int(self.value(f"NAXIS{i + 1}")) for i in range(int(self.value("NAXIS")))]
+        values = int(self.value("PCOUNT", 0)) + int(np.prod(axes, dtype=object)) if axes else 0
+        size = abs(int(self.value("BITPIX"))) // 8 * int(self.value("GCOUNT", 1)) * values
+        if size < 0:
+            raise ValueError(f"a header claims {size} bytes of data")
+        return size
+
+
+def split_hdus(content, path):
+    """Find all HDUs of a FITS file.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    path : path-like
+        Where it came from, for errors.
+
+    Returns
+    -------
+    list of Hdu
+
+    Raises
+    ------
+    SpectrumError
+        For a file that ends too early, in whichever HDU.
+    """
+    hdus, start = [], 0
+    while not hdus or (start < len(content) and b"XTENSION".startswith(content[start : start + 8])):
+        end = content.find(_END, start)
+        while end > 0 and (end - start) % _CARD:
+            end = content.find(_END, end + 1)
+        if end < 0:
+            missing = _BLOCK - (len(content) - start) % _BLOCK
+            raise SpectrumError(
+                f"{path} is truncated in the header of HDU {len(hdus)}: at least {missing} bytes are "
+                "missing; get the file again."
+            )
+        text = content[start:end].decode("latin-1")
+        cards = {text[i : i + 8].rstrip(): text[i + 10 : i + _CARD] for i in range(0, len(text), _CARD)}
+        hdu = Hdu(cards, start + _whole_blocks(end + _CARD - start))
+        start = hdu.start + _whole_blocks(hdu.size())
+        if start > len(content):
+            raise SpectrumError(
+                f"{path} is truncated in HDU {len(hdus)}: {start - len(content)} bytes are missing; "
+                "get the file again."
+            )
+        hdus.append(hdu)
+    return hdus
+
+
+def _whole_blocks(size):
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def read_columns(content, hdu, names):
+    """Read columns of a binary table.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    hdu : Hdu
+        A binary table in it.
+    names : collection of str
+        Wanted columns, upper case; the file's may be lower case.
+
+    Returns
+    -------
+    dict
+        Those of the wanted columns that exist, by upper-case name, each (n_rows,): text as bytes, numbers
+        big-endian; of a column of arrays the first element.
+    """
+    columns, offset = {}, 0
+    rows, row_length = int(hdu.value("NAXIS2")), int(hdu.value("NAXIS1"))
+    for i in range(1, int(hdu.value("TFIELDS")) + 1):
+        repeat, code = re.match(r"(\d*)([A-Z])", hdu.value(f"TFORM{i}")).groups()
+        count = int(repeat or 1)
+        if code in "AX":
+            # A string of `count` bytes, or `count` bits.
+            kind = np.dtype(f"S{count}" if code == "A" else f"V{-(-count // 8)}")
+            count = 1
+        else:
+            kind = np.dtype(_TYPES[code])
+        name = hdu.value(f"TTYPE{i}", "").upper()
+        if name in names:
+            column = np.ndarray((rows,), kind, content, hdu.start + offset, (row_length,))
+            if f"TSCAL{i}" in hdu.cards or f"TZERO{i}" in hdu.cards:
+                column = column * float(hdu.value(f"TSCAL{i}", 1)) + float(hdu.value(f"TZERO{i}", 0))
+            columns[name] = column
+        offset += count * kind.itemsize
+    return columns
+
+
+#: Unit of flux in SDSS files, as their header writes it.
+SDSS_FLUX_UNIT = "1E-17 erg/cm^2/s/Ang"
+
+_CATALOGUE = ("Z", "ZWARNING", "CLASS", "SUBCLASS", "PLATE", "MJD", "FIBERID")
+
+_FILE_NAMES = (
+    re.compile(r"spec-(?P<plate>\d{4,6})-(?P<mjd>\d{5})-(?P<fiberid>\d{4})(?!\d)"),
+    re.compile(r"spSpec-(?P<mjd>\d{5})-(?P<plate>\d{4})-(?P<fiberid>\d{3})(?!\d)"),
+)
+
+# Bit 24 of the SDSS pixel mask, NODATA.
+_NODATA = 1 << 24
+
+
+def read_sdss(content, path):
+    """Read a FITS file in memory that may be an SDSS spectrum.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    path : pathlib.Path
+        Where it came from, for errors and for identifiers that the file does not state.
+
+    Returns
+    -------
+    dict or None
+        The fields of an ObservedSpectrum; None for other FITS files.
+
+    Raises
+    ------
+    SpectrumError
+        For a truncated file (any FITS file), or an SDSS file without the HDUs and columns it must have.
+    """
+    hdus = split_hdus(content, path)
+    primary = hdus[0]
+    if primary.value("NAXIS") == "2" and 4 <= int(primary.value("NAXIS2")) <= 6 and "COEFF0" in primary.cards:
+        return _read_spspec(content, primary, path)
+    needed = {"FLUX", "LOGLAM", "IVAR"}
+    if len(hdus) > 1 and hdus[1].is_table():
+        columns = read_columns(content, hdus[1], needed)
+        if len(columns) >= 2 or hdus[1].value("EXTNAME") == "COADD":
+            return _read_spec(content, hdus, columns, needed - set(columns), path)
+    elif primary.value("TELESCOP") == "SDSS 2.5-M":
+        raise SpectrumError(f"{path} must have the table COADD in HDU 1; it has none; get the file again.")
+    return None
+
+
+def _read_spec(content, hdus, columns, missing, path):
+    if missing:
+        raise SpectrumError(
+            f"{path} must have columns flux, loglam and ivar in HDU 1; it lacks "
+            f"{', '.join(sorted(missing)).lower()}; get the file again."
+        )
+    if len(hdus) < 3 or not hdus[2].is_table():
+        raise SpectrumError(
+            f"{path} must have the table SPECOBJ or SPALL in HDU 2; it has none; get the file again."
+        )
+    catalogue = read_columns(content, hdus[2], _CATALOGUE)
+    row = {key: column[0] for key, column in catalogue.items() if len(column)}
+    if "Z" not in row:
+        raise SpectrumError(
+            f"{path} must have a row with the column Z in HDU 2; it has none; get the file again."
+        )
+    with np.errstate(over="ignore"):
+        wavelength = 10 ** columns["LOGLAM"].astype(float)
+    return {
+        "wavelength": wavelength,
+        "flux": columns["FLUX"].astype(float),
+        "ivar": columns["IVAR"].astype(float),
+        "redshift": float(row["Z"]),
+        **_identifiers(row, hdus[0], path),
+        "meta": {
+            "format": "SDSS spec",
+            "class": row.get("CLASS", b"").decode("latin-1").strip(),
+            "subclass": row.get("SUBCLASS", b"").decode("latin-1").strip(),
+            "zwarning": int(row.get("ZWARNING", 0)),
+            **_header_meta(hdus[0]),
+        },
+    }
+
+
+def _read_spspec(content, primary, path):
+    shape = int(primary.value("NAXIS2")), int(primary.value("NAXIS1"))
+    kind = {"-32": ">f4", "-64": ">f8"}[primary.value("BITPIX")]
+    rows = np.ndarray(shape, kind, content, primary.start)
+    # The WCS cards claim a linear axis; COEFF0 and COEFF1 are what holds.
+    first, step = (float(primary.value(key)) for key in ("COEFF0", "COEFF1"))
+    return {
+        "wavelength": 10 ** (first + step * np.arange(shape[1])),
+        "flux": rows[0].astype(float),
+        "ivar": invert_variance(rows[2]),
+        "redshift": float(primary.value("Z", "nan")),
+        **_identifiers({}, primary, path),
+        "meta": {"format": "SDSS spSpec", **_header_meta(primary)},
+    }
+
+
+def _identifiers(row, primary, path):
+    """Plate, MJD and fibre from the catalogue row, else the primary header, else the file's name."""
+    names = (pattern.search(path.name) for pattern in _FILE_NAMES)
+    from_name = next((match.groupdict() for match in names if match), {})
+    identifiers = {}
+    for key in ("plate", "mjd", "fiberid"):
+        word = key.upper()
+        # Primary headers say PLATEID.
+        stated = (row.get(word), primary.value(word), primary.value(word + "ID"), from_name.get(key))
+        identifiers[key] = int(next((value for value in stated if value is not None), -1))
+    if min(identifiers.values()) >= 0:
+        return {"name": "spec-{plate:04d}-{mjd:05d}-{fiberid:04d}".format(**identifiers), **identifiers}
+    return identifiers
+
+
+def _header_meta(primary):
+    # spSpec files write cm for cm^2.
+    meta = {"flux_unit": primary.value("BUNIT", SDSS_FLUX_UNIT).replace("/cm/", "/cm^2/")}
+    if "SURVEY" in primary.cards:
+        meta["survey"] = primary.value("SURVEY")
+    return meta
+
+
+def write_spec_lite(spectrum, path):
+    """Write a spectrum in the SDSS spec-lite layout.
+
+    `read_spectrum`, astropy and specutils (which needs ``format="SDSS-III/IV spec"`` for an object without a
+    fibre number) read it back; flux, ivar and log10 wavelength are float32, as in SDSS files.
+    The header says ``SURVEY = 'synthetic'`` for a spectrum of the embedded survey.
+
+    Parameters
+    ----------
+    spectrum : ObservedSpectrum
+    path : str or path-like
+
+    Raises
+    ------
+    SpectrumError
+        Where float32 cannot tell neighbouring wavelengths apart, or overflows.
+    OutputError
+        Where `path` cannot be written.
+    """
+    loglam = np.log10(spectrum.wavelength).astype(np.float32)
+    if not np.all(np.diff(loglam) > 0):
+        raise SpectrumError(
+            f"wavelengths must differ by more than 2e-7 dex, the precision of SDSS files; got steps down to "
+            f"{np.diff(np.log10(spectrum.wavelength)).min():.1e} for {spectrum.name}; rebin the spectrum."
+        )
+    with np.errstate(over="ignore"):
+        flux, ivar = spectrum.flux.astype(np.float32), spectrum.ivar.astype(np.float32)
+    if not np.isfinite(ivar).all():
+        raise SpectrumError(
+            f"ivar must fit in float32; got {spectrum.ivar.max():.1e} for {spectrum.name}; "
+            "give flux in units of 1e-17 erg/s/cm²/Å."
+        )
+    mask = np.where(ivar > 0, 0, _NODATA)
+    unknown = np.zeros_like(flux)
+    meta = spectrum.meta
+    ids = {"PLATE": spectrum.plate, "MJD": spectrum.mjd, "FIBERID": spectrum.fiberid}
+    primary = fits.PrimaryHDU()
+    primary.header.update(
+        # specutils recognises an SDSS file by TELESCOP, VERS2D and FIBERID.
+        TELESCOP=("SDSS 2.5-M", "names the layout of this file"),
+        VERS2D=("v5", "names the layout of this file"),
+        PLATEID=spectrum.plate,
+        MJD=spectrum.mjd,
+        FIBERID=spectrum.fiberid,
+        BUNIT=meta.get("flux_unit", SDSS_FLUX_UNIT),
+        VACUUM=(True, "wavelengths are in vacuum"),
+        **({"SURVEY": meta["survey"]} if "survey" in meta else {}),
+    )
+    pixels = [
+        fits.Column("flux", "E", array=flux),
+        fits.Column("loglam", "E", array=loglam),
+        fits.Column("ivar", "E", array=ivar),
+        fits.Column("and_mask", "J", array=mask),
+        fits.Column("or_mask", "J", array=mask),
+        fits.Column("wdisp", "E", array=unknown),
+        fits.Column("sky", "E", array=unknown),
+        fits.Column("model", "E", array=unknown),
+    ]
+    row = [
+        fits.Column("SURVEY", "16A", array=[meta.get("survey", "")]),
+        fits.Column("CLASS", "6A", array=[meta.get("class", "")]),
+        fits.Column("SUBCLASS", "21A", array=[meta.get("subclass", "")]),
+        fits.Column("Z", "E", array=[spectrum.redshift]),
+        fits.Column("ZWARNING", "J", array=[meta.get("zwarning", 0)]),
+        *(fits.Column(key, "J", array=[value]) for key, value in ids.items()),
+    ]
+    lines = [
+        *(fits.Column(key, "J") for key in ids),
+        fits.Column("LINENAME", "13A"),
+        fits.Column("LINEZ", "E"),
+    ]
+    # BOSS began with plate 3510 and calls its catalogue SPALL.
+    catalogue = "SPECOBJ" if spectrum.plate < 3510 else "SPALL"
+    tables = ((pixels, "COADD"), (row, catalogue), (lines, "SPZLINE"))
+    hdus = [primary, *(fits.BinTableHDU.from_columns(columns, name=name) for columns, name in tables)]
+    with whole_file(path) as temporary:
+        fits.HDUList(hdus).writeto(temporary, overwrite=True)

@@ -1,0 +1,5 @@
+"""Where spectra come from: folders, tables, the cache, and the embedded synthetic survey."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,84 @@
+"""Where spectra come from: single files, folders, labels tables, fetched spectra, the embedded survey."""
+
+import itertools
+import os
+from pathlib import Path
+
+from ..errors import SpectrumError
+from ..runs import SDSS, SDSS_CACHE
+from ..spectra import (
+    Rejected,
+    list_files,
+    read_entries,
+    read_files,
+    read_index,
+)
+from .synthetic import simulate_survey
+
+
+def open_survey(survey, *, root=None, random_state=0, n_type1=680, n_intermediate=521, n_type2=2145):
+    """Give the labelled spectra of a survey, one after the other.
+
+    Parameters
+    ----------
+    survey : str or path-like
+        ``"synthetic"`` for the embedded survey; ``"sdss"`` for what ``agn fetch`` brought to
+        ``data/sdss/spectra`` (a folder of that name is ``"./sdss"``); a folder of spectra with an index; or
+        an index, of which just the listed files are read.
+        A folder of fetched spectra holds ``index.csv``, the spectra in folders by plate, and in ``records/``
+        what was asked for and could not be had (`cache_index`), which comes as Rejected after the others.
+    root : path, optional
+        Folder that ``data/`` and relative paths are in; the current one by default.
+    random_state, n_type1, n_intermediate, n_type2 : int
+        For the embedded survey, see `simulate_survey`.
+
+    Returns
+    -------
+    iterator of ObservedSpectrum or Rejected
+        As of `read_spectra`; spectra without a type are rejected, since there is nothing to learn from them.
+
+    Raises
+    ------
+    SpectrumError
+        At once, for a survey that does not exist, a table without labels, or one of which no row is usable.
+    """
+    if survey == "synthetic":
+        spectra, _ = simulate_survey(
+            random_state=random_state, n_type1=n_type1, n_intermediate=n_intermediate, n_type2=n_type2
+        )
+        return iter(spectra)
+    survey = Path(root or "", SDSS_CACHE if survey == SDSS else survey)
+    if not survey.exists():
+        if survey == Path(root or "", SDSS_CACHE):
+            raise SpectrumError(f"survey 'sdss' needs spectra in {survey}; fetch them: agn fetch paper.")
+        raise SpectrumError(f"survey must be 'synthetic', a folder or a table; there is no {survey}.")
+    index = read_index(survey)
+    if "label" not in index.colnames:
+        raise SpectrumError(f"{index.meta['path']} must have the column label, with types; add it.")
+    entries = read_entries(index)
+    problems = [entry.problem for entry in entries.values() if entry.problem]
+    if len(problems) == len(entries):
+        raise SpectrumError(problems[0])
+    if not any(os.path.exists(file) for file in entries):
+        raise SpectrumError(
+            f"{index.meta['path']} must name files that exist, relative to its folder; not one of its "
+            f"{len(entries)} does, such as {index['file'][0]}; correct the column file."
+        )
+    files = list_files(survey, entries) if survey.is_dir() else [entry.path for entry in entries.values()]
+    spectra = (_require_label(spectrum, index.meta["path"]) for spectrum in read_files(files, entries, None))
+    return itertools.chain(spectra, _list_missing(Path(index.meta["path"]).parent))
+
+
+def _list_missing(folder):
+    """What was to be fetched into a folder and is not there."""
+    from ..archive import read_missing
+
+    for row in read_missing(folder):
+        yield Rejected(str(row["name"]), str(row["source"]), str(row["reason"]))
+
+
+def _require_label(spectrum, table):
+    if isinstance(spectrum, Rejected) or spectrum.label is not None:
+        return spectrum
+    file = spectrum.meta["file"]
+    return Rejected(spectrum.name, file, f"{file} must have a type; {table} gives none; add its label.")

@@ -1,0 +1,156 @@
+import os
+import pickle
+import zipfile
+from collections import Counter
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.datasets import make_classification
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from agn_helpers.classifier import ProbabilisticSVC, TrainedModel, check_grid, load_model, save_model
+from agn_helpers.errors import AgnError
+
+GRID = np.linspace(3728.91, 5265.95, 12)
+
+
+@pytest.fixture(scope="module")
+def spectra():
+    X, y = make_classification(200, 12, n_informative=8, n_classes=3, random_state=0)
+    return X, np.array(["intermediate", "type 1", "type 2"])[y]
+
+
+@pytest.fixture(scope="module", params=["linear", "rbf", "poly"])
+def model(request, spectra):
+    classifier = ProbabilisticSVC(kernel=request.param, random_state=0)
+    estimator = make_pipeline(StandardScaler(), PCA(8), classifier).fit(*spectra)
+    meta = {"survey": "synthetic", "run": "test", "parameters": {"C": 1.0, "kernel": request.param}, "n": 200}
+    return TrainedModel(estimator, GRID, meta, extras={"threshold": np.array([0.1, 0.2, 0.3])})
+
+
+def assert_one_line(error, *words):
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_model_comes_back_as_it_was(model, spectra, tmp_path):
+    save_model(model, tmp_path / "model.skops")
+    back = load_model(tmp_path / "model.skops")
+    X, _ = spectra
+    assert np.array_equal(back.estimator.predict_proba(X), model.estimator.predict_proba(X))
+    gradient = model.estimator[-1].log_proba_gradient(X[:, :8])
+    assert np.array_equal(back.estimator[-1].log_proba_gradient(X[:, :8]), gradient)
+    assert np.array_equal(back.grid, GRID)
+    assert back.meta == model.meta
+    assert back.meta["survey"] == "synthetic"
+    assert "package_version" in back.meta
+    assert back.classes.tolist() == ["intermediate", "type 1", "type 2"]
+    assert np.array_equal(back.extras["threshold"], [0.1, 0.2, 0.3])
+
+
+def test_the_version_that_wrote_a_model_stays_with_it(model, tmp_path):
+    old = TrainedModel(model.estimator, GRID, {"package_version": "0.0.1"})
+    save_model(old, tmp_path / "model.skops")
+    assert load_model(tmp_path / "model.skops").meta["package_version"] == "0.0.1"
+
+
+def test_spectra_on_another_grid_are_refused(model):
+    check_grid(model, GRID)
+    check_grid(model, GRID * (1 + 1e-12))
+    for grid in (GRID + 1, GRID[:-1], GRID[::-1], []):
+        with pytest.raises(AgnError) as error:
+            check_grid(model, grid)
+        assert_one_line(error, "12 points from 3728.91 to 5265.95 Å", "Reduce them")
+
+
+def test_a_model_needs_a_fitted_classifier_and_its_grid(model):
+    with pytest.raises(AgnError, match="Fit it first"):
+        TrainedModel(ProbabilisticSVC(), GRID)
+    with pytest.raises(AgnError, match="Fit it first"):
+        TrainedModel(StandardScaler().fit(np.eye(12)), GRID)
+    for grid in (GRID[:-1], GRID[::-1], np.ones((12, 1)), np.full(12, np.nan)):
+        with pytest.raises(AgnError, match="12 increasing wavelengths"):
+            TrainedModel(model.estimator, grid)
+
+
+class TestForeignFiles:
+    def test_a_renamed_pickle_is_never_opened(self, tmp_path):
+        class Attack:
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / "attacked"),)
+
+        path = tmp_path / "model.skops"
+        path.write_bytes(pickle.dumps(Attack()))
+        with pytest.raises(AgnError) as error:
+            load_model(path)
+        assert_one_line(error, "model.skops", "pickle")
+        assert not (tmp_path / "attacked").exists()
+
+    @pytest.mark.parametrize("foreign", [FunctionTransformer(os.system), Counter("ab")])
+    def test_foreign_types_are_refused(self, model, foreign, tmp_path):
+        path = tmp_path / "model.skops"
+        content = {
+            "format": 1,
+            "estimator": model.estimator,
+            "grid": GRID,
+            "meta": {},
+            "extras": {"x": foreign},
+        }
+        skops.io.dump(content, path)
+        with pytest.raises(AgnError) as error:
+            load_model(path)
+        assert_one_line(error, "was not opened", "system" if "Function" in repr(foreign) else "Counter")
+
+    def test_foreign_types_are_not_written(self, model, tmp_path):
+        path = tmp_path / "model.skops"
+        with pytest.raises(AgnError) as error:
+            save_model(TrainedModel(model.estimator, GRID, extras={"x": Counter("ab")}), path)
+        assert_one_line(error, "collections.Counter")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_damaged_files_are_refused(self, model, tmp_path):
+        path = tmp_path / "model.skops"
+        save_model(model, path)
+        whole = path.read_bytes()
+        for part in (whole[: len(whole) // 2], whole[:-10], b"", b"PK\x03\x04", whole[1000:]):
+            path.write_bytes(part)
+            with pytest.raises(AgnError) as error:
+                load_model(path)
+            assert_one_line(error, "model.skops")
+        for place in np.linspace(0, len(whole) - 1, 40).astype(int):
+            changed = bytearray(whole)
+            changed[place] ^= 0xFF
+            path.write_bytes(changed)
+            try:
+                load_model(path)
+            except AgnError as refused:
+                assert "\n" not in str(refused)
+
+    def test_other_skops_and_zip_files_are_refused(self, model, tmp_path):
+        path = tmp_path / "model.skops"
+        for content in ([1, 2], {"format": 1}, {"format": 2}, model.estimator):
+            skops.io.dump(content, path)
+            with pytest.raises(AgnError, match="not a model of this version"):
+                load_model(path)
+        content = {"format": 1, "estimator": model.estimator, "grid": GRID, "meta": 3, "extras": {}}
+        skops.io.dump(content, path)
+        with pytest.raises(AgnError, match="not a model of this version"):
+            load_model(path)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("schema.json", "{}")
+        with pytest.raises(AgnError, match="not a readable model"):
+            load_model(path)
+
+    def test_a_missing_file_and_a_folder_are_named(self, tmp_path):
+        for path in (tmp_path / "none.skops", tmp_path):
+            with pytest.raises(AgnError, match="is not there"):
+                load_model(path)
+
+    def test_another_ending_is_refused(self, model, tmp_path):
+        with pytest.raises(AgnError, match=r"must end in \.skops"):
+            save_model(model, tmp_path / "model.pkl")

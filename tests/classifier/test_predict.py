@@ -1,0 +1,173 @@
+"""New spectra get the types of what they are, in chunks of any size."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from numpy.testing import assert_allclose
+
+from agn_helpers.classifier import (
+    NoveltyDetector,
+    ProbabilisticSVC,
+    TrainedModel,
+    calibrate_sets,
+    classify_spectra,
+    describe_doubts,
+    join_parts,
+)
+from agn_helpers.lines import AGN_TYPES
+from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
+from agn_helpers.spectra import Rejected
+from agn_helpers.survey import simulate_survey
+
+
+def train(spectra):
+    sample, _ = reduce_spectra(spectra)
+    estimator = ProbabilisticSVC(C=1.0, kernel="linear", random_state=0).fit(*sample_arrays(sample))
+    return TrainedModel(estimator, sample_grid(sample), {"survey": "synthetic", "normalisation": "window"})
+
+
+@pytest.fixture(scope="module")
+def training_spectra():
+    return simulate_survey(n_type1=60, n_intermediate=60, n_type2=60)[0]
+
+
+@pytest.fixture(scope="module")
+def model(training_spectra):
+    return train(training_spectra)
+
+
+@pytest.fixture(scope="module")
+def doubting_model(model, training_spectra):
+    """The same model, with what says how much it does not know."""
+    sample, _ = reduce_spectra(training_spectra)
+    X, y = sample_arrays(sample)
+    detector = NoveltyDetector(random_state=0).fit(X, np.asarray(sample["ivar"]), grid=model.grid)
+    extras = {"prediction_sets": calibrate_sets(model.estimator, X, y), "novelty": detector}
+    return TrainedModel(model.estimator, model.grid, model.meta, extras)
+
+
+@pytest.fixture(scope="module")
+def spectra():
+    return simulate_survey(n_type1=8, n_intermediate=0, n_type2=8, random_state=1)[0]
+
+
+def test_types_come_out_as_they_were_put_in(model, spectra):
+    (part,) = classify_spectra(spectra, model)
+    columns = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
+    assert part.table.colnames == columns
+    assert list(part.table["name"]) == [spectrum.name for spectrum in spectra]
+    assert_allclose(part.table["redshift"], [spectrum.redshift for spectrum in spectra])
+    probability = np.column_stack([part.table[f"p_{agn_type.key}"] for agn_type in AGN_TYPES.values()])
+    assert_allclose(probability.sum(axis=1), 1)
+    assert list(part.table["predicted"]) == [list(AGN_TYPES)[column] for column in probability.argmax(axis=1)]
+    broad = [spectrum.label == "type 1" for spectrum in spectra]
+    assert list(part.table["p_type1"] > part.table["p_type2"]) == broad
+    assert np.all(part.table["snr"] > 5)
+
+
+def test_chunks_change_nothing(model, spectra):
+    spectra = [*spectra, Rejected("x", "x.fits", "broken")]
+    whole, rejected = join_parts(list(classify_spectra(spectra, model)), model, run="a")
+    for size in (1, 5):
+        parts = list(classify_spectra(iter(spectra), model, chunk_size=size))
+        assert len(parts) == -(-len(spectra) // size)
+        table, also_rejected = join_parts(parts, model, run="a")
+        assert table.colnames == whole.colnames
+        for name in ("p_type1", "snr"):
+            assert_allclose(table[name], whole[name])
+        assert list(table["name"]) == list(whole["name"])
+        assert [tuple(row) for row in also_rejected] == [("x", "x.fits", "broken")]
+        assert len(rejected) == 1
+        assert table.meta == whole.meta == rejected.meta
+        assert whole.meta["survey"] == "synthetic"
+
+
+def test_spectra_are_taken_a_chunk_at_a_time(model, spectra):
+    taken = []
+    parts = classify_spectra(
+        (taken.append(spectrum.name) or spectrum for spectrum in spectra), model, chunk_size=4
+    )
+    next(parts)
+    assert len(taken) == 4
+    next(parts)
+    assert len(taken) == 8
+
+
+def test_type_that_the_model_never_saw_has_no_probability(spectra):
+    (part,) = classify_spectra(spectra[:3], train(spectra))
+    assert set(part.table["p_intermediate"]) == {0}
+    assert_allclose(part.table["p_type1"] + part.table["p_type2"], 1)
+
+
+def test_spectra_are_brought_onto_the_models_grid(model, spectra):
+    grid = np.linspace(4200, 5200, 300)
+    sample, _ = reduce_spectra(spectra, grid=grid)
+    estimator = ProbabilisticSVC(C=1.0, kernel="linear", random_state=0).fit(*sample_arrays(sample))
+    (part,) = classify_spectra(spectra[:2], TrainedModel(estimator, grid, {"normalisation": "pixel"}))
+    assert part.sample["flux"].shape == (2, 300)
+    assert part.sample.meta["normalisation"] == "pixel"
+
+
+def test_only_rejected_spectra(model):
+    (part,) = classify_spectra([Rejected("x", "x.fits", "broken")], model)
+    assert len(part.table) == 0
+    assert list(part.rejected["reason"]) == ["broken"]
+
+
+def test_simulated_spectra_among_others_are_named(model, spectra):
+    spectra[0].meta["survey"], kept = "sdss", spectra[0].meta["survey"]
+    try:
+        table, _ = join_parts(list(classify_spectra(spectra[:3], model)), model, run="a")
+    finally:
+        spectra[0].meta["survey"] = kept
+    assert table.meta["survey"] == "sdss, synthetic"
+    assert table.meta["model_survey"] == "synthetic"
+
+
+def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
+    (plain,) = classify_spectra(spectra, model)
+    (part,) = classify_spectra(spectra, doubting_model)
+    assert part.table.colnames == [*plain.table.colnames, "prediction_set", "novelty", "unlike_training"]
+    for name in plain.table.colnames:
+        assert list(part.table[name]) == list(plain.table[name])
+    X, _ = sample_arrays(part.sample)
+    detector, sets = (doubting_model.extras[name] for name in ("novelty", "prediction_sets"))
+    assert_allclose(part.table["novelty"], detector.novelty(X, np.asarray(part.sample["ivar"])))
+    assert list(part.table["unlike_training"]) == list(part.table["novelty"] > 1)
+    inside = sets.predict(model.estimator.predict_log_proba(X))
+    for types, row in zip(part.table["prediction_set"], inside):
+        names = types.split("|") if types else []
+        assert sorted(names) == sorted(sets.classes_[row])
+        assert names == [name for name in AGN_TYPES if name in names]
+
+
+def test_a_wrong_redshift_is_doubted(doubting_model):
+    spectra, _ = simulate_survey(n_type1=0, n_intermediate=0, n_type2=10, random_state=2)
+    for spectrum in spectra[:5]:
+        spectrum.redshift += 0.02
+    (part,) = classify_spectra(spectra, doubting_model)
+    assert list(part.table["unlike_training"]) == [True] * 5 + [False] * 5
+
+
+def test_doubts_of_chunks_are_joined(doubting_model, spectra):
+    spectra = [Rejected("x", "x.fits", "broken"), *spectra[:3]]
+    parts = list(classify_spectra(spectra, doubting_model, chunk_size=1))
+    assert len(parts[0].table) == 0
+    table, _ = join_parts(parts, doubting_model, run="a")
+    (whole,) = classify_spectra(spectra, doubting_model)
+    assert list(table["prediction_set"]) == list(whole.table["prediction_set"])
+    assert_allclose(table["novelty"], whole.table["novelty"])
+    assert table["unlike_training"].dtype == bool
+
+
+def test_doubts_are_counted():
+    table = Table(
+        {"prediction_set": ["type 1", "type 1|type 2", "", "type 2"], "unlike_training": [True] * 4}
+    )
+    several = "1 may well be of more than one type, 1 are typical of none."
+    assert describe_doubts(table) == [several, "4 spectra are unlike anything the model was trained on."]
+    assert describe_doubts(table[:1])[1] == "1 spectrum is unlike anything the model was trained on."
+    table["unlike_training"] = False
+    assert describe_doubts(table)[1] == "0 spectra are unlike anything the model was trained on."
+    assert describe_doubts(table["prediction_set", "unlike_training"][:0])[0].startswith("0 may")
+    assert describe_doubts(Table({"name": ["x"]})) == []

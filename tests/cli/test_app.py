@@ -1,0 +1,568 @@
+"""The command line: what it writes, what it says, and its exit code, for good input and bad."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from agn_helpers.classifier import NoveltyDetector, ProbabilisticSVC, TrainedModel, calibrate_sets, save_model
+from agn_helpers.cli import app as cli
+from agn_helpers.cli import batch
+from agn_helpers.files import TABLE_FORMATS
+from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
+from agn_helpers.spectra import write_spec_lite
+from agn_helpers.survey import simulate_survey
+
+from ..disks import small_disk
+
+COLUMNS = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
+
+
+def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"'):
+    cell = nbformat.v4.new_code_cell(parameters)
+    cell.metadata["tags"] = ["parameters"]
+    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell(source)])
+    folder.mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    # Without intermediates even a few spectra teach the types beyond doubt.
+    return simulate_survey(n_type1=40, n_intermediate=0, n_type2=40)[0]
+
+
+@pytest.fixture(scope="module")
+def model(simulated):
+    sample, _ = reduce_spectra(simulated)
+    estimator = ProbabilisticSVC(C=1.0, kernel="linear", random_state=0).fit(*sample_arrays(sample))
+    return TrainedModel(estimator, sample_grid(sample), {"survey": "synthetic", "normalisation": "window"})
+
+
+@pytest.fixture(scope="module")
+def doubts(simulated, model):
+    """What says how much the model does not know."""
+    sample, _ = reduce_spectra(simulated)
+    X, y = sample_arrays(sample)
+    detector = NoveltyDetector(random_state=0).fit(X, np.asarray(sample["ivar"]), grid=model.grid)
+    return {"prediction_sets": calibrate_sets(model.estimator, X, y), "novelty": detector}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with one notebook and no model, as the current folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    write_notebook(folder / "notebooks", "01_first", "print('done')")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def trained(project, model):
+    save_model(model, project / "data" / "synthetic" / "model.skops")
+    return project
+
+
+@pytest.fixture
+def spectra(tmp_path, simulated):
+    """A folder of four unlabelled spectra: two of type 1, two of type 2."""
+    folder = tmp_path / "spectra"
+    folder.mkdir()
+    for spectrum in simulated[:2] + simulated[-2:]:
+        write_spec_lite(spectrum, folder / f"{spectrum.name}.fits")
+    return folder
+
+
+def write_text(spectrum, path):
+    """Text has no place for a redshift."""
+    columns = [spectrum.wavelength, spectrum.flux, spectrum.ivar]
+    Table(columns, names=["wavelength", "flux", "ivar"]).write(path, format="ascii.csv")
+
+
+def read_table(path):
+    return Table.read(path, format=TABLE_FORMATS[Path(path).suffix])
+
+
+def one_line(capsys, kind="error"):
+    """The line on standard error, which must be the only one."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"{kind}: ")
+    return lines[0]
+
+
+# agn classify
+
+
+def test_classify_a_folder(trained, spectra, capsys):
+    assert cli.main(["classify", str(spectra)]) == 0
+    table = read_table("classified.ecsv")
+    assert table.colnames == COLUMNS
+    assert list(table["name"]) == sorted(path.stem for path in spectra.iterdir())
+    assert sorted(table["predicted"]) == ["type 1", "type 1", "type 2", "type 2"]
+    total = table["p_type1"] + table["p_intermediate"] + table["p_type2"]
+    np.testing.assert_allclose(total, 1)
+    assert table.meta["survey"] == table.meta["model_survey"] == table.meta["run"] == "synthetic"
+    assert len(read_table("classified_rejected.ecsv")) == 0
+    said = capsys.readouterr()
+    assert said.out == "4 spectra: 2 type 1, 0 intermediate, 2 type 2. Table: classified.ecsv\n"
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_classify_says_what_the_model_does_not_know(
+    trained, doubts, model, simulated, tmp_path, capsys, suffix
+):
+    knowing = TrainedModel(model.estimator, model.grid, model.meta, doubts)
+    save_model(knowing, trained / "data" / "synthetic" / "model.skops")
+    folder = tmp_path / "doubtful"
+    folder.mkdir()
+    for number, shift in ((0, 0.0), (-1, 0.0), (-2, 0.02)):
+        wrong = dataclasses.replace(simulated[number], redshift=simulated[number].redshift + shift)
+        write_spec_lite(wrong, folder / f"{wrong.name}.fits")
+    assert cli.main(["classify", str(folder), "--output", f"mine{suffix}"]) == 0
+    table = read_table(f"mine{suffix}")
+    assert table.colnames == [*COLUMNS, "prediction_set", "novelty", "unlike_training"]
+    unlike = [str(value) == "True" for value in table["unlike_training"]]
+    assert unlike == [name == simulated[-2].name for name in table["name"]]
+    assert unlike == list(table["novelty"] > 1)
+    summary, several, novel = capsys.readouterr().out.splitlines()
+    assert summary.startswith("3 spectra: ")
+    assert several.endswith("typical of none.")
+    assert novel == "1 spectrum is unlike anything the model was trained on."
+
+
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_suffix_chooses_the_format(trained, spectra, suffix):
+    assert cli.main(["classify", str(spectra), "--output", f"out/mine{suffix}"]) == 0
+    table = read_table(f"out/mine{suffix}")
+    assert table.colnames == COLUMNS
+    assert len(table) == 4
+    assert read_table(f"out/mine_rejected{suffix}").colnames == ["name", "file", "reason"]
+    assert sorted(os.listdir("out")) == [f"mine{suffix}", f"mine_rejected{suffix}"]
+
+
+def test_redshift_from_file_then_index_then_option(trained, simulated, tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for spectrum, name in zip(simulated, ("file.fits", "index.txt", "option.txt")):
+        (write_spec_lite if name.endswith("fits") else write_text)(spectrum, folder / name)
+    truth = [spectrum.redshift for spectrum in simulated[:3]]
+    # The file's own redshift wins over the index, so that a wrong one there does no harm.
+    index = f"file,redshift,label\nindex.txt,{truth[1]},type 2\nfile.fits,{truth[0]},\n"
+    (folder / "index.csv").write_text(index)
+    assert cli.main(["classify", str(folder), "--redshift", str(truth[2])]) == 0
+    table = read_table("classified.ecsv")
+    np.testing.assert_allclose(table["redshift"], truth, rtol=1e-6)
+    assert set(table["predicted"]) == {"type 1"}
+
+
+def test_spectrum_without_redshift_is_rejected(trained, simulated, tmp_path, capsys):
+    write_text(simulated[0], tmp_path / "bare.csv")
+    assert cli.main(["classify", str(tmp_path / "bare.csv")]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "bare.csv" in lines[0]
+    assert "redshift" in lines[0]
+    assert lines[1] == "error: no spectrum could be classified; the reasons are in classified_rejected.ecsv."
+    (row,) = read_table("classified_rejected.ecsv")
+    assert row["file"].endswith("bare.csv")
+    assert not Path("classified.ecsv").exists()
+
+
+def rewrite(change):
+    """A way to spoil an SDSS file: what it says of its HDUs."""
+
+    def spoil(path):
+        with fits.open(path, memmap=False) as hdus:
+            hdus = change(hdus) or hdus
+            hdus.writeto(path, overwrite=True)
+
+    return spoil
+
+
+def set_column(name, value):
+    return rewrite(lambda hdus: hdus[1].data[name].__setitem__(slice(None), value))
+
+
+def drop_column(hdus):
+    hdus[1] = fits.BinTableHDU.from_columns([c for c in hdus[1].columns if c.name.lower() != "flux"])
+
+
+def reverse(hdus):
+    hdus[1].data["loglam"] = hdus[1].data["loglam"][::-1].copy()
+
+
+def repeat(hdus):
+    hdus[1].data["loglam"][100] = hdus[1].data["loglam"][99]
+
+
+BAD_FILES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:30_000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "jpeg": lambda path: path.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(5000)),
+    "missing HDU": rewrite(lambda hdus: hdus[:1]),
+    "missing column": rewrite(drop_column),
+    "NaN flux": set_column("flux", np.nan),
+    "infinite flux": set_column("flux", np.inf),
+    "no ivar": set_column("ivar", 0),
+    "decreasing wavelength": rewrite(reverse),
+    "duplicate wavelength": rewrite(repeat),
+    "redshift -2": rewrite(lambda hdus: hdus[2].data["Z"].__setitem__(0, -2)),
+    "absent": lambda path: path.unlink(),
+    "folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_bad_file_gets_one_line_and_stops_no_other(trained, spectra, what, capsys):
+    bad, *good = sorted(spectra.iterdir())
+    bad = bad.rename(bad.with_name("bad.fits"))
+    BAD_FILES[what](bad)
+    assert cli.main(["classify", str(bad), *map(str, good)]) == 3
+    assert sorted(read_table("classified.ecsv")["name"]) == [path.stem for path in good]
+    (row,) = read_table("classified_rejected.ecsv")
+    assert row["file"] == str(bad)
+    error, summary = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert "bad.fits" in error
+    assert summary == "1 rejected; the reasons are in classified_rejected.ecsv."
+
+
+def test_nan_redshift_in_the_file_is_none(trained, spectra):
+    bad = sorted(spectra.iterdir())[0]
+    rewrite(lambda hdus: hdus[2].data["Z"].__setitem__(0, np.nan))(bad)
+    assert cli.main(["classify", str(bad)]) == 1
+    (row,) = read_table("classified_rejected.ecsv")
+    assert "redshift" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ("file,redshift\nabsent.fits,0.1\n", "absent.fits"),
+        ("file,redshift,label\n{name},0.1,quasar\n", "quasar"),
+        ("file,redshift\n{name},far\n", "far"),
+    ],
+)
+def test_bad_row_of_an_index_is_rejected(trained, spectra, index, words, capsys):
+    name = sorted(os.listdir(spectra))[0]
+    (spectra / "index.csv").write_text(index.format(name=name))
+    assert cli.main(["classify", str(spectra)]) == 3
+    (row,) = read_table("classified_rejected.ecsv")
+    assert words in row["reason"]
+    assert words in capsys.readouterr().err.splitlines()[0]
+
+
+@pytest.mark.parametrize("index", ["redshift\n0.1\n", "file,redshift\n", "\x00\x01"])
+def test_unusable_index_is_an_error(trained, spectra, index, capsys):
+    (spectra / "index.csv").write_text(index)
+    assert cli.main(["classify", str(spectra)]) == 1
+    assert str(spectra / "index.csv") in one_line(capsys)
+    assert not Path("classified.ecsv").exists()
+
+
+def test_folder_without_spectra_is_an_error(trained, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert cli.main(["classify", str(tmp_path / "empty")]) == 1
+    assert str(tmp_path / "empty") in one_line(capsys)
+
+
+def test_many_rejections_do_not_flood(trained, tmp_path, capsys):
+    (tmp_path / "bad").mkdir()
+    for number in range(60):
+        (tmp_path / "bad" / f"{number}.fits").touch()
+    assert cli.main(["classify", str(tmp_path / "bad")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 51
+    assert len(read_table("classified_rejected.ecsv")) == 60
+
+
+@pytest.mark.parametrize("output", ["table.txt", "table", "file/table.ecsv", "notebooks"])
+def test_output_is_checked_before_any_work(project, spectra, output, capsys):
+    # There is no model yet: work would begin with training.
+    Path("file").touch()
+    assert cli.main(["classify", str(spectra), "--output", output]) == 1
+    assert output.split("/")[0] in one_line(capsys)
+    assert sorted(os.listdir(project)) == ["file", "notebooks"]
+
+
+def test_read_only_output_folder(trained, spectra, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    with small_disk(tmp_path / "out", read_only=True):
+        assert cli.main(["classify", str(spectra), "--output", str(tmp_path / "out" / "table.csv")]) == 1
+    assert "table.csv could not be written: the folder is on a read-only file system" in one_line(capsys)
+
+
+def test_full_disk(trained, spectra, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    with small_disk(out):
+        (out / "ballast").write_bytes(bytes(60_000))
+        assert cli.main(["classify", str(spectra), "--explain", "--output", str(out / "table.csv")]) == 1
+        assert "the disk is full; free some space" in one_line(capsys)
+        assert [path.name for path in out.rglob("*") if path.is_file()] == ["ballast"]
+
+
+@pytest.mark.parametrize("redshift", ["-1", "-2.5", "nan", "inf"])
+def test_impossible_redshift_is_an_error(trained, spectra, redshift, capsys):
+    assert cli.main(["classify", str(spectra), "--redshift", redshift]) == 1
+    assert f"redshift must be greater than -1 and finite; got {float(redshift)}" in one_line(capsys)
+
+
+def test_run_without_a_model_is_an_error(project, spectra, capsys):
+    assert cli.main(["classify", str(spectra), "--run", "mine"]) == 1
+    line = one_line(capsys)
+    assert str(Path("data", "mine", "model.skops")) in line
+    assert "agn reproduce --run mine" in line
+
+
+def test_run_is_a_plain_name(trained, spectra, capsys):
+    assert cli.main(["classify", str(spectra), "--run", "../synthetic"]) == 1
+    assert "'../synthetic'" in one_line(capsys)
+
+
+def test_damaged_model_is_an_error(trained, spectra, capsys):
+    path = trained / "data" / "synthetic" / "model.skops"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert cli.main(["classify", str(spectra)]) == 1
+    assert "model.skops is not a readable model" in one_line(capsys)
+
+
+def test_default_model_is_trained_on_first_use_only(project, model, spectra, monkeypatch, capsys):
+    calls = []
+
+    def run_notebooks(notebooks, **options):
+        calls.append((notebooks, options))
+        save_model(model, project / "data" / "synthetic" / "model.skops")
+
+    monkeypatch.setattr(batch, "run_notebooks", run_notebooks)
+    assert cli.main(["classify", str(spectra)]) == 0
+    assert calls == [(project / "notebooks", {"project": project, "only": ["01", "02"]})]
+    assert "trained first" in capsys.readouterr().err
+    assert cli.main(["classify", str(spectra)]) == 0
+    assert len(calls) == 1
+
+
+def test_explain_draws_a_figure_a_spectrum(trained, spectra, monkeypatch):
+    paths = sorted(spectra.iterdir())
+    assert cli.main(["classify", *map(str, paths[:2]), "--explain", "--output", "mine.csv"]) == 0
+    figures = sorted(Path("mine_saliency").iterdir())
+    assert [path.name for path in figures] == [f"{path.stem}.png" for path in paths[:2]]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
+
+
+# agn reproduce
+
+
+def test_reproduce_runs_the_notebooks(project, capsys):
+    source = "import json\njson.dump([run, survey, size], open(f'data/{run}/seen.json', 'w'))"
+    parameters = 'run = "x"\nsurvey = "x"\nsize = 1'
+    write_notebook(project / "notebooks", "01_first", source, parameters)
+    assert cli.main(["reproduce", "--run", "mine", "-p", "size=-3", "--only", "01"]) == 0
+    assert json.loads(Path("data/mine/seen.json").read_text()) == ["mine", "synthetic", -3]
+    assert sorted(os.listdir("data/mine/notebooks")) == ["01_first.html", "01_first.ipynb"]
+    said = capsys.readouterr()
+    assert said.out.startswith("Executed notebooks and HTML pages: ")
+    # The bar names the notebook and counts its cells.
+    assert "01_first" in said.err
+    assert "3/3" in said.err
+
+
+def test_failing_cell_is_shown(project, capsys):
+    write_notebook(project / "notebooks", "01_first", "depth = 0\n1 / depth")
+    assert cli.main(["reproduce"]) == 1
+    said = capsys.readouterr().err
+    assert "----> 2 1 / depth" in said
+    last = said.splitlines()[-1]
+    assert last.startswith("error: 01_first, cell In [3]: ZeroDivisionError: division by zero. The half-run")
+    failed = project / "data" / "synthetic" / "notebooks" / "01_first.failed.ipynb"
+    assert str(failed) in last
+    assert os.listdir(failed.parent) == [failed.name]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What would be run."""
+    calls = []
+    monkeypatch.setattr(
+        batch, "run_notebooks", lambda folder, **options: calls.append(options) or [Path("a/b")]
+    )
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("survey", "options", "run"),
+    [
+        ("My Spectra", [], "My-Spectra"),
+        ("My Spectra/index.csv", [], "My-Spectra"),
+        ("My Spectra/bright.v2.csv", [], "bright.v2"),
+        ("My Spectra", ["--run", "other"], "other"),
+    ],
+)
+def test_run_is_called_after_its_survey(project, spectra, calls, survey, options, run):
+    folder = spectra.rename(spectra.with_name("My Spectra"))
+    table = "file,label\n" + "".join(f"{name},type 1\n" for name in os.listdir(folder))
+    for name in ("index.csv", "bright.v2.csv"):
+        (folder / name).write_text(table)
+    # A path that is relative here stays true in the folder where the notebooks run.
+    path = folder.parent / survey
+    assert cli.main(["reproduce", "--survey", os.path.relpath(path), *options]) == 0
+    assert calls[0]["run"] == run
+    assert calls[0]["survey"] == path.resolve()
+
+
+def test_parameters_come_in_pairs(project, calls):
+    argv = [
+        "reproduce",
+        "-p",
+        "size=3",
+        "--parameter",
+        "shift=-1.5",
+        "-p",
+        "mark=a=b",
+        "-p",
+        "law",
+        "x=y",
+    ]
+    assert cli.main(argv) == 0
+    assert calls[0]["parameters"] == {"size": "3", "shift": "-1.5", "mark": "a=b", "law": "x=y"}
+
+
+def test_only_is_a_list(project, calls):
+    assert cli.main(["reproduce", "--only", "01, 02"]) == 0
+    assert calls[0]["only"] == ["01", "02"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["-p", "sise=3"], "declares a parameter 'sise'. Did you mean size?"),
+        (["-p", "size=much"], "parameter size must be of type int"),
+        (["-p", "run=x"], "parameter run is set by --run"),
+        (["--only", "07"], "there is no notebook '07'; choose among 01_first"),
+        (["--run", "../x"], "'../x'"),
+        (["--survey", "nowhere"], "nowhere"),
+        (["--survey", "empty"], "must hold a table index.csv"),
+        (["--survey", "no-labels"], "must have the column label"),
+        (["--survey", "absent"], "must name files that exist"),
+        (["--survey", "unknown"], "quasar"),
+        (["--survey", "absent", "--run", "synthetic"], "run synthetic is kept for the embedded survey"),
+    ],
+)
+def test_nothing_runs_with_a_wrong_option(project, argv, words, capsys):
+    write_notebook(project / "notebooks", "01_first", "1/0", 'run = "x"\nsize = 1')
+    tables = {
+        "no-labels": "file\na.fits\n",
+        "absent": "file,label\na.fits,type 1\n",
+        "unknown": "file,label\nb.fits,quasar\n",
+    }
+    Path("empty").mkdir()
+    for name, table in tables.items():
+        Path(name).mkdir()
+        Path(name, "index.csv").write_text(table)
+        Path(name, "b.fits").touch()
+    assert cli.main(["reproduce", *argv]) == 1
+    assert words in one_line(capsys)
+    assert not Path("data").exists()
+
+
+def test_project_without_notebooks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("agn_helpers.cli.reproduce.find_project", lambda: tmp_path)
+    assert cli.main(["reproduce"]) == 1
+    assert f"{tmp_path / 'notebooks'} holds no numbered notebooks" in one_line(capsys)
+
+
+# Both
+
+
+@pytest.mark.parametrize(
+    "argv", [["nothing"], ["reproduce", "--nothing"], ["reproduce", "-p", "size"], ["classify"]]
+)
+def test_wrong_command_line(project, argv, capsys):
+    assert cli.main(argv) == 2
+    assert "Try 'agn" in capsys.readouterr().err
+
+
+def test_unforeseen_errors_keep_their_traceback(project, monkeypatch):
+    def fail(*args, **options):
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(batch, "run_notebooks", fail)
+    with pytest.raises(RuntimeError, match="unforeseen"):
+        cli.main(["reproduce"])
+
+
+def start(*argv):
+    # Tests started in the background inherit an ignored Ctrl-C, as nohup has it.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from agn_helpers.cli.app import main; sys.exit(main())"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(found, process):
+    end = time.monotonic() + 60
+    while not found():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A process that has ended stays listed until its parent asks, here perhaps nobody.
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_interrupted_reproduce_leaves_no_kernel_and_no_half_file(project):
+    source = """
+import os, time
+open('pid.part', 'w').write(str(os.getpid()))
+os.rename('pid.part', 'pid')
+time.sleep(300)
+"""
+    write_notebook(project / "notebooks", "02_second", source)
+    process = start("reproduce")
+    wait_for(Path("pid").exists, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted: every file under its final name is whole")
+    assert "Traceback" not in said
+    assert not is_alive(int(Path("pid").read_text()))
+    notebooks = project / "data" / "synthetic" / "notebooks"
+    assert sorted(os.listdir(notebooks)) == ["01_first.html", "01_first.ipynb"]
+
+
+def test_interrupted_classify_leaves_no_half_file(trained, simulated, tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for spectrum in simulated[::3]:
+        write_spec_lite(spectrum, folder / f"{spectrum.name}.fits")
+    process = start("classify", str(folder), "--explain")
+    figures = Path("classified_saliency")
+    wait_for(lambda: figures.is_dir() and any(figures.glob("spec*.png")), process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted: ")
+    assert "Traceback" not in said
+    assert not list(trained.rglob("*classified*.ecsv"))
+    assert not [path for path in trained.rglob("*") if "unfinished" in path.name]

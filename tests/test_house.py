@@ -1,0 +1,121 @@
+"""Packages in floors: imports lead one way, and only what a package makes public is used outside."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from types import ModuleType
+
+import pytest
+
+import agn_helpers
+
+from .conftest import ROOT
+
+SOURCE = ROOT / "agn_helpers"
+# Imports lead to a lower floor, or stay in the same package.
+FLOORS = [
+    {"errors", "files", "lines", "runs", "dispatch"},
+    {"spectra", "maps"},
+    {"reduction", "archive"},
+    {"survey", "classifier"},
+    {"tuning", "saliency"},
+    {"faithfulness"},
+    {"plotting"},
+    {"picker"},
+    {"cli"},
+]
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+# Who alone may import what, beside the packages above it.
+KEPT = {"matplotlib": 6, "seaborn": 6, "ipywidgets": 7, "ipympl": 7, "voila": 7, "typer": 8, "papermill": 8}
+PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
+MODULES = {
+    path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())
+    for path in sorted(SOURCE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+
+
+def find_imports(name, tree):
+    """Modules within agn_helpers that a module imports anywhere in it, with the names: (module, names)."""
+    package = name.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            yield ".".join([*base, *(node.module or "").split(".")]).strip("."), [a.name for a in node.names]
+
+
+def find_top(name):
+    return name.split(".")[0]
+
+
+def test_every_module_has_its_floor():
+    assert {find_top(name) for name in MODULES} | set(PACKAGES) <= set(FLOOR)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_lead_downstairs(name):
+    tree, own = MODULES[name], find_top(name)
+    for module, names in find_imports(name, tree):
+        top = find_top(module)
+        assert module and top, f"{name} imports the whole package"
+        if top == own:
+            continue
+        assert FLOOR[top] < FLOOR[own] or FLOOR[own] == FLOOR[top] == 0, f"{name} climbs to {module}"
+        if top in PACKAGES:
+            assert module == top, f"{name} reaches into {module}"
+            public = importlib.import_module(f"agn_helpers.{top}").__all__
+            assert set(names) <= set(public), f"{name} takes what {top} does not give: {names}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            roots = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            for root in roots:
+                assert root.split(".")[0] != "agn_helpers", f"{name} names the package absolutely"
+                assert FLOOR[own] >= KEPT.get(root.split(".")[0], 0), f"{name} imports {root}"
+
+
+def test_no_circle():
+    graph = {name: {module for module, _ in find_imports(name, tree)} for name, tree in MODULES.items()}
+    for name in graph:
+        own = find_top(name)
+        graph[name] = {other if find_top(other) == own else find_top(other) for other in graph[name]}
+    order = list(TopologicalSorter(graph).static_order())
+    assert set(MODULES) <= set(order)
+
+
+def test_numbers():
+    assert len(MODULES) <= 95
+    assert len(agn_helpers.__all__) <= 30
+    assert set(PACKAGES) == set().union(*FLOORS) - FLOORS[0]
+
+
+@pytest.mark.parametrize("package", ["", *PACKAGES])
+def test_public_names_are_what_they_say(package):
+    module = importlib.import_module(f"agn_helpers.{package}".rstrip("."))
+    for name in getattr(module, "__all__", ()):
+        value = getattr(module, name)
+        assert not isinstance(value, ModuleType), f"{name} is a module"
+        assert f"{package}.{name}".strip(".") not in MODULES, f"a module bears the name of {name}"
+        # A name is given away by the package that defines it, and by the top.
+        home = getattr(value, "__module__", None)
+        if package and callable(value) and (home or "").startswith("agn_helpers."):
+            assert home.startswith(f"agn_helpers.{package}."), f"{package} re-exports {name} of {home}"
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = module.no_such_name
+
+
+def test_importing_is_light():
+    """`agn --help` waits for no numerical library, and a reader of spectra for no widget."""
+    program = (
+        "import sys, agn_helpers\n"
+        "from agn_helpers.cli.app import main\n"
+        "assert main(['--help']) == main(['classify', '--help']) == main(['reproduce', '--help']) == 0\n"
+        "late = {'numpy', 'sklearn', 'astropy', 'pandas', 'matplotlib', 'papermill'}\n"
+        "print(*late & set(sys.modules), file=sys.stderr)\n"
+        "import agn_helpers.picker\n"
+        "agn_helpers.read_spectrum, agn_helpers.load_model, agn_helpers.explain\n"
+        "print(*{'ipywidgets', 'ipympl', 'voila', 'matplotlib'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []
