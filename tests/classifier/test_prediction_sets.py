@@ -128,7 +128,7 @@ def test_sets_are_kept_with_their_model(tmp_path):
 def test_warnings_are_left_as_they_were():
     code = (
         "import warnings, pandas, sklearn.model_selection; before = list(warnings.filters); "
-        "import agn_helpers.conformal; assert warnings.filters == before"
+        "import agn_helpers.classifier.prediction_sets; assert warnings.filters == before"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

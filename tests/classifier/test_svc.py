@@ -16,10 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
-from agn_helpers.classifier import ProbabilisticSVC, log_proba_gradient
-from agn_helpers.classifier import svc as classifier_module
-from agn_helpers.classifier import svc as decisions
-from agn_helpers.classifier import training as machines_module
+from agn_helpers.classifier import ProbabilisticSVC, log_proba_gradient, svc, training
 from agn_helpers.classifier.coupling import couple_pairs, couple_pairs_gradient, fit_sigmoid
 
 KERNELS = [
@@ -107,9 +104,9 @@ class TestMachines:
     def test_without_a_gram_matrix_the_result_is_the_same(self, monkeypatch):
         X, y = make_problem(3)
         for options in KERNELS:
-            monkeypatch.setattr(machines_module, "_LARGEST_GRAM", 12_000)
+            monkeypatch.setattr(training, "_LARGEST_GRAM", 12_000)
             expected = ProbabilisticSVC(**options, random_state=0).fit(X, y).predict_proba(X)
-            monkeypatch.setattr(machines_module, "_LARGEST_GRAM", 10)
+            monkeypatch.setattr(training, "_LARGEST_GRAM", 10)
             direct = ProbabilisticSVC(**options, random_state=0).fit(X, y).predict_proba(X)
             assert direct == pytest.approx(expected, abs=1e-9)
 
@@ -133,7 +130,7 @@ class TestMachines:
         for options in KERNELS:
             model = ProbabilisticSVC(**options, random_state=0).fit(X, y)
             expected = model.predict_proba(X), model.log_proba_gradient(X, 1)
-            monkeypatch.setattr(decisions, "_CHUNK_ELEMENTS", 1000)
+            monkeypatch.setattr(svc, "_CHUNK_ELEMENTS", 1000)
             assert model.predict_proba(X) == pytest.approx(expected[0], rel=1e-12)
             assert model.log_proba_gradient(X, 1) == pytest.approx(expected[1], rel=1e-9, abs=1e-12)
             monkeypatch.undo()
@@ -452,7 +449,7 @@ class TestBadInput:
         def refuse(*args, **kwargs):
             raise AssertionError("training began before the input was checked")
 
-        monkeypatch.setattr(classifier_module, "train_machines", refuse)
+        monkeypatch.setattr(svc, "train_pairs", refuse)
 
     @pytest.mark.parametrize(
         ("options", "match"),

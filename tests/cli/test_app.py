@@ -431,8 +431,7 @@ def test_parameters_come_in_pairs(project, calls):
         "-p",
         "mark=a=b",
         "-p",
-        "law",
-        "x=y",
+        "law=x=y",
     ]
     assert cli.main(argv) == 0
     assert calls[0]["parameters"] == {"size": "3", "shift": "-1.5", "mark": "a=b", "law": "x=y"}

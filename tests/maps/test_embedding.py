@@ -60,7 +60,7 @@ def test_neighbours_in_the_map_are_of_the_same_group(groups, standardise):
 def test_the_same_seed_gives_the_same_map_bit_for_bit_in_a_fresh_process_with_other_threads(groups):
     program = (
         "import hashlib; from tests.maps.test_embedding import make_groups;"
-        "from agn_helpers.embedding import embed_spectra;"
+        "from agn_helpers.maps import embed_spectra;"
         "m = embed_spectra(make_groups()[0][::3], perplexity=10, n_jobs=2);"
         "print(hashlib.sha256(m.coordinates.tobytes()).hexdigest())"
     )
