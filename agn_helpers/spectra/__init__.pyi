@@ -1,6 +1,8 @@
 from .folders import INDEX_NAMES, find_index, list_files, read_entries, read_files, read_index, read_spectra
-from .observed import ObservedSpectrum, Rejected, from_specutils, name_of, read_spectrum
+from .observed import ObservedSpectrum, Rejected
+from .reading import name_of, read_spectrum
 from .sdss import read_sdss, split_hdus, write_spec_lite
+from .specutils_io import from_specutils
 
 __all__ = [
     "INDEX_NAMES",
