@@ -12,7 +12,7 @@ from .redshifts import describe_row, known_redshift, remark_on
 
 _ARM = re.compile(r"([A-Z]+)_WAVELENGTH")
 
-_BLOCK = 256
+_BLOCK = 64
 
 _UNIT = "1e-17 erg / (Angstrom s cm2)"
 
@@ -24,39 +24,68 @@ def is_desi(hdus):
     return any({f"{arm}_FLUX", f"{arm}_IVAR"} <= names for arm in arms)
 
 
-def merge_arms(arms):
-    """Merge the arms of many targets: pixels of one wavelength become their mean, weighed by inverse variance.
+def place_arms(wavelengths):
+    """Lay the pixels of several arms on one axis.
 
     Parameters
     ----------
-    arms : list of (wavelength, flux, ivar)
-        Of shapes (n_arm,), (n_targets, n_arm) and (n_targets, n_arm); ivar is 0 for masked pixels.
+    wavelengths : list of (n_arm,) arrays
+        Increasing, Å.
 
     Returns
     -------
     wavelength : (n_pixels,) array
         Increasing; pixels of two arms closer than a twentieth of their step are one.
+    places : list of (n_arm,) arrays of int
+        Where the pixels of each arm are on it.
+    """
+    together = np.concatenate(wavelengths)
+    order = np.argsort(together, kind="stable")
+    step = min(np.median(np.diff(wavelength)) for wavelength in wavelengths)
+    group = np.cumsum(np.r_[0, np.diff(together[order]) > 0.05 * step])
+    places = np.empty(together.size, dtype=int)
+    places[order] = group
+    ends = np.cumsum([wavelength.size for wavelength in wavelengths])[:-1]
+    return together[order][np.searchsorted(group, np.arange(group[-1] + 1))], np.split(places, ends)
+
+
+def merge_arms(places, n_pixels, arms):
+    """Merge the arms of many targets: a pixel of two arms becomes their mean, weighed by inverse variance.
+
+    Parameters
+    ----------
+    places : list of (n_arm,) arrays of int
+        As of `place_arms`.
+    n_pixels : int
+    arms : list of (flux, ivar, bad)
+        Each (n_targets, n_arm); ivar of pixels that are `bad` (or None) counts as 0.
+
+    Returns
+    -------
     flux, ivar : (n_targets, n_pixels) arrays
     """
-    together = np.concatenate([wavelength for wavelength, _, _ in arms])
-    order = np.argsort(together, kind="stable")
-    step = min(np.median(np.diff(wavelength)) for wavelength, _, _ in arms)
-    group = np.cumsum(np.r_[0, np.diff(together[order]) > 0.05 * step])
-    pixel = np.empty(together.size, dtype=int)
-    pixel[order] = group
-    shape = len(arms[0][1]), group[-1] + 1
-    flux, ivar, plain, start = np.zeros(shape), np.zeros(shape), np.zeros(shape), 0
-    for wavelength, arm_flux, arm_ivar in arms:
-        # Within one arm the pixels differ.
-        where = pixel[start : start + wavelength.size]
-        where = slice(where[0], where[-1] + 1) if where[-1] - where[0] == where.size - 1 else where
-        start += wavelength.size
-        flux[:, where] += np.where(arm_ivar > 0, arm_flux, 0) * arm_ivar
-        ivar[:, where] += arm_ivar
-        plain[:, where] = arm_flux
+    flux, ivar = (np.zeros((len(arms[0][0]), n_pixels)) for _ in range(2))
+    count = np.bincount(np.concatenate(places), minlength=n_pixels)
+    shared = np.flatnonzero(count > 1)
+    weighed = np.zeros((len(flux), shared.size))
+    total = np.zeros_like(weighed)
+    for where, (arm_flux, arm_ivar, bad) in zip(places, arms):
+        # Most arms lie in one piece: a slice is faster than an index.
+        piece = slice(where[0], where[-1] + 1) if where[-1] - where[0] == where.size - 1 else where
+        flux[:, piece] = arm_flux
+        ivar[:, piece] = arm_ivar
+        if bad is not None:
+            ivar[:, where] = np.where(bad, 0, ivar[:, where])
+        own = np.flatnonzero(count[where] > 1)
+        at = np.searchsorted(shared, where[own])
+        own_flux, own_ivar = flux[:, where[own]], ivar[:, where[own]]
+        own_ivar = np.where((own_ivar > 0) & np.isfinite(own_ivar * own_flux), own_ivar, 0)
+        weighed[:, at] += np.where(own_ivar > 0, own_flux, 0) * own_ivar
+        total[:, at] += own_ivar
     with np.errstate(divide="ignore", invalid="ignore"):
-        flux = np.where(ivar > 0, flux / ivar, plain)
-    return together[order][np.searchsorted(group, np.arange(shape[1]))], flux, ivar
+        flux[:, shared] = np.where(total > 0, weighed / total, flux[:, shared])
+    ivar[:, shared] = total
+    return flux, ivar
 
 
 def read_desi(hdus, path):
@@ -121,20 +150,21 @@ class DesiTargets:
         return len(self.names)
 
     def __iter__(self):
-        arms = {
-            arm: {
-                part: self._hdus[f"{arm}_{part}"].data
-                for part in ("WAVELENGTH", "FLUX", "IVAR", "MASK")
-                if f"{arm}_{part}" in self._hdus
-            }
+        parts = [
+            {key: self._hdus[f"{arm}_{key}"].data for key in ("FLUX", "IVAR", "MASK") if f"{arm}_{key}" in self._hdus}
             for arm in self._arms
-        }
+        ]
+        wavelength, pixels = place_arms(
+            [np.asarray(self._hdus[f"{arm}_WAVELENGTH"].data, dtype=float) for arm in self._arms]
+        )
         places = [self._column(name) for name in ("TARGET_RA", "TARGET_DEC")]
         status = self._column("COADD_FIBERSTATUS")
         survey = str(self._hdus[0].header.get("SURVEY", "")).strip()
         for start in range(0, len(self), _BLOCK):
             rows = self._rows[start : start + _BLOCK]
-            wavelength, flux, ivar = merge_arms([_block(parts, rows) for parts in arms.values()])
+            take = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
+            arms = [(arm["FLUX"][take], arm["IVAR"][take], _find_bad(arm.get("MASK"), take)) for arm in parts]
+            flux, ivar = merge_arms(pixels, wavelength.size, arms)
             for i, row in enumerate(rows):
                 redshift, meta = self._redshifts.get(int(self._targets[start + i]), (np.nan, {}))
                 meta = {"format": "DESI", "medium": "vacuum", "flux_unit": _UNIT, **meta}
@@ -156,14 +186,10 @@ class DesiTargets:
                 }
 
 
-def _block(parts, rows):
-    """Wavelength, flux and ivar of some targets in one arm; ivar 0 where masked or not finite."""
-    take = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
-    flux, ivar = (np.asarray(parts[key][take], dtype=float) for key in ("FLUX", "IVAR"))
-    bad = ~(ivar > 0) | ~np.isfinite(flux) | ~np.isfinite(ivar)
-    if "MASK" in parts:
-        bad |= parts["MASK"][take] != 0
-    return np.asarray(parts["WAVELENGTH"], dtype=float), flux, np.where(bad, 0, ivar)
+def _find_bad(mask, take):
+    """Which pixels of some targets are masked; None where none is."""
+    bad = None if mask is None else mask[take] != 0
+    return bad if bad is not None and bad.any() else None
 
 
 def _read_redshifts(hdus, path):

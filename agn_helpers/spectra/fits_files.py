@@ -28,7 +28,8 @@ def read_fits(content, path, chosen):
 
     Parameters
     ----------
-    content : bytes
+    content : bytes or None
+        None to read from the disk what is needed.
     path : pathlib.Path
         For errors, and for what lies beside the file.
     chosen : dict or None
@@ -46,7 +47,9 @@ def read_fits(content, path, chosen):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            hdus = fits.open(io.BytesIO(content), lazy_load_hdus=False)
+            if content is None:
+                warnings.filterwarnings("error", message=".*truncated.*")
+            hdus = fits.open(path if content is None else io.BytesIO(content), lazy_load_hdus=False)
             if is_desi(hdus):
                 return read_desi(hdus, path)
             layouts = (
@@ -204,31 +207,7 @@ def _read_images(hdus, path, chosen):
         return []
     shapes = {number: tuple(n for n in hdu.shape if n > 1) for number, hdu in images}
     names = {number: _image_name(number, hdu) for number, hdu in images}
-    wanted = {re.sub(r"\s*\[.*", "", str(name)).lower() for name in (chosen or {}).values()}
-    flux = next(
-        (
-            number
-            for number, _ in images
-            if names[number].lower() in wanted
-            and (chosen or {}).get("flux", "").lower().startswith(names[number].lower())
-        ),
-        None,
-    )
-    by_name = [number for number in names if name_role(names[number])[0] == "flux"]
-    if flux is None:
-        # The primary array is the spectrum where no image is named so.
-        flux = (
-            by_name[0]
-            if by_name
-            else images[0][0]
-            if not hdus[images[0][0]].name or images[0][0] == 0
-            else None
-        )
-    if flux is None:
-        raise SpectrumError(
-            f"{path} must hold an image of flux; it holds {_list_hdus(hdus)}; say which is meant: "
-            f'columns={{"flux": "{names[images[0][0]]}"}}, or --columns flux={names[images[0][0]]}.'
-        )
+    flux = _find_flux_image(hdus, names, chosen, path)
     shape, hdu = shapes[flux], hdus[flux]
     if len(shape) == 0 or len(shape) > 3:
         raise SpectrumError(f"{path} must hold a spectrum; its image is of shape {hdu.shape}.")
@@ -244,6 +223,27 @@ def _read_images(hdus, path, chosen):
     if len(shape) == 1:
         return [_one_image(hdus, flux, columns, path)]
     return _many_rows(hdus, flux, columns, path)
+
+
+def _find_flux_image(hdus, names, chosen, path):
+    """Number of the HDU of flux: by the user, by name, else the primary array where it has no other name."""
+    told = re.sub(r"\s*\[.*", "", str((chosen or {}).get("flux", ""))).lower()
+    roles = {number: name_role(name)[0] for number, name in names.items()}
+    for candidates in (
+        [number for number, name in names.items() if name.lower() == told],
+        *([number for number in names if roles[number] == role] for role in ("flux", "other flux")),
+        [number for number in names if number == 0 and roles[0] is None],
+        list(names) if len(names) == 1 and None in roles.values() else [],
+    ):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            break
+    first = next(iter(names.values()))
+    raise SpectrumError(
+        f"{path} must hold one image of flux; it holds {_list_hdus(hdus)}; say which is meant: "
+        f'columns={{"flux": "{first}"}}, or --columns flux={first}.'
+    )
 
 
 def _image_name(number, hdu):

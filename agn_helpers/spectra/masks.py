@@ -83,7 +83,7 @@ def find_fillings(flux):
     if not candidate.any() or not rest.size:
         return candidate & False
     low, high = np.percentile(rest, [1, 99])
-    span = 5 * (high - low)
+    span = high - low
     return candidate & ((flux < low - span) | (flux > high + span))
 
 

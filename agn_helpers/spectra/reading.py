@@ -24,6 +24,8 @@ _LARGEST = 4 << 30
 
 _LARGEST_TEXT = 256 << 20
 
+_LARGE_FITS = 16 << 20
+
 # First bytes of what is often found where a spectrum should be.
 _NOT_SPECTRA = {
     b"\xff\xd8\xff": "a JPEG image",
@@ -118,9 +120,8 @@ def open_spectra(path, *, columns=None, medium=None):
     object with names, items and count
     """
     check_medium(medium)
-    content = read_content(path)
     try:
-        found = _recognise(content, path, columns)
+        found = read_fits(None, path, columns) if _is_large_fits(path) else _recognise(read_content(path), path, columns)
     except SpectrumError:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
@@ -130,6 +131,17 @@ def open_spectra(path, *, columns=None, medium=None):
     if isinstance(found, list):
         return _Spectra(_make_unique([layout.name for layout in found]), found)
     return _Spectra(found.names, found)
+
+
+def _is_large_fits(path):
+    """Whether a file is FITS, not compressed, and better read from the disk piece by piece."""
+    try:
+        if not path.is_file() or path.stat().st_size < _LARGE_FITS:
+            return False
+        with open(path, "rb") as file:
+            return file.read(9) == b"SIMPLE  ="
+    except OSError:
+        return False
 
 
 def _recognise(content, path, columns):

@@ -18,6 +18,8 @@ _MISSING = {"", "nan", "null", "none", "na", "n/a", "--", "-", "indef", '""', "n
 
 _WORDS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}
 
+_FLUXES = {"flux", "energy flux", "magnitude", "counts", "other flux"}
+
 _AXES = {"wavelength", "loglam", "lnlam", "frequency", "energy", "wavenumber", "rest"}
 
 #: A line longer than this is no line of a spectrum.
@@ -142,12 +144,10 @@ def _find_delimiter(lines):
         if not (apart and comma):
             return ",", False
     if all("\t" in line for line in sample):
-        fields = {len(line.split("\t")) for line in sample}
-        if len(fields) == 1 and fields != {len(line.split()) for line in sample}:
-            blank = any(not field.strip() for line in sample for field in line.split("\t"))
-            return (
-                ("\t", comma) if blank or not any(" " in line.strip() for line in sample) else (None, comma)
-            )
+        # Blanks within fields, as in units, and empty fields tell tabs from tabs and blanks mixed.
+        by_tab = {len(line.split("\t")) for line in [*sample, *lines[:3]]}
+        by_blank = {len(line.split()) for line in sample}
+        return ("\t" if len(by_tab) == 1 and (by_tab != by_blank or "\t" in lines[0]) else None), comma
     return None, comma
 
 
@@ -229,7 +229,7 @@ def _comment_header(comments, delimiter, n_columns):
         for mark in dict.fromkeys((delimiter, ",", None)):
             names = _split_header(comment, mark)
             meanings = {name_role(name)[0] for name in names}
-            if len(names) == n_columns and "flux" in meanings and meanings & _AXES:
+            if len(names) == n_columns and meanings & _FLUXES and meanings & _AXES:
                 return names
     numbered = [
         re.match(r"(?:col(?:umn)?\.?\s*)?(\d+)\s*[:.=)-]?\s+(\S.*)", comment, re.IGNORECASE)
@@ -238,6 +238,12 @@ def _comment_header(comments, delimiter, n_columns):
     numbered = [match for match in numbered if match]
     if [int(match[1]) for match in numbered] == list(range(1, n_columns + 1)):
         return [_split_header(match[2].replace(",", " "), None)[0] for match in numbered]
+    for comment in reversed(comments):
+        for mark in dict.fromkeys((delimiter, ",", None)):
+            names = _split_header(comment, mark)
+            # Names, some of them unknown: not to be passed over for an order that is usual.
+            if len(names) == n_columns and any(name_role(name)[0] for name in names):
+                return names
     return None
 
 
@@ -325,6 +331,12 @@ def _name_by_position(columns, path):
         raise SpectrumError(
             f"{path} must name its columns; it has {len(columns)} without names; add a first line such as "
             '"wavelength flux error", or say which is which: columns={"wavelength": "1", "flux": "2", "error": "3"}.'
+        )
+    steps = np.diff(columns[0].values[columns[0].values > 0])
+    if not max((steps > 0).sum(), (steps < 0).sum()) >= 0.9 * steps.size:
+        raise SpectrumError(
+            f"{path} must name its columns; without names the first is wavelength, and this one is in no order; add a "
+            'first line such as "wavelength flux error".'
         )
     if len(columns) == 3:
         flux, third = columns[1].values, columns[2].values

@@ -46,6 +46,9 @@ _MAGNITUDES = {
     **dict.fromkeys(("mag", "mags", "magnitude", "magnitudes", "vegamag"), u.mag),
 }
 
+# Of the standard deviation.
+_POWERS = {"error": 1, "variance": 2, "ivar": -2}
+
 # What says that there is a unit, and not which.
 _UNSTATED = {"", "none", "null", "unknown", "-", "--", "---", "n/a", "na", "unitless", "dimensionless"}
 
@@ -62,7 +65,8 @@ _UNSTATED |= {
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺·×", "0123456789-+.*")
 
 _SCALE = re.compile(
-    r"^\(?\s*(?:10\s*(?:\*\*|\^)\s*\(?\s*([-+]?\d+)\s*\)?|10([-+]\d+)|([-+]?\d*\.?\d+(?:[eEdD][-+]?\d+)?))"
+    r"^\(?\s*(?:10\s*(?:\*\*|\^)\s*\(?\s*([-+]?\d+)\s*\)?|10([-+]\d+)|[eE]([-+]\d+)"
+    r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))"
     r"\s*\)?\s*[*.x ]?\s*"
 )
 
@@ -88,10 +92,13 @@ def parse_unit(text):
     """
     text = str(text).strip().translate(_SUPERSCRIPTS).strip("\"'")
     word = re.sub(r"[^a-z0-9]", "", text.lower())
-    if text.lower() in _UNSTATED or word in _UNSTATED:
+    if text.lower() in _UNSTATED or (word and word in _UNSTATED):
         return None
     if word in _MAGNITUDES:
         return _MAGNITUDES[word]
+    wrapped = re.fullmatch(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)|\[(.*)\]", text)
+    if wrapped:
+        return parse_unit(wrapped[1] or wrapped[2])
     log = re.fullmatch(r"(?:log10|log|dex)\s*[\[( ]\s*(?:lambda/)?(.+?)[\])]?", text, re.IGNORECASE)
     if log:
         return u.dex(parse_unit(log[1]) or u.AA)
@@ -99,8 +106,8 @@ def parse_unit(text):
     scale = _SCALE.match(text)
     factor = 1.0
     if scale:
-        power = scale[1] or scale[2]
-        factor = 10.0 ** int(power) if power else float(re.sub("[dD]", "e", scale[3]))
+        power = scale[1] or scale[2] or scale[3]
+        factor = 10.0 ** int(power) if power else float(re.sub("[dD]", "e", scale[4]))
         text = text[scale.end() :]
     if re.search(r"[^\w\s().*/^+,%Åå-]|\d{4}", text):
         raise ValueError(f"{text!r} is no unit")
@@ -108,6 +115,11 @@ def parse_unit(text):
     text = re.sub(r"\^\s*\(?\s*([-+]?\d+)\s*\)?", r"\1", text).strip(" .*")
     if not text:
         return u.Unit(factor) if factor != 1 else None
+    known = u.get_current_unit_registry().registry
+    for word in re.findall(r"[^\W\d_]+", text):
+        # Looked up first, since astropy takes long to guess what a word that is none was meant to be.
+        if word not in known:
+            raise ValueError(f"{word!r} is no unit")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return u.Unit(f"{factor!r} {text}" if factor != 1 else text, format="generic")
@@ -119,6 +131,7 @@ def _replace_word(match):
     return word if word in ("MJy", "EHz", "Pa") else _WORDS.get(word.lower(), word)
 
 
+@functools.lru_cache(maxsize=500)
 def is_unit(text):
     """Whether a text states a unit."""
     try:
@@ -221,17 +234,20 @@ def _from_magnitudes(values, unit, wavelength, path, error):
     notes, sigma = [f"flux converted from {name} magnitudes to F_λ"], None
     if error is not None:
         role, column = error
+        power = _POWERS[role]
         stated = read_unit(column.unit, role, path)
-        if role != "error" or stated not in (None, u.mag, unit):
+        if stated not in (None, u.mag, unit, u.mag**power):
             raise _refuse_error(role, column, f"{name} magnitudes", path)
-        sigma = flux * column.values * np.log(10) / 2.5
+        with np.errstate(all="ignore"):
+            deviation = np.where(column.values > 0, column.values, np.nan) ** (1 / power)
+        sigma = flux * deviation * np.log(10) / 2.5
     return flux, sigma, FLUX_UNIT.to_string(), notes
 
 
 def _convert_error(error, flux, unit, wavelength, path, notes):
     """Standard deviation in the unit of the flux."""
     role, column = error
-    power = {"error": 1, "variance": 2, "ivar": -2}[role]
+    power = _POWERS[role]
     stated = read_unit(column.unit, role, path)
     values = np.asarray(column.values, dtype=float)
     with np.errstate(all="ignore"):
