@@ -99,6 +99,9 @@ def parse_unit(text):
     wrapped = re.fullmatch(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)|\[(.*)\]", text)
     if wrapped:
         return parse_unit(wrapped[1] or wrapped[2])
+    power = re.fullmatch(r"\((.*)\)\s*(?:\*\*|\^)?\s*\(?([-+]?\d)\)?", text)
+    if power and power[1].count("(") == power[1].count(")"):
+        return (parse_unit(power[1]) or u.dimensionless_unscaled) ** int(power[2])
     log = re.fullmatch(r"(?:log10|log|dex)\s*[\[( ]\s*(?:lambda/)?(.+?)[\])]?", text, re.IGNORECASE)
     if log:
         return u.dex(parse_unit(log[1]) or u.AA)
