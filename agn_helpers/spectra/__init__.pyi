@@ -1,4 +1,14 @@
-from .folders import INDEX_NAMES, find_index, list_files, read_entries, read_files, read_index, read_spectra
+from .describe import inspect_file, list_formats
+from .folders import (
+    INDEX_NAMES,
+    find_index,
+    list_files,
+    parse_columns,
+    read_entries,
+    read_files,
+    read_index,
+    read_spectra,
+)
 from .observed import ObservedSpectrum, Rejected
 from .reading import name_of, read_spectrum
 from .sdss import read_sdss, split_hdus, write_spec_lite
@@ -10,8 +20,11 @@ __all__ = [
     "Rejected",
     "find_index",
     "from_specutils",
+    "inspect_file",
     "list_files",
+    "list_formats",
     "name_of",
+    "parse_columns",
     "read_entries",
     "read_files",
     "read_index",

@@ -1,5 +1,6 @@
 """From the columns of one spectrum to the fields of an ObservedSpectrum."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,7 +179,8 @@ def _to_observed(wavelength, layout, redshift, path, notes):
     redshift = layout.redshift if redshift is None or np.isnan(redshift) else redshift
     if np.isnan(redshift):
         raise SpectrumError(
-            f"wavelength must be as observed; {path} gives it at rest, and no redshift; give it with --redshift or "
+            f"wavelength must be as observed; {path} gives it at rest, and no redshift; give it with "
+            "--redshift or "
             "in index.csv."
         )
     notes.append(f"rest wavelengths multiplied by 1 + z, z = {redshift:g}")
@@ -198,7 +200,7 @@ def _order(wavelength, flux, sigma, bad, path, notes):
         wavelength, flux, bad = wavelength[::-1], flux[::-1], bad[::-1]
         sigma = sigma if sigma is None else sigma[::-1]
     starts = np.r_[0, np.flatnonzero(np.diff(wavelength) <= 0) + 1, wavelength.size]
-    arms = [slice(start, stop) for start, stop in zip(starts, starts[1:])]
+    arms = [slice(start, stop) for start, stop in itertools.pairwise(starts)]
     shuffled = len(arms) > max(20, wavelength.size // 10)
     if shuffled:
         order = np.argsort(wavelength, kind="stable")
@@ -208,7 +210,8 @@ def _order(wavelength, flux, sigma, bad, path, notes):
         repeated = (np.diff(wavelength) == 0).mean()
         if repeated > 0.1:
             raise SpectrumError(
-                f"{path} must hold one spectrum; {repeated:.0%} of its wavelengths are there twice; keep one of each."
+                f"{path} must hold one spectrum; {repeated:.0%} of its wavelengths are there twice; "
+                "keep one of each."
             )
         notes.append("pixels sorted by wavelength")
     else:
@@ -230,11 +233,12 @@ def _inverse_variance(flux, sigma, bad):
 def _check_overlap(wavelength, arms, path):
     """Arms of one spectrum share less than half of their pixels; two spectra of one object share most."""
     spans = sorted((wavelength[arm][0], wavelength[arm][-1], arm) for arm in arms if arm.stop - arm.start > 1)
-    for (_, high, one), (low, _, other) in zip(spans, spans[1:]):
+    for (_, high, one), (low, _, other) in itertools.pairwise(spans):
         share = min((wavelength[one] >= low).mean(), 1.0), (wavelength[other] <= high).mean()
         if max(share) > 0.6:
             raise SpectrumError(
-                f"{path} must hold one spectrum; its wavelengths start anew {len(arms) - 1} times over the same range; "
+                f"{path} must hold one spectrum; its wavelengths start anew {len(arms) - 1} times "
+                "over the same range; "
                 "several spectra must be told apart by a column of their names, or lie in files of their own."
             )
 

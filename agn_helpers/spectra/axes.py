@@ -1,4 +1,4 @@
-"""The spectral axis of an image by its header: linear, log-linear, IRAF's equispec and multispec, FITS WCS."""
+"""The spectral axis of an image by its header: linear, log-linear, IRAF's, any that FITS defines."""
 
 import re
 import warnings
@@ -26,7 +26,8 @@ def read_axis(header, n_pixels, *, axis=1):
     Returns
     -------
     Column or None
-        Wavelengths or their logarithm, with the unit that the header states; None where the axis is none of wavelength.
+        Wavelengths or their logarithm, with the unit that the header states; None where it is no spectral
+        axis.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def _axis_unit(header, axis):
     if not unit:
         found = re.search(r"units\s*=\s*\"?(\w+)", _join_cards(header, f"WAT{axis}_"))
         unit = found[1] if found else ""
-    return unit if is_unit(unit) or "pix" in unit.lower() else unit
+    return unit
 
 
 def _label(header, axis):
@@ -139,7 +140,8 @@ def read_multispec(header, n_apertures, n_pixels, path):
             )
         except (KeyError, IndexError, ValueError) as error:
             raise SpectrumError(
-                f"{path} must describe the wavelengths of aperture {aperture} as linear, log-linear, Chebyshev or "
+                f"{path} must describe the wavelengths of aperture {aperture} as linear, log-linear, "
+                "Chebyshev or "
                 f"Legendre (WAT2 spec{aperture}); it does not ({error})."
             ) from error
         columns.append(Column(f"WAT2 spec{aperture}", values, unit[1] if unit else "", role="wavelength"))

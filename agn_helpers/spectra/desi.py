@@ -1,4 +1,4 @@
-"""DESI coadd and spectra files: many targets, three arms merged by inverse variance, a block of targets at once."""
+"""DESI coadd and spectra files: three arms of many targets, merged a block of targets at once."""
 
 import re
 import warnings
@@ -151,7 +151,11 @@ class DesiTargets:
 
     def __iter__(self):
         parts = [
-            {key: self._hdus[f"{arm}_{key}"].data for key in ("FLUX", "IVAR", "MASK") if f"{arm}_{key}" in self._hdus}
+            {
+                key: self._hdus[f"{arm}_{key}"].data
+                for key in ("FLUX", "IVAR", "MASK")
+                if f"{arm}_{key}" in self._hdus
+            }
             for arm in self._arms
         ]
         wavelength, pixels = place_arms(

@@ -116,7 +116,7 @@ def describe_headers(layout, headers):
 
 
 def _read_tables(hdus, path, chosen):
-    """Spectra in binary tables: those tables that hold a flux and an axis, or the columns that the user names."""
+    """Spectra in tables: those that hold a flux and an axis, or the columns that the user names."""
     wanted = {re.sub(r"\s*\[.*", "", str(name)).lower() for name in (chosen or {}).values()}
     found, first = [], None
     for hdu in hdus:
@@ -315,7 +315,8 @@ def _require_axis(hdus, flux, size, path):
         )
     if axis is None:
         raise SpectrumError(
-            f"{path} must have wavelengths: neither an image or a column of them nor a spectral axis in the header "
+            f"{path} must have wavelengths: neither an image or a column of them nor a spectral axis "
+            "in the header "
             f"(CTYPE1, CRVAL1, CDELT1) is there; it holds {_list_hdus(hdus)}."
         )
     return axis
@@ -358,7 +359,8 @@ def _read_bands(hdus, hdu, path):
     bands = [str(hdu.header.get(f"BANDID{i + 1}", "")) for i in range(n_bands)]
     if not any(band.startswith("spectrum") for band in bands) or n_apertures > _MOST_APERTURES:
         raise SpectrumError(
-            f"{path} must hold a spectrum; it holds a cube of shape {hdu.shape} without names of its bands (BANDID1 …); "
+            f"{path} must hold a spectrum; it holds a cube of shape {hdu.shape} without names of its "
+            "bands (BANDID1 …); "
             "extract the spectrum of the object first."
         )
     names = [
@@ -410,7 +412,8 @@ def _many_rows(hdus, flux, columns, path):
     axis_images = [v for v in same.values() if name_role(v[0])[0] in _AXES]
     if not (companions or table is not None or iraf or axis_images):
         raise SpectrumError(
-            f"{path} must hold spectra; it holds an image of shape {hdu.shape} whose rows have no names; extract the "
+            f"{path} must hold spectra; it holds an image of shape {hdu.shape} whose rows have no "
+            "names; extract the "
             "spectrum of the object first, or name its rows by cards ROW1 …"
         )
     axes = None if axis_images else _aperture_axes(hdu, n_rows, n_pixels, path)
@@ -420,7 +423,7 @@ def _many_rows(hdus, flux, columns, path):
         if names[i] is None:
             continue
         parts = [Column("flux", data[i], _unit_of(hdu))]
-        for name, image, shape in same.values():
+        for name, image, _ in same.values():
             if name_role(name)[0] is not None:
                 values = np.squeeze(np.asarray(image.data))
                 is_axis = name_role(name)[0] in _AXES

@@ -1,7 +1,8 @@
 """Tables that say which file is which spectrum, with redshifts and types.
 
 An index lies beside the spectra that it describes, as ``index.csv``, ``index.ecsv`` or ``index.fits``: a
-table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` (or ``z``), ``label``, ``medium``,
+table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` (or ``z``), ``label``,
+``medium``,
 ``columns`` (as ``flux=NAME,error=NAME``), ``ra`` and ``dec``.
 """
 
@@ -48,7 +49,8 @@ def read_index(path):
     Parameters
     ----------
     path : str or path-like
-        The table (CSV, ECSV, FITS or Parquet), or the folder that holds it as ``index.csv`` …  CSV may be as spreadsheets
+        The table (CSV, ECSV, FITS or Parquet), or the folder that holds it as ``index.csv`` …  CSV may be
+        as spreadsheets
         write it: with a byte-order mark, with semicolons and decimal commas.
 
     Returns
@@ -105,7 +107,7 @@ def read_index(path):
 
 
 def _read_csv(content):
-    """CSV of any spreadsheet: in UTF-8 or UTF-16, with commas, semicolons or tabs, and decimal commas beside these."""
+    """CSV of any spreadsheet: UTF-8 or UTF-16; commas, semicolons or tabs; decimal commas beside these."""
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = content.decode(encoding)
@@ -135,8 +137,8 @@ class Entry(NamedTuple):
     redshift: float
     label: str | None
     problem: str
-    options: dict = {}
-    meta: dict = {}
+    options: dict | None = None
+    meta: dict | None = None
 
 
 def read_entries(index):
@@ -186,7 +188,8 @@ def parse_columns(text):
         role, equals, name = part.partition("=")
         if not equals or role.strip() not in ROLES or not name.strip():
             raise AgnError(
-                f"columns must be written as flux=NAME,error=NAME with roles of {', '.join(ROLES)}; got {part!r}."
+                f"columns must be written as flux=NAME,error=NAME with roles of {', '.join(ROLES)}; "
+                f"got {part!r}."
             )
         columns[role.strip()] = name.strip()
     return columns
@@ -215,7 +218,8 @@ def read_spectra(paths, *, redshift=None, index=None, columns=None, medium=None)
 
     The redshift is that of the index, else `redshift`, else the file's own; the label is that of the index.
     A folder gives its files in the order of their names, without hidden files, README, the index and the
-    folders inside it, then what its index lists besides; what it lists and is not there comes as one Rejected.
+    folders inside it, then what its index lists besides; what it lists and is not there comes as one
+    Rejected.
     A file of many spectra gives each with a name of its own.
     Of two spectra with one name the second is rejected: an object that is in a sample twice may be trained
     on and tested at once.
@@ -296,7 +300,8 @@ def read_files(files, entries, redshift, *, columns=None, medium=None):
                 item = Rejected(
                     item.name,
                     str(file),
-                    f"names must be unique in a sample; {item.name} of {file} is that of {first[item.name]} too; "
+                    f"names must be unique in a sample; {item.name} of {file} is that of "
+                    f"{first[item.name]} too; "
                     "remove or rename one.",
                 )
             elif not isinstance(item, Rejected):
@@ -328,7 +333,7 @@ def _read_one(file, entry, redshift, options):
             if entry.problem:
                 raise SpectrumError(entry.problem)
             redshift = redshift if np.isnan(entry.redshift) else entry.redshift
-            label, meta, options = entry.label, entry.meta, {**options, **entry.options}
+            label, meta, options = entry.label, entry.meta or {}, {**options, **(entry.options or {})}
         spectra = open_spectra(file, **options)
     except SpectrumError as error:
         yield Rejected(name_of(file), str(file), str(error))

@@ -51,7 +51,8 @@ def find_masked(roles, *, good_is_1, known, comments, path):
     if share == 1 or (share > 0.5 and not known and said is None):
         raise SpectrumError(
             f"a mask must leave pixels to use; {column.name} of {path} would leave out {share:.0%}, were "
-            f'{"1" if good_is_1 else "0"} good; say which it is: columns={{"mask": "{column.name}"}} where 0 is good, '
+            f'{"1" if good_is_1 else "0"} good; say which it is: columns={{"mask": "{column.name}"}} '
+            "where 0 is good, "
             f'columns={{"good": "{column.name}"}} where 1 is.'
         )
     notes = [] if known or said is not None or role == "good" else [f"0 is taken for good in {column.name}"]

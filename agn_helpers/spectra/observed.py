@@ -42,7 +42,7 @@ class ObservedSpectrum:
     label : str or None
         A key of `agn_helpers.lines.AGN_TYPES`, or None where the type is unknown.
     meta : dict
-        Anything else worth keeping, e.g. ``file``, ``survey``, and ``assumptions``, what reading took for granted.
+        Anything else worth keeping, e.g. ``file``, ``survey``, and ``assumptions``, what was assumed.
 
     Raises
     ------

@@ -46,7 +46,8 @@ def read_spectrum(path, *, redshift=None, label=None, columns=None, medium=None,
 
     ``agn formats`` lists what is read.  Columns and images are taken for wavelength, flux, error … by name,
     unit and the definition of the format; where that is not clear, the error says what was found and how to
-    say which is meant.  What was assumed is in ``meta["assumptions"]``.  Without errors in the file, ivar comes from
+    say which is meant.  What was assumed is in ``meta["assumptions"]``.  Without errors in the file, ivar
+    comes from
     `estimate_noise`.
 
     Parameters
@@ -80,7 +81,8 @@ def read_spectrum(path, *, redshift=None, label=None, columns=None, medium=None,
     names = [name_in_file(path, item, spectra.count) for item in spectra.names]
     if which is None and spectra.count != 1:
         raise SpectrumError(
-            f"{path} holds {spectra.count} spectra ({', '.join(names[:3])}{' …' if len(names) > 3 else ''}); choose "
+            f"{path} holds {spectra.count} spectra "
+            f"({', '.join(names[:3])}{' …' if len(names) > 3 else ''}); choose "
             f"one: which={names[0]!r}, or read all: read_spectra({str(path)!r})."
             if spectra.count
             else f"{path} holds no spectrum of an object."
@@ -121,7 +123,11 @@ def open_spectra(path, *, columns=None, medium=None):
     """
     check_medium(medium)
     try:
-        found = read_fits(None, path, columns) if _is_large_fits(path) else _recognise(read_content(path), path, columns)
+        found = (
+            read_fits(None, path, columns)
+            if _is_large_fits(path)
+            else _recognise(read_content(path), path, columns)
+        )
     except SpectrumError:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
@@ -165,7 +171,8 @@ def _recognise(content, path, columns):
     if b"\0" in content[:65536]:
         begins = content[:8].decode("latin-1").encode("unicode_escape").decode()
         raise SpectrumError(
-            f"{path} must be of a known format (agn formats lists them); it is binary and begins with {begins}."
+            f"{path} must be of a known format (agn formats lists them); it is binary and begins with "
+            f"{begins}."
         )
     if len(content) > _LARGEST_TEXT:
         raise SpectrumError(f"{path} must be a spectrum; it is text of {len(content) >> 20} MB.")

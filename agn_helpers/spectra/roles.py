@@ -49,7 +49,8 @@ _WORDS = {
     "error": rf"(?:{_ERROR})(?:{_FLUX})?(?:err)?|(?:{_FLUX})(?:{_ERROR}|e|stat)|(?:d|e|u|s|delta)(?:{_FLUX})"
     rf"|(?:mag)(?:{_ERROR})|(?:{_ERROR}|e|d)(?:mag|abmag)",
     "bits": r"(?:and|or)masks?|maskbits",
-    "mask": r"(?:pix|pixel|flux|spec|bad)?(?:masks?|masked|qual|quality|dq|dqflags?|flags?|badpix(?:els?)?|bpm|isbad)"
+    "mask": r"(?:pix|pixel|flux|spec|bad)?"
+    r"(?:masks?|masked|qual|quality|dq|dqflags?|flags?|badpix(?:els?)?|bpm|isbad)"
     r"|bad",
     "good": r"(?:is)?good(?:pix(?:els?)?)?|gpm|(?:is)?valid|usable|use|isok|ok",
     "sky": rf"sky(?:{_FLUX}|model|level)?|(?:{_FLUX})sky|background|bkg|bg|telluric",
@@ -168,7 +169,7 @@ def assign_roles(columns, chosen, path):
     columns : list of Column
         All of one spectrum; those of another length than the flux are left out.
     chosen : dict
-        Role to name, as a user gave it: ``{"flux": "FLUX_REDUCED"}``, with the unit where the file states none
+        Role to name, from the user: ``{"flux": "FLUX_REDUCED"}``; with the unit where the file states none
         or a wrong one: ``{"flux": "f2 [erg/s/cm2/A]"}``.  Columns without names are numbered from 1.
     path : path-like
         For errors.
@@ -212,7 +213,8 @@ def assign_roles(columns, chosen, path):
     for role, column in roles.items():
         if np.size(column.values) != size:
             raise SpectrumError(
-                f"{role} must be as long as flux; {column.name} of {path} has {np.size(column.values)} values, "
+                f"{role} must be as long as flux; {column.name} of {path} has "
+                f"{np.size(column.values)} values, "
                 f"{roles['flux'].name} {size}."
             )
     return roles, notes
@@ -254,7 +256,8 @@ def _only(role, candidates, columns, path):
 
 def _missing(what, columns, path):
     return SpectrumError(
-        f"{path} must have columns wavelength and flux; no {what} is found among {list_columns(columns)}; say which "
+        f"{path} must have columns wavelength and flux; no {what} is found among "
+        f"{list_columns(columns)}; say which "
         f'is meant: columns={{"{what}": "NAME"}}, or --columns {what}=NAME.'
     )
 

@@ -167,7 +167,9 @@ def _number(text):
 #: Unit of flux in SDSS files, as their header writes it.
 SDSS_FLUX_UNIT = "1E-17 erg/cm^2/s/Ang"
 
-_PIXELS = frozenset(("FLUX", "LOGLAM", "IVAR"))
+_NEEDED = frozenset(("FLUX", "LOGLAM", "IVAR"))
+
+_PIXELS = _NEEDED | {"AND_MASK"}
 
 _CATALOGUE = frozenset(
     ("Z", "ZWARNING", "CLASS", "SUBCLASS", "PLATE", "MJD", "FIBERID", "FIELD", "CATALOGID", "SDSS_ID")
@@ -210,8 +212,11 @@ def read_sdss(content, path):
     tables = sorted((hdu for hdu in hdus if hdu.is_table()), key=lambda hdu: hdu.value("EXTNAME") != "COADD")
     for hdu in tables:
         columns = read_columns(content, hdu, _PIXELS) if int(hdu.value("NAXIS2")) > 1 else {}
-        if len(columns) == len(_PIXELS):
-            return _read_spec(content, hdus, columns, path)
+        if len(columns) >= len(_NEEDED) and columns.keys() >= _NEEDED:
+            row = _read_catalogue(content, hdus)
+            # The same three columns in anybody's table may be of any unit, with any mask.
+            if row or hdu.value("EXTNAME") == "COADD" or "AND_MASK" in columns:
+                return _read_spec(hdus[0], columns, row, path)
     return None
 
 
@@ -226,8 +231,7 @@ def _is_spspec(primary):
     )
 
 
-def _read_spec(content, hdus, columns, path):
-    row = _read_catalogue(content, hdus)
+def _read_spec(primary, columns, row, path):
     with np.errstate(over="ignore"):
         wavelength = 10 ** columns["LOGLAM"].astype(float)
     meta = {
@@ -236,17 +240,18 @@ def _read_spec(content, hdus, columns, path):
         "class": row.get("CLASS", b"").decode("latin-1").strip(),
         "subclass": row.get("SUBCLASS", b"").decode("latin-1").strip(),
         "zwarning": int(row.get("ZWARNING", 0)),
-        **_header_meta(hdus[0]),
+        **_header_meta(primary),
     }
     meta["assumptions"] = remark_on(meta)
     # Without the column CLASS, or an empty one, redshift 0 is no measurement.
-    redshift = known_redshift(row.get("Z", np.nan), zwarning=meta["zwarning"], spectral_class=meta["class"])
+    stated = row.get("Z", primary.value("Z", "nan"))
+    redshift = known_redshift(stated, zwarning=meta["zwarning"], spectral_class=meta["class"])
     return {
         "wavelength": wavelength,
         "flux": columns["FLUX"].astype(float),
         "ivar": columns["IVAR"].astype(float),
         "redshift": redshift,
-        **_identifiers(row, hdus[0], path),
+        **_identifiers(row, primary, path),
         "meta": meta,
     }
 
@@ -254,14 +259,12 @@ def _read_spec(content, hdus, columns, path):
 def _read_catalogue(content, hdus):
     """The row of SPECOBJ or SPALL, in whichever HDU; empty where there is none."""
     named = [hdu for hdu in hdus if hdu.value("EXTNAME") in ("SPECOBJ", "SPALL")]
-    for hdu in named or [hdu for hdu in hdus if hdu.is_table() and hdu.value("EXTNAME") != "SPZLINE"]:
-        if not hdu.is_table():
-            continue
-        row = {
-            key: column[0] for key, column in read_columns(content, hdu, _CATALOGUE).items() if len(column)
-        }
-        if "Z" in row:
-            return row
+    for hdu in named or [hdu for hdu in hdus if hdu.is_table() and hdu.value("NAXIS2") == "1"]:
+        if hdu.is_table():
+            columns = read_columns(content, hdu, _CATALOGUE)
+            row = {key: column[0] for key, column in columns.items() if len(column)}
+            if "Z" in row and (named or row.keys() & {"PLATE", "CLASS", "CATALOGID"}):
+                return row
     return {}
 
 

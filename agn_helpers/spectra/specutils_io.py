@@ -1,4 +1,4 @@
-"""Spectra through specutils, an optional package: objects in memory, and formats that this one does not read itself."""
+"""Spectra through specutils, an optional package: objects in memory, and formats not read here."""
 
 import warnings
 
@@ -12,7 +12,8 @@ from .medium import check_medium, medium_in_header
 from .observed import ObservedSpectrum
 from .roles import Column
 
-# Readers that know what they read by its header; those that take columns and images by their position are left out.
+# Readers that know what they read by its header; those that take columns and images by their position are
+# left out.
 _TRUSTED = ("6dFGS", "2SLAQ", "GALAH", "HST/", "JWST", "MUSCLES", "APOGEE", "Subaru", "SDSS-V mwm")
 
 
@@ -134,7 +135,7 @@ def from_specutils(spectrum, *, redshift=None, label=None, name="", medium=None)
 
 
 def make_spectrum(fields, *, redshift=None, label=None):
-    """An ObservedSpectrum of the fields that a reader gives; what the user says goes before what the file says.
+    """An ObservedSpectrum of the fields that a reader gives; the user goes before the file.
 
     Parameters
     ----------

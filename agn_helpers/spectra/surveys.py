@@ -1,4 +1,4 @@
-"""What surveys and pipelines do their own way: LAMOST, PypeIt, 2dfdr and the surveys of the AAT, MUSE, ESO."""
+"""What surveys and pipelines do their own way: LAMOST, PypeIt, the AAT, MUSE, ESO, VIPERS."""
 
 import re
 import warnings
@@ -10,7 +10,8 @@ from .assemble import Layout
 from .redshifts import redshift_in_header
 from .roles import Column
 
-# What specutils' SpectrumList reads best, by a card of the primary header: what it must hold, and the format's name.
+# What specutils' SpectrumList reads best, by a card of the primary header: what it must hold, and the
+# format's name.
 _DATA_CENTRAL = (
     ("REFERENC", "ozdes", "OzDES"),
     ("REFCODE", "2018MNRAS.474.4151D", "WiggleZ"),
@@ -75,7 +76,7 @@ def _read_2dfgrs(hdus):
 
 
 def _read_data_central(hdus, name, path):
-    """Through specutils' loaders for Data Central; only what is reduced, and the combined before the single."""
+    """Through specutils' loaders for Data Central; only what is reduced, the combined before the single."""
     try:
         from specutils import SpectrumList
     except ImportError as error:
@@ -137,10 +138,11 @@ def _read_pypeit_objects(hdus):
 
 
 def adapt_to_survey(layout, hdus):
-    """Set the conventions of the survey or pipeline that a file's headers name: medium, mask, counts, fillings."""
+    """Set the conventions of the survey or pipeline that a file's headers name: medium, mask, counts."""
     headers = [hdu.header for hdu in hdus[:3]]
     stated = {key: " ".join(str(h.get(key, "")) for h in headers) for key in
-              ("TELESCOP", "INSTRUME", "DMODCLS", "PYP_SPEC", "CTYPE1", "ORIGIN", "AUTHOR", "PRODCATG", "SURVEY")}  # fmt: skip
+              ("TELESCOP", "INSTRUME", "DMODCLS", "PYP_SPEC", "CTYPE1", "ORIGIN", "AUTHOR", "PRODCATG",
+              "SURVEY")}  # fmt: skip
     names = {hdu.name.upper() for hdu in hdus}
     if "LAMOST" in stated["TELESCOP"].upper():
         layout.format, layout.usual_medium, layout.mask_known = "LAMOST", "vacuum", True

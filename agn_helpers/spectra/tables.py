@@ -15,7 +15,8 @@ from .roles import Column, name_role, split_name
 
 # Columns that name the object of a row, the most telling first.
 _NAMES = (
-    "name targetid sparclid specid specobjid objid objectid object objname sourceid source catalogid sdssid id target"
+    "name targetid sparclid specid specobjid objid objectid object objname sourceid source catalogid "
+    "sdssid id target"
 ).split()
 
 _LONG_NAMES = set(_NAMES) - {"name", "source", "target"} | {"name", "target"}

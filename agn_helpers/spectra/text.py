@@ -25,12 +25,16 @@ _AXES = {"wavelength", "loglam", "lnlam", "frequency", "energy", "wavenumber", "
 #: A line longer than this is no line of a spectrum.
 _LONGEST_LINE = 20_000
 
+#: The finest spectra have a tenth of it.
+_MOST_LINES = 3_000_000
+
 
 def read_text(content, path):
     """Read a text file in memory into its columns, comments, and what these say.
 
     Columns are found by their names in a header, which may be a comment, with units in brackets, in a row
-    of their own or in a comment; two or three columns without names are wavelength, flux, error.  A comment such as
+    of their own or in a comment; two or three columns without names are wavelength, flux, error.  A
+    comment such as
     ``# redshift = 0.31`` gives the redshift.
 
     Parameters
@@ -66,7 +70,8 @@ def read_text(content, path):
         header = ["row", *header]
     if header is not None and len(header) != n_columns:
         raise SpectrumError(
-            f"{path} must have a name for every column; got {len(header)} names ({', '.join(header)[:60]}) for "
+            f"{path} must have a name for every column; got {len(header)} names "
+            f"({', '.join(header)[:60]}) for "
             f"{n_columns} columns; correct its first line."
         )
     named = header is not None
@@ -101,6 +106,8 @@ def _decode(content):
 def _split_lines(text, path):
     """Comments, and the other lines with their numbers; header cards of IRAF are comments."""
     comments, lines = [], []
+    if text.count("\n") > _MOST_LINES:
+        raise SpectrumError(f"{path} must be one spectrum; it has more than {_MOST_LINES} lines.")
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()
         if len(line) > _LONGEST_LINE:
@@ -121,7 +128,7 @@ def _split_lines(text, path):
 
 
 def _take_pipes(lines):
-    """The header of an IPAC table, in lines that begin with a bar, each in its fields; and the other lines."""
+    """The header of an IPAC table, lines that begin with a bar, each in its fields; and the other lines."""
     pipes = []
     while lines and lines[0][1].startswith("|"):
         pipes.append([field.strip() for field in lines.pop(0)[1].strip("|").split("|")])
@@ -197,7 +204,7 @@ def _split_header(line, delimiter):
 
 
 def _take_unit_row(lines, delimiter, comma, n_columns):
-    """Rows of units and of dashes below the header, as in tables of VizieR; the lines without them, the units."""
+    """The lines without the rows of units and dashes below the header, as VizieR writes; and the units."""
     units = None
     for _ in range(3):
         if not lines or _numbers(_split(lines[0][1], delimiter), comma) is not None:
@@ -330,12 +337,14 @@ def _name_by_position(columns, path):
     if not 2 <= len(columns) <= 3:
         raise SpectrumError(
             f"{path} must name its columns; it has {len(columns)} without names; add a first line such as "
-            '"wavelength flux error", or say which is which: columns={"wavelength": "1", "flux": "2", "error": "3"}.'
+            '"wavelength flux error", or say which is which: '
+            'columns={"wavelength": "1", "flux": "2", "error": "3"}.'
         )
     steps = np.diff(columns[0].values[columns[0].values > 0])
     if not max((steps > 0).sum(), (steps < 0).sum()) >= 0.9 * steps.size:
         raise SpectrumError(
-            f"{path} must name its columns; without names the first is wavelength, and this one is in no order; add a "
+            f"{path} must name its columns; without names the first is wavelength, and this one is in "
+            "no order; add a "
             'first line such as "wavelength flux error".'
         )
     if len(columns) == 3:
@@ -348,7 +357,8 @@ def _name_by_position(columns, path):
             )
         if not (third > 0).any() or (1 / 3 < as_ivar < 3 and not 1 / 5 < as_error < 5):
             raise SpectrumError(
-                f"{path} must name its columns; the third of three without names looks like inverse variance or a "
+                f"{path} must name its columns; the third of three without names looks like inverse "
+                "variance or a "
                 'mask rather than errors; add a first line such as "wavelength flux ivar", or say columns='
                 '{"wavelength": "1", "flux": "2", "ivar": "3"}.'
             )

@@ -219,7 +219,8 @@ def _in_counts(unit):
 
 def _refuse_flux(column, path):
     return SpectrumError(
-        f"flux must be a flux density; {column.name} of {path} is in {column.unit}, which is none; give F_λ, F_ν "
+        f"flux must be a flux density; {column.name} of {path} is in {column.unit}, which is none; "
+        "give F_λ, F_ν "
         'or AB magnitudes, or say which column to take and its unit: columns={"flux": "NAME [unit]"}.'
     )
 
@@ -315,7 +316,7 @@ def to_angstrom(column, path):
         wavelength, scale = _from_log(values, unit, column, path)
     elif isinstance(unit, u.LogUnit):
         wavelength = 10 ** np.where(values > 0, values, np.nan) * unit.physical_unit.to(u.AA)
-    elif unit is None and column.axis == "wavelength":
+    elif unit is None and column.axis in ("wavelength", "rest"):
         wavelength, scale = _guess_scale(values, path)
     else:
         try:
@@ -323,14 +324,17 @@ def to_angstrom(column, path):
                 wavelength = (np.where(values > 0, values, np.nan) * unit).to_value(u.AA, u.spectral())
         except (u.UnitsError, TypeError):
             raise SpectrumError(
-                f"wavelength must be in Å, nm or µm, or a frequency or energy; got {column.unit or 'no unit'} for "
-                f'{column.name} of {path}; convert it, or name its unit: columns={{"wavelength": "NAME [unit]"}}.'
+                "wavelength must be in Å, nm or µm, or a frequency or energy; got "
+                f"{column.unit or 'no unit'} for "
+                f"{column.name} of {path}; convert it, or name its unit: "
+                f'columns={{"wavelength": "NAME [unit]"}}.'
             ) from None
     wavelength = np.where(wavelength > 0, wavelength, np.nan)
     low, high = np.nanmin(wavelength, initial=np.inf), np.nanmax(wavelength, initial=-np.inf)
     if not 100 <= low <= high <= 1e6:
         raise SpectrumError(
-            f"wavelength must lie between 100 Å and 100 µm; got {low:.6g} to {high:.6g} Å for {column.name} of "
+            f"wavelength must lie between 100 Å and 100 µm; got {low:.6g} to {high:.6g} Å for "
+            f"{column.name} of "
             f"{path}; correct its unit."
         )
     return wavelength, scale

@@ -14,7 +14,7 @@ _BEFORE_MERGING = "coadd-one.fits"
 
 
 def test_every_case_is_read_right(shared):
-    """Redshift, first and last usable wavelength, median flux and ivar of each; or refused where that is right."""
+    """Redshift, ends, median flux and ivar of each; or refused where that is right."""
     folder = shared / "cases/reading"
     if not folder.is_dir():
         pytest.skip(f"there is no folder {folder}")
@@ -101,7 +101,7 @@ def test_real_desi(real):
 
 
 def test_real_eso_and_iraf(real):
-    """A row of arrays per nm; log-linear pixels of IRAF with A for Å; images by name with vacuum in the metadata."""
+    """A row of arrays per nm; log-linear pixels with A for Å; images by name."""
     xshooter = read_spectrum(real / "XShooter_XQ100.fits.gz")
     assert_allclose(xshooter.wavelength[[0, -1]], [9817.5134, 18234.998], rtol=1e-7)
     assert_allclose(medians(xshooter), (1.6548e-16, 7.2909e-18**-2), rtol=2e-3)

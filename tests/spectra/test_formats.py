@@ -34,7 +34,9 @@ def table_hdu(name="", row=False, units=None, **columns):
         values = np.asarray(values)
         code = {"f": "D", "i": "J", "b": "L", "S": f"{values.dtype.itemsize}A"}[values.dtype.kind]
         array = values[None] if row else values
-        parts.append(fits.Column(key, f"{values.size}{code}" if row else code, array=array, unit=units.get(key)))
+        parts.append(
+            fits.Column(key, f"{values.size}{code}" if row else code, array=array, unit=units.get(key))
+        )
     return fits.BinTableHDU.from_columns(parts, name=name)
 
 
@@ -74,7 +76,12 @@ def assert_spectrum(spectrum, wavelength=WAVE, flux=FLUX, sigma=SIGMA, bad=None,
 
 
 def coadd(**changes):
-    columns = {"FLUX": FLUX, "LOGLAM": np.log10(LOG), "IVAR": SIGMA**-2.0, "AND_MASK": np.full(PIXELS, 1 << 23)}
+    columns = {
+        "FLUX": FLUX,
+        "LOGLAM": np.log10(LOG),
+        "IVAR": SIGMA**-2.0,
+        "AND_MASK": np.full(PIXELS, 1 << 23),
+    }
     return table_hdu("COADD", **{**columns, **changes})
 
 
@@ -144,10 +151,21 @@ def test_spspec_with_scaled_integers_and_fortran_exponents(tmp_path):
 def test_lamost_image(tmp_path, named):
     """Five rows: flux, inverse variance, wavelength, and_mask, or_mask, in this order by the header."""
     rows = np.array([FLUX, np.where(BAD, 0, SIGMA**-2), LOG, 0 * FLUX + 4, 0 * FLUX + 4])
-    cards = {"TELESCOP": "LAMOST", "COEFF0": 3.63, "COEFF1": 1e-4, "Z": 0.2, "CLASS": "QSO", "DC_FLAG": 1, "VACUUM": True}
+    cards = {
+        "TELESCOP": "LAMOST",
+        "COEFF0": 3.63,
+        "COEFF1": 1e-4,
+        "Z": 0.2,
+        "CLASS": "QSO",
+        "DC_FLAG": 1,
+        "VACUUM": True,
+    }
     names = {"EXTEN0": "Flux, Inverse, Wavelength, Andmask, Ormask"}
     if named:
-        names = {f"ROW{i + 1}": name for i, name in enumerate(("FLUX", "INVERSE", "WAVELENGTH", "ANDMASK", "ORMASK"))}
+        names = {
+            f"ROW{i + 1}": name
+            for i, name in enumerate(("FLUX", "INVERSE", "WAVELENGTH", "ANDMASK", "ORMASK"))
+        }
     path = write(tmp_path / "spec-55859-F5902_sp01-001.fits", image(rows, primary=True, **cards, **names))
     spectrum = read_spectrum(path)
     assert_spectrum(spectrum, LOG, bad=BAD)
@@ -159,7 +177,9 @@ def test_lamost_row_of_arrays(tmp_path):
     arrays = {"FLUX": FLUX, "IVAR": np.where(BAD, 0, SIGMA**-2), "WAVELENGTH": LOG}
     masks = {"ANDMASK": np.full(PIXELS, 8), "ORMASK": np.full(PIXELS, 8)}
     path = tmp_path / "spec-57000-HD1_sp01-001.fits.gz"
-    write(path, table_hdu("COADD", row=True, **arrays, **masks), TELESCOP="LAMOST", Z=-9999.0, CLASS="Unknown")
+    write(
+        path, table_hdu("COADD", row=True, **arrays, **masks), TELESCOP="LAMOST", Z=-9999.0, CLASS="Unknown"
+    )
     spectrum = read_spectrum(path)
     assert_spectrum(spectrum, LOG, bad=BAD)
     assert np.isnan(spectrum.redshift) and spectrum.name == "spec-57000-HD1_sp01-001"
@@ -169,7 +189,9 @@ def write_desi(folder, *, targets=(11, 22, 33), kinds=("TGT", "SKY", "TGT"), ste
     """A coadd of three fibres in three arms that overlap, and redrock's table beside it."""
     rng, hdus, truth = np.random.default_rng(1), [], {}
     ids = fits.Column("TARGETID", "K", array=np.array(targets))
-    hdus.append(fits.BinTableHDU.from_columns([ids, fits.Column("OBJTYPE", "3A", array=list(kinds))], name="FIBERMAP"))
+    hdus.append(
+        fits.BinTableHDU.from_columns([ids, fits.Column("OBJTYPE", "3A", array=list(kinds))], name="FIBERMAP")
+    )
     for arm, (low, high) in {"B": (3600, 5800), "R": (5760, 7620), "Z": (7520, 9824)}.items():
         wave = np.arange(low, high + 0.1, step if arm == "B" else 0.8)
         flux = rng.normal(5, 1, (3, wave.size))
@@ -179,8 +201,10 @@ def write_desi(folder, *, targets=(11, 22, 33), kinds=("TGT", "SKY", "TGT"), ste
         hdus += [fits.ImageHDU(values, name=f"{arm}_{part}") for part, values in parts]
     path = write(folder / "coadd-main-dark-1.fits", *hdus)
     redrock = fits.BinTableHDU.from_columns(
-        [fits.Column("TARGETID", "K", array=np.array(targets)[::-1]), fits.Column("Z", "D", array=[0.3, 0.2, 0.1]),
-         fits.Column("ZWARN", "K", array=[0, 0, 4]), fits.Column("SPECTYPE", "6A", array=["QSO", "", "GALAXY"])],
+        [fits.Column("TARGETID", "K", array=np.array(targets)[::-1]),
+         fits.Column("Z", "D", array=[0.3, 0.2, 0.1]),
+         fits.Column("ZWARN", "K", array=[0, 0, 4]), fits.Column("SPECTYPE", "6A", array=["QSO", "",
+         "GALAXY"])],
         name="REDSHIFTS",
     )  # fmt: skip
     write(folder / "redrock-main-dark-1.fits", redrock)
@@ -188,7 +212,7 @@ def write_desi(folder, *, targets=(11, 22, 33), kinds=("TGT", "SKY", "TGT"), ste
 
 
 def test_desi_gives_each_target_with_its_arms_merged(tmp_path):
-    """Names by TARGETID, redshifts of redrock's by target, fibres on the sky left out; overlaps weighed by ivar."""
+    """Names and redshifts by TARGETID, sky fibres left out, overlaps weighed by ivar."""
     path, truth = write_desi(tmp_path)
     spectra = list(read_spectra(tmp_path))
     assert [(s.name, s.redshift) for s in spectra] == [("desi-11", 0.1), ("desi-33", 0.3)]
@@ -203,7 +227,9 @@ def test_desi_gives_each_target_with_its_arms_merged(tmp_path):
         assert_allclose(spectrum.wavelength, wave, atol=1e-6)
         assert_allclose(spectrum.ivar, total)
         assert_allclose(spectrum.flux[total > 0], (weighed / np.maximum(total, 1e-9))[total > 0])
-    with pytest.raises(SpectrumError, match=r"holds 2 spectra \(desi-11, desi-33\); choose one: which='desi-11'"):
+    with pytest.raises(
+        SpectrumError, match=r"holds 2 spectra \(desi-11, desi-33\); choose one: which='desi-11'"
+    ):
         read_spectrum(path)
     for which in ("desi-33", "33", 1, -1):
         assert_array_equal(read_spectrum(path, which=which).flux, spectra[1].flux)
@@ -271,7 +297,9 @@ def test_eso_phase_3(tmp_path, air):
         "WAVE": WAVE / 10, "FLUX_REDUCED": 7 * FLUX, "ERR_REDUCED": 7 * SIGMA, "FLUX": FLUX, "ERR": SIGMA,
         "QUAL": BAD.astype(int), "SNR": FLUX / SIGMA,
     }  # fmt: skip
-    hdu = table_hdu("SPECTRUM", row=True, units={"WAVE": "nm", "FLUX": "erg cm**(-2) s**(-1) angstrom**(-1)"}, **columns)
+    hdu = table_hdu(
+        "SPECTRUM", row=True, units={"WAVE": "nm", "FLUX": "erg cm**(-2) s**(-1) angstrom**(-1)"}, **columns
+    )
     hdu.header["TUCD1"] = "em.wl;obs.atmos" if air else "em.wl"
     hdu.header["TUCD4"] = "phot.flux.density;em.wl;src.net;meta.main"
     hdu.header["TUCD5"] = "stat.error;phot.flux.density;meta.main"
@@ -283,8 +311,16 @@ def test_eso_phase_3(tmp_path, air):
 
 def test_4most_takes_the_flux_and_its_own_error(tmp_path):
     """Flux without sky subtraction lies beside it, with an error of its own."""
-    columns = {"WAVE": WAVE, "FLUX_NOSS": 9 * FLUX, "ERR_FLUX_NOSS": 9 * SIGMA, "FLUX": FLUX, "ERR_FLUX": SIGMA}
-    path = write(tmp_path / "qmost.fits", table_hdu("PHASE3SPECTRUM", row=True, units={"WAVE": "Angstrom"}, **columns))
+    columns = {
+        "WAVE": WAVE,
+        "FLUX_NOSS": 9 * FLUX,
+        "ERR_FLUX_NOSS": 9 * SIGMA,
+        "FLUX": FLUX,
+        "ERR_FLUX": SIGMA,
+    }
+    path = write(
+        tmp_path / "qmost.fits", table_hdu("PHASE3SPECTRUM", row=True, units={"WAVE": "Angstrom"}, **columns)
+    )
     assert_spectrum(read_spectrum(path))
 
 
@@ -301,10 +337,22 @@ def test_xshooter_and_mpdaf_images(tmp_path):
 
 
 def test_2dfdr_files_of_many_fibres(tmp_path):
-    """Targets have names, sky fibres are left out, and counts are said; in air unless VACUUM says otherwise."""
-    axis = {"CTYPE1": "Wavelength", "CUNIT1": "Angstroms", "CRVAL1": 4300.0, "CDELT1": 2.0, "CRPIX1": 1, "BUNIT": "counts"}
+    """Targets have names, sky fibres are left out, counts are said; in air unless VACUUM says otherwise."""
+    axis = {
+        "CTYPE1": "Wavelength",
+        "CUNIT1": "Angstroms",
+        "CRVAL1": 4300.0,
+        "CDELT1": 2.0,
+        "CRPIX1": 1,
+        "BUNIT": "counts",
+    }
     data = np.array([FLUX, 0.1 * FLUX, 2 * FLUX])
-    fibres = table_hdu("FIBRES", NAME=np.array([b"one", b"sky", b"two"]), TYPE=np.array([b"P", b"S", b"P"]), MAGNITUDE=[17.0, 0, 18])
+    fibres = table_hdu(
+        "FIBRES",
+        NAME=np.array([b"one", b"sky", b"two"]),
+        TYPE=np.array([b"P", b"S", b"P"]),
+        MAGNITUDE=[17.0, 0, 18],
+    )
     for vacuum in (False, True):
         hdus = [image(data, primary=True, **axis, **({"VACUUM": True} if vacuum else {}))]
         hdus += [image(np.tile(SIGMA**2, (3, 1)), "VARIANCE"), fibres]
@@ -346,11 +394,18 @@ def test_surveys_through_specutils(tmp_path, survey):
     axis |= {"BUNIT": "count", "Z": 0.4}
     if survey == "ozdes":
         cards = {"REFERENC": "https://docs.datacentral.org.au/ozdes/"}
-        hdus = [image(FLUX, primary=True, **axis, **cards), image(SIGMA**2, **{**axis, "BUNIT": "count2"}), image(BAD * 1.0)]
+        hdus = [
+            image(FLUX, primary=True, **axis, **cards),
+            image(SIGMA**2, **{**axis, "BUNIT": "count2"}),
+            image(BAD * 1.0),
+        ]
         hdus += [image(3 * FLUX, **axis), image(SIGMA**2, **axis), image(BAD * 1.0)]
     else:
         cards = {"REFCODE": "2018MNRAS.474.4151D", "EXTNAME": "SPECTRUM"}
-        hdus = [image(FLUX, primary=True, **axis, **cards), image(SIGMA**2, "VARIANCE", **{**axis, "BUNIT": "count2"})]
+        hdus = [
+            image(FLUX, primary=True, **axis, **cards),
+            image(SIGMA**2, "VARIANCE", **{**axis, "BUNIT": "count2"}),
+        ]
     spectrum = read_spectrum(write(tmp_path / "object.fits", *hdus))
     assert_allclose(spectrum.flux, FLUX)
     assert_allclose(spectrum.ivar, SIGMA**-2.0)
@@ -365,8 +420,16 @@ def test_pypeit(tmp_path):
     columns = {"wave": wave, "wave_grid_mid": wave + 0.01, "flux": FLUX, "ivar": SIGMA**-2.0, "mask": good}
     hdu = table_hdu("SPECTRUM", units={"wave": "Angstrom"}, **columns)
     hdu.header["DMODCLS"], hdu.header["PYP_SPEC"] = "OneSpec", "keck_deimos"
-    assert_spectrum(read_spectrum(write(tmp_path / "coadd.fits", hdu)), WAVE[:-7], FLUX[:-7], SIGMA[:-7], BAD[:-7])
-    columns = {"OPT_WAVE": WAVE, "OPT_FLAM": FLUX, "OPT_FLAM_IVAR": SIGMA**-2.0, "OPT_MASK": ~BAD, "OPT_COUNTS": 9 * FLUX}
+    assert_spectrum(
+        read_spectrum(write(tmp_path / "coadd.fits", hdu)), WAVE[:-7], FLUX[:-7], SIGMA[:-7], BAD[:-7]
+    )
+    columns = {
+        "OPT_WAVE": WAVE,
+        "OPT_FLAM": FLUX,
+        "OPT_FLAM_IVAR": SIGMA**-2.0,
+        "OPT_MASK": ~BAD,
+        "OPT_COUNTS": 9 * FLUX,
+    }
     hdus = [table_hdu(name, **columns) for name in ("SPAT0175-SLIT0195-DET01", "SPAT0234-SLIT0195-DET01")]
     spectra = list(read_spectra(write(tmp_path / "spec1d.fits", *hdus)))
     assert [s.name for s in spectra] == ["spec1d-SPAT0175-SLIT0195-DET01", "spec1d-SPAT0234-SLIT0195-DET01"]
@@ -390,7 +453,12 @@ def test_iraf_equispec(tmp_path, shape, log):
     """Linear and log-linear pixels, the unit in WAT1, axes of length 1 in any place, a D in the header."""
     along = len(shape) - shape.index(PIXELS)
     start, step = (3.63, 1e-4) if log else (4300.0, 2.0)
-    cards = {f"CTYPE{along}": "LINEAR", f"CRVAL{along}": start, f"CD{along}_{along}": step, f"CRPIX{along}": 1.0}
+    cards = {
+        f"CTYPE{along}": "LINEAR",
+        f"CRVAL{along}": start,
+        f"CD{along}_{along}": step,
+        f"CRPIX{along}": 1.0,
+    }
     cards |= {"DC_FLAG": int(log), "WAT0_001": "system=equispec", "BUNIT": "erg/cm2/s/A"}
     cards[f"WAT{along}_001"] = "wtype=linear label=Wavelength units=angstroms"
     path = write(tmp_path / "iraf.fits", image(FLUX.reshape(shape), primary=True, **cards))
@@ -398,14 +466,25 @@ def test_iraf_equispec(tmp_path, shape, log):
 
 
 def test_iraf_bands_and_apertures(tmp_path):
-    """apall's bands by BANDID; each aperture with its own dispersion and name."""
+    """Apall's bands by BANDID; each aperture with its own dispersion and name."""
     data = np.array([[FLUX, 2 * FLUX], [0 * FLUX, 0 * FLUX], [SIGMA, 2 * SIGMA]])
     second = "2 2 2 4300. 2.0 200 0. 1 9 1. 0. 2 3 1. 200. 4499. 199. 3."
     text = f'wtype=multispec spec1 = "1 1 0 4300. 2.0 200 0. 1 9" spec2 = "{second}"'
-    cards = {"CTYPE1": "MULTISPE", "WAT0_001": "system=multispec", "WAT1_001": "wtype=multispec label=Wavelength units=angstroms"}
+    cards = {
+        "CTYPE1": "MULTISPE",
+        "WAT0_001": "system=multispec",
+        "WAT1_001": "wtype=multispec label=Wavelength units=angstroms",
+    }
     cards |= {f"WAT2_{i + 1:03d}": text[68 * i : 68 * i + 68] for i in range(-(-len(text) // 68))}
-    bands = ("spectrum - background fit, weights variance, clean no", "raw - background fit", "sigma - background fit")
-    cards |= {f"BANDID{i + 1}": band for i, band in enumerate(bands)} | {"APID1": "nucleus", "APNUM2": "2 2 1.0 4.0"}
+    bands = (
+        "spectrum - background fit, weights variance, clean no",
+        "raw - background fit",
+        "sigma - background fit",
+    )
+    cards |= {f"BANDID{i + 1}": band for i, band in enumerate(bands)} | {
+        "APID1": "nucleus",
+        "APNUM2": "2 2 1.0 4.0",
+    }
     one, two = read_spectra(write(tmp_path / "ms.fits", image(data, primary=True, **cards)))
     assert (one.name, two.name) == ("ms-nucleus", "ms-2")
     assert_spectrum(one)
@@ -415,13 +494,16 @@ def test_iraf_bands_and_apertures(tmp_path):
 
 def test_iraf_dispersions_by_their_definition():
     """Chebyshev against its cosine form, redshift divided out, log-linear; splines are refused."""
+
     def axes(spec):
         header = fits.Header({"WAT2_001": f'wtype=multispec spec1 = "{spec}"'})
         return read_multispec(header, 1, PIXELS, "file")[0].values
 
     angle = np.arccos(np.linspace(-1, 1, PIXELS))
     chebyshev = axes("1 1 2 0. 0. 200 0.1 1 9 1. 0. 1 4 1. 200. 5000. 300. 20. 5.")
-    assert_allclose(chebyshev * 1.1, 5000 + 300 * np.cos(angle) + 20 * np.cos(2 * angle) + 5 * np.cos(3 * angle))
+    assert_allclose(
+        chebyshev * 1.1, 5000 + 300 * np.cos(angle) + 20 * np.cos(2 * angle) + 5 * np.cos(3 * angle)
+    )
     assert_allclose(axes("1 1 1 3.63 1e-4 200 0. 1 9"), LOG)
     with pytest.raises(SpectrumError, match="Chebyshev or Legendre"):
         axes("1 1 2 0. 0. 200 0. 1 9 1. 0. 3 4 1. 200. 5000. 300. 20. 5.")
@@ -437,7 +519,9 @@ def test_fits_wcs_is_astropys(tmp_path):
     spectrum = read_spectrum(write(path, image(FLUX, primary=True, **cards)))
     frequency = (500 + 0.1 * np.arange(PIXELS)) * u.THz
     assert_allclose(spectrum.wavelength[::-1], frequency.to_value("AA", u.spectral()))
-    assert_allclose(spectrum.flux[::-1] / FLUX, (frequency.to_value("Hz") ** 2 / 2.99792458e18 * 1e-23) / 1e-17)
+    assert_allclose(
+        spectrum.flux[::-1] / FLUX, (frequency.to_value("Hz") ** 2 / 2.99792458e18 * 1e-23) / 1e-17
+    )
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -451,11 +535,18 @@ def test_images_by_name(tmp_path, log):
 def test_images_of_many_spectra(tmp_path):
     """Stacks of flux and ivar with one axis, a table of as many rows for the names."""
     names = table_hdu("TARGETS", NAME=np.array([b"one", b"two"]), Z=[0.1, -9999.0])
-    hdus = [image(np.array([FLUX, 2 * FLUX]), "FLUX"), image(np.tile(SIGMA**-2.0, (2, 1)), "IVAR"), image(WAVE, "WAVE")]
+    hdus = [
+        image(np.array([FLUX, 2 * FLUX]), "FLUX"),
+        image(np.tile(SIGMA**-2.0, (2, 1)), "IVAR"),
+        image(WAVE, "WAVE"),
+    ]
     one, two = read_spectra(write(tmp_path / "stack.fits", *hdus, names))
     assert (one.name, two.name, one.redshift) == ("stack-one", "stack-two", 0.1)
     assert np.isnan(two.redshift)
     assert_spectrum(two, flux=2 * FLUX)
+
+
+_NM = {"CTYPE1": "WAVE", "CUNIT1": "nm", "CRVAL1": 430.0, "CDELT1": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -464,9 +555,9 @@ def test_images_of_many_spectra(tmp_path):
         ([image(FLUX, primary=True)], "must have wavelengths"),
         ([image(FLUX, primary=True, CRVAL1=1.0, CDELT1=1.0)], "must have wavelengths"),
         ([image(FLUX, primary=True, CTYPE1="PIXEL", CRVAL1=1.0, CDELT1=1.0)], "must have wavelengths"),
-        ([image(FLUX, primary=True, CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=3.6, CDELT1=1e-4)], "100 Å and 100 µm"),
-        ([image(FLUX, primary=True, CTYPE1="WAVE", CUNIT1="nm", CRVAL1=430.0, CDELT1=0.2, BUNIT="adu")], "flux density"),
-        ([image(np.ones((50, PIXELS)), primary=True, CTYPE1="WAVE", CUNIT1="nm", CRVAL1=430.0, CDELT1=0.2)], "rows have no names"),
+        ([image(FLUX, primary=True, CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=3.6, CDELT1=1e-4)], "100 µm"),
+        ([image(FLUX, primary=True, BUNIT="adu", **_NM)], "flux density"),
+        ([image(np.ones((50, PIXELS)), primary=True, **_NM)], "rows have no names"),
         ([image(np.ones((5, 6, 7)), primary=True)], "cube of shape"),
     ],
 )  # fmt: skip
@@ -483,7 +574,8 @@ def test_images_that_are_no_spectra_are_refused(tmp_path, hdus, message):
 def test_tables_of_any_kind(tmp_path):
     """FITS, VOTable, ECSV, IPAC, CDS and Parquet say the same, with units."""
     table = Table({"wave": WAVE / 10, "flux": FLUX, "err": SIGMA}, units={"wave": "nm"})
-    for name, kind in (("t.fits", "fits"), ("t.xml", "votable"), ("t.ecsv", "ascii.ecsv"), ("t.tbl", "ascii.ipac"),
+    for name, kind in (("t.fits", "fits"), ("t.xml", "votable"), ("t.ecsv", "ascii.ecsv"), ("t.tbl",
+    "ascii.ipac"),
                        ("t.mrt", "ascii.mrt"), ("t.parquet", "parquet")):  # fmt: skip
         table.write(tmp_path / name, format=kind, overwrite=True)
         spectrum = read_spectrum(tmp_path / name)
@@ -508,7 +600,10 @@ def test_vizier_tsv_and_masked_values(tmp_path):
     """Names, units, dashes; blanks are missing."""
     path = tmp_path / "v.tsv"
     cells = [f"{w / 10}\t{'' if b else f}\t{s}" for w, f, s, b in zip(WAVE, FLUX, SIGMA, BAD)]
-    path.write_text("#RESOURCE=yCat\n#Name: J/x\n\nlambda\tFlux\te_Flux\nnm\t1e-17 cW/m2/nm\t1e-17 cW/m2/nm\n-----\t---\t---\n" + "\n".join(cells))
+    path.write_text(
+        "#RESOURCE=yCat\n#Name: J/x\n\nlambda\tFlux\te_Flux\nnm\t1e-17 cW/m2/nm\t1e-17 "
+        "cW/m2/nm\n-----\t---\t---\n" + "\n".join(cells)
+    )
     assert_spectrum(read_spectrum(path), bad=BAD)
 
 
@@ -517,18 +612,27 @@ def test_text_of_many_hands(tmp_path, order):
     """Decimal commas, tabs and blanks mixed, D exponents, quotes, UTF-16, row numbers, other headers."""
     rows = list(zip(WAVE, FLUX, SIGMA))[::order]
     path = tmp_path / "o.txt"
+
+    def lines(form, rows=rows):
+        return "\n".join(form.format(*row) for row in rows)
+
+    names, exponents = "wave flux err\n", lines(" {:.6E} {:.9E} {:.9E}").replace("E", "D")
     texts = {
-        "comma": "wave;flux;err\n" + "\n".join(f"{w};{f:.8f};{s:.8f}".replace(".", ",") for w, f, s in rows),
-        "comma and tab": "wave\tflux\terr\n" + "\n".join(f"{w}\t{f:.8f}\t{s:.8f}".replace(".", ",") for w, f, s in rows),
-        "mixed": "wave flux err\n" + "\n".join(f"{w}\t {f:.8f}  {s:.8f}" for w, f, s in rows),
-        "fortran": "# wave flux err\n" + "\n".join(f" {w:.6E} {f:.9E} {s:.9E}".replace("E", "D") for w, f, s in rows),
-        "quotes": '"wave","flux","err"\n' + "\n".join(f'"{w}","{f:.8f}","{s:.8f}"' for w, f, s in rows),
-        "units": "wave,flux,err\nAngstrom,erg/s/cm2/A,erg/s/cm2/A\n" + "\n".join(f"{w},{f:.8f},{s:.8f}" for w, f, s in rows),
-        "R": '"wave" "flux" "err"\n' + "\n".join(f'"{i}" {w} {f:.8f} {s:.8f}' for i, (w, f, s) in enumerate(rows, 1)),
-        "columns": "# 1 WAVE  wavelength [Angstrom]\n# 2 FLUX  flux\n# 3 ERR  error\n" + "\n".join(f"{w} {f:.8f} {s:.8f}" for w, f, s in rows),
-        "remark": "# wavelength in nm\n# wave flux err\n" + "\n".join(f"{w / 10} {f:.8f} {s:.8f}" for w, f, s in rows),
-        "IRAF": "BITPIX  =                  -32\nNAXIS   =                    1\nEND\n\n" + "\n".join(f"{w} {f:.8f} {s:.8f}" for w, f, s in rows),
-    }  # fmt: skip
+        "comma": "wave;flux;err\n" + lines("{};{:.8f};{:.8f}").replace(".", ","),
+        "comma and tab": "wave\tflux\terr\n" + lines("{}\t{:.8f}\t{:.8f}").replace(".", ","),
+        "mixed": names + lines("{}\t {:.8f}  {:.8f}"),
+        "fortran": "# " + names + exponents,
+        "quotes": '"wave","flux","err"\n' + lines('"{}","{:.8f}","{:.8f}"'),
+        "units": "wave,flux,err\nAngstrom,erg/s/cm2/A,erg/s/cm2/A\n" + lines("{},{:.8f},{:.8f}"),
+        "R": '"wave" "flux" "err"\n'
+        + lines('"{}" {} {:.8f} {:.8f}', [(i + 1, *row) for i, row in enumerate(rows)]),
+        "columns": "# 1 WAVE  wavelength [Angstrom]\n# 2 FLUX  flux\n# 3 ERR  error\n"
+        + lines("{} {:.8f} {:.8f}"),
+        "remark": "# wavelength in nm\n# "
+        + names
+        + lines("{} {:.8f} {:.8f}", [(w / 10, f, s) for w, f, s in rows]),
+        "IRAF": "BITPIX  =       -32\nNAXIS   =         1\nEND\n\n" + lines("{} {:.8f} {:.8f}"),
+    }
     for kind, text in texts.items():
         for encoding in ("utf-8", "utf-16", "latin-1"):
             path.write_bytes(text.encode(encoding))

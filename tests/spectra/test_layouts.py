@@ -7,7 +7,6 @@ import lzma
 import warnings
 
 import numpy as np
-import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
@@ -22,10 +21,10 @@ FLUX_UNIT = u.Unit("1e-17 erg / (s cm2 AA)")
 
 # How people call the columns; some of these names are not meant to be understood, and then refused.
 NAMES = {
-    "wavelength": "wavelength wave WAVE lambda Lam wl LAMBDA_OBS obs_wave Wavelength lam_obs WaveLength".split(),
+    "wavelength": "wavelength wave WAVE lambda Lam wl LAMBDA_OBS obs_wave Wavelength lam_obs".split(),
     "loglam": "loglam LOGLAM log10_wave logwave log_lambda".split(),
-    "flux": "flux FLUX Flux flam F_lambda f_lam fluxdensity flux_density spec FLUX_OBS flux_calibrated".split(),
-    "error": "error err ERR sigma flux_err FLUX_ERROR eflux e_flux err_flux Sigma uncertainty noise std dFlux".split(),
+    "flux": "flux FLUX Flux flam F_lambda f_lam fluxdensity flux_density spec flux_calibrated".split(),
+    "error": "error err ERR sigma flux_err FLUX_ERROR eflux e_flux err_flux uncertainty std dFlux".split(),
     "variance": "variance var VAR flux_var VARIANCE".split(),
     "ivar": "ivar IVAR inverse_variance flux_ivar invvar".split(),
     "mask": "mask MASK quality QUAL flag badpix dq".split(),
@@ -36,7 +35,15 @@ NAMES = {
     "wdisp": "wdisp resolution snr ccd_x".split(),
 }
 
-WAVELENGTH_UNITS = {"Angstrom": u.AA, "nm": u.nm, "um": u.um, "A": u.AA, "micron": u.um, "m": u.m, "0.1nm": u.AA}
+WAVELENGTH_UNITS = {
+    "Angstrom": u.AA,
+    "nm": u.nm,
+    "um": u.um,
+    "A": u.AA,
+    "micron": u.um,
+    "m": u.m,
+    "0.1nm": u.AA,
+}
 FLUX_UNITS = {
     "1e-17 erg/s/cm2/A": FLUX_UNIT,
     "10**(-17) erg/s/cm2/Angstrom": FLUX_UNIT,
@@ -74,15 +81,35 @@ def to_air(vacuum):
 
 def choose_layout(rng):
     """What a layout is made of, drawn at random."""
-    kind = rng.choice(["fits", "row", "images", "wcs", "csv", "tsv", "text", "semicolon", "ecsv", "votable", "parquet", "ipac"])
+    kind = rng.choice(
+        [
+            "fits",
+            "row",
+            "images",
+            "wcs",
+            "csv",
+            "tsv",
+            "text",
+            "semicolon",
+            "ecsv",
+            "votable",
+            "parquet",
+            "ipac",
+        ]
+    )
     return {
         "kind": kind,
         "axis": "loglam" if rng.random() < 0.15 and kind not in ("wcs",) else "wavelength",
         "wavelength_unit": rng.choice([*WAVELENGTH_UNITS, ""], p=[0.3, *[0.1] * 6, 0.1]),
         "flux_unit": rng.choice([*FLUX_UNITS, "", *REFUSED_UNITS], p=[0.2, *[0.06] * 9, 0.14, *[0.02] * 6]),
-        "noise": rng.choice(["error", "variance", "ivar", "none", "error and ivar"], p=[0.4, 0.15, 0.3, 0.1, 0.05]),
+        "noise": rng.choice(
+            ["error", "variance", "ivar", "none", "error and ivar"], p=[0.4, 0.15, 0.3, 0.1, 0.05]
+        ),
         "error_unit": rng.choice(["same", "none", "cgs", "wrong"], p=[0.5, 0.3, 0.15, 0.05]),
-        "medium": rng.choice(["vacuum", "air by name", "air by comment", "air by card", "air as told"], p=[0.6, 0.1, 0.1, 0.1, 0.1]),
+        "medium": rng.choice(
+            ["vacuum", "air by name", "air by comment", "air by card", "air as told"],
+            p=[0.6, 0.1, 0.1, 0.1, 0.1],
+        ),
         "mask": rng.choice(["none", "mask", "good", "sentinel", "nan", "no error"]),
         "order": rng.choice(["up", "down", "shuffled"], p=[0.7, 0.2, 0.1]),
         "padding": rng.choice(["none", "zero", "nan"], p=[0.7, 0.2, 0.1]),
@@ -105,7 +132,9 @@ def make_columns(rng, layout, truth):
         values = (shown * u.AA).to_value(WAVELENGTH_UNITS[unit]) if unit else shown
         columns["axis"] = [name["wavelength"], unit, values]
         if layout["medium"] == "air by name":
-            columns["axis"][0] = str(rng.choice(["wave_air", "lambda_air", "airwave", "WAVE_AIR", "air_wavelength"]))
+            columns["axis"][0] = str(
+                rng.choice(["wave_air", "lambda_air", "airwave", "WAVE_AIR", "air_wavelength"])
+            )
     flux_unit = layout["flux_unit"]
     target = FLUX_UNITS.get(flux_unit, FLUX_UNIT)
     density = u.spectral_density(wavelength * u.AA)
@@ -116,7 +145,12 @@ def make_columns(rng, layout, truth):
         factor = (1 * FLUX_UNIT).to_value(target, density)
         values, scaled = flux * factor, sigma * factor
     values = np.asarray(values, dtype=float)
-    error_unit = {"same": "mag" if target == u.ABmag else flux_unit, "none": "", "wrong": "K", "cgs": flux_unit}[layout["error_unit"]]
+    error_unit = {
+        "same": "mag" if target == u.ABmag else flux_unit,
+        "none": "",
+        "wrong": "K",
+        "cgs": flux_unit,
+    }[layout["error_unit"]]
     if layout["error_unit"] == "cgs" and flux_unit == "1e-17 erg/s/cm2/A":
         error_unit, scaled = "erg/s/cm2/A", scaled * 1e-17
     if layout["mask"] == "no error":
@@ -134,10 +168,16 @@ def make_columns(rng, layout, truth):
         if kind == "none":
             continue
         with np.errstate(divide="ignore"):
-            noise = {"error": scaled, "variance": scaled**2, "ivar": np.where(scaled > 0, scaled**-2.0, 0)}[kind]
+            noise = {"error": scaled, "variance": scaled**2, "ivar": np.where(scaled > 0, scaled**-2.0, 0)}[
+                kind
+            ]
         power = {"error": "", "variance": "2", "ivar": "-2"}[kind]
         stated = f"({error_unit}){power}" if error_unit and power else error_unit
-        columns[kind] = [name[kind], stated if kind == "error" or layout["error_unit"] == "wrong" else "", noise]
+        columns[kind] = [
+            name[kind],
+            stated if kind == "error" or layout["error_unit"] == "wrong" else "",
+            noise,
+        ]
         if kind != "error" and layout["error_unit"] == "cgs":
             columns[kind][1] = ""
             if error_unit == "erg/s/cm2/A":
@@ -145,7 +185,9 @@ def make_columns(rng, layout, truth):
     for decoy in layout["decoys"]:
         level = rng.uniform(5, 40, PIXELS) * np.nanmedian(np.abs(values))
         columns[decoy] = [name[decoy], flux_unit if decoy != "wdisp" else "", level]
-    order = {"up": slice(None), "down": slice(None, None, -1), "shuffled": rng.permutation(PIXELS)}[layout["order"]]
+    order = {"up": slice(None), "down": slice(None, None, -1), "shuffled": rng.permutation(PIXELS)}[
+        layout["order"]
+    ]
     padding = {"none": 0, "zero": 5, "nan": 5}[layout["padding"]]
     for role, column in columns.items():
         fill = np.nan if layout["padding"] == "nan" and role in ("axis", "flux") else 0
@@ -162,13 +204,23 @@ def write_layout(rng, layout, columns, redshift, path):
     columns = {role: columns[role] for role in names}
     comments = []
     if layout["medium"] in ("air by comment", "air by card"):
-        comments.append(str(rng.choice(["wavelengths in air", "Air wavelengths", "wavelength scale: air", "lambda in air (STP)"])))
+        comments.append(
+            str(
+                rng.choice(
+                    ["wavelengths in air", "Air wavelengths", "wavelength scale: air", "lambda in air (STP)"]
+                )
+            )
+        )
     if redshift is not None:
-        comments.append(str(rng.choice(["redshift = {}", "redshift {}", "z_spec = {}", "z = {}"])).format(redshift))
+        comments.append(
+            str(rng.choice(["redshift = {}", "redshift {}", "z_spec = {}", "z = {}"])).format(redshift)
+        )
     kind = layout["kind"]
     header = fits.Header()
     if layout["medium"] in ("air by comment", "air by card"):
-        header["VACUUM" if layout["medium"] == "air by card" else "AIRORVAC"] = False if layout["medium"] == "air by card" else "air"
+        header["VACUUM" if layout["medium"] == "air by card" else "AIRORVAC"] = (
+            False if layout["medium"] == "air by card" else "air"
+        )
     if redshift is not None:
         header[str(rng.choice(["Z", "REDSHIFT"]))] = redshift
     if kind in ("fits", "row"):
@@ -177,7 +229,11 @@ def write_layout(rng, layout, columns, redshift, path):
             values = np.asarray(values)
             code = "D" if values.dtype.kind == "f" else "J"
             array = values[None] if kind == "row" else values
-            parts.append(fits.Column(name, f"{values.size}{code}" if kind == "row" else code, array=array, unit=unit or None))
+            parts.append(
+                fits.Column(
+                    name, f"{values.size}{code}" if kind == "row" else code, array=array, unit=unit or None
+                )
+            )
         write = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU.from_columns(parts)])
         return to_bytes(write)
     if kind in ("images", "wcs"):
@@ -190,18 +246,30 @@ def write_layout(rng, layout, columns, redshift, path):
                 own["BUNIT"] = unit
             if role == "flux" and kind == "wcs":
                 axis = columns["axis"]
-                own.update({"CRVAL1": axis[2][0], "CDELT1": axis[2][1] - axis[2][0], "CRPIX1": 1.0, "CTYPE1": "LINEAR"})
+                own.update(
+                    {
+                        "CRVAL1": axis[2][0],
+                        "CDELT1": axis[2][1] - axis[2][0],
+                        "CRPIX1": 1.0,
+                        "CTYPE1": "LINEAR",
+                    }
+                )
                 if axis[1]:
                     own["CUNIT1"] = axis[1]
             hdus.append((name, np.asarray(values), own))
         hdus.sort(key=lambda hdu: rng.random())
         first, *rest = hdus
-        images = [fits.PrimaryHDU(first[1], first[2]), *(fits.ImageHDU(values, own) for _, values, own in rest)]
+        images = [
+            fits.PrimaryHDU(first[1], first[2]),
+            *(fits.ImageHDU(values, own) for _, values, own in rest),
+        ]
         for image, (name, _, _) in zip(images, hdus):
             image.header["EXTNAME"] = name
         return to_bytes(fits.HDUList(images))
     if kind in ("csv", "tsv", "text", "semicolon", "ipac"):
-        return write_text(rng, kind, columns, comments).encode(str(rng.choice(["utf-8", "utf-8-sig", "utf-16"], p=[0.8, 0.1, 0.1])))
+        return write_text(rng, kind, columns, comments).encode(
+            str(rng.choice(["utf-8", "utf-8-sig", "utf-16"], p=[0.8, 0.1, 0.1]))
+        )
     table = Table({name: values for name, _, values in columns.values()})
     for name, unit, _ in columns.values():
         table[name].unit = unit or None
@@ -302,7 +370,9 @@ def test_random_layouts_are_read_right_or_refused(tmp_path):
         layout, truth = choose_layout(rng), make_truth(rng)
         if layout["kind"] == "wcs" and (layout["order"] == "shuffled" or layout["padding"] != "none"):
             continue
-        redshift = {"none": None, "known": round(rng.uniform(0.01, 1.5), 4), "sentinel": -9999.0}[layout["redshift"]]
+        redshift = {"none": None, "known": round(rng.uniform(0.01, 1.5), 4), "sentinel": -9999.0}[
+            layout["redshift"]
+        ]
         path = tmp_path / f"layout-{tried}.dat"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -313,7 +383,9 @@ def test_random_layouts_are_read_right_or_refused(tmp_path):
         path.write_bytes(pack(content, layout["packing"]))
         tried += 1
         # Some media can be told by nobody but the user.
-        lost = layout["medium"] == "air as told" or (layout["medium"] == "air by name" and (layout["axis"] == "loglam" or layout["kind"] == "wcs"))
+        lost = layout["medium"] == "air as told" or (
+            layout["medium"] == "air by name" and (layout["axis"] == "loglam" or layout["kind"] == "wcs")
+        )
         try:
             spectrum = read_spectrum(path, medium="air" if lost else None)
         except SpectrumError as error:

@@ -471,7 +471,7 @@ def test_truncated_files_say_how_much_is_missing(sdss_file, tmp_path):
         (b"wave (furlong),flux\n1,2\n2,3\n", "the unit of wavelength must be known; got 'furlong'"),
         (b"1200 1\n1900 2\n", "must state the unit of wavelength"),
         (b"loglam,flux\n8.5,1\n8.6,2\n", "base 10"),
-        (b"5000,1\n5000,2\n", "the same length, at least 2; got 1"),
+        (b"wave,flux\n5000,1\n5000,2\n", "the same length, at least 2; got 1"),
         (b"5000,nan\n5001,nan\n", "must have finite flux"),
         (b"# z = -1.5\n5000,1\n5001,2\n", "redshift must be greater than -1; got -1.5"),
     ],
