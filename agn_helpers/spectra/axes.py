@@ -47,6 +47,8 @@ def read_axis(header, n_pixels, *, axis=1):
     start, step = header.get(f"CRVAL{axis}"), header.get(f"CD{axis}_{axis}", header.get(f"CDELT{axis}"))
     if start is None or step is None:
         return None
+    if _number(header.get("DC-FLAG", 0)) == -1:
+        return None
     start, step, reference = _number(start), _number(step), _number(header.get(f"CRPIX{axis}", 1))
     unit = _axis_unit(header, axis)
     label = _label(header, axis)

@@ -9,7 +9,9 @@ from ..errors import SpectrumError
 #: Below this (Å) wavelengths are given in vacuum by convention.
 _SHORTEST_IN_AIR = 2000.0
 
-_WAVE = r"(?:wave|wl\b|lambda|λ|spectral|medium|calibrat|ångström|angstrom)"
+_WAVE = r"(?:wave|wl\b|lambda|λ|medium|ångström|angstrom)"
+
+_SHORT = re.compile(r"\W*(?:in |medium\W+)?(?:air|vac(?:uum)?)\W*(?:wl|scale)?\W*")
 
 
 def air_to_vacuum(wavelength):
@@ -46,7 +48,7 @@ def medium_in_text(text):
     """What one comment, card or column name says: "air", "vacuum" or None."""
     text = text.lower()
     air, vacuum = (
-        re.search(r"\bair\b|_air\b|\bair_", text),
+        re.search(r"\bair\b(?!\W*(?:mass|temp|press|humid|flow))|_air\b|\bair_", text),
         re.search(r"\bvac(?:uum)?\b|_vac(?:uum)?\b|\bvac_", text),
     )
     if air and vacuum:
@@ -69,8 +71,7 @@ def medium_in_comments(comments):
     said = set()
     for line in comments:
         lower = line.lower()
-        short = len(lower.split()) <= 3
-        if re.search(_WAVE, lower) or (short and "mass" not in lower):
+        if re.search(_WAVE, lower) or _SHORT.fullmatch(lower):
             said.add(medium_in_text(line))
         elif re.search(r"\bair\b\W*(?:to|2|->|→)\W*vac|vac\w*\W*(?:to|2|->|→)\W*air\b", lower):
             said.add(medium_in_text(line))

@@ -167,7 +167,7 @@ def _recognise(content, path, columns):
     if kind is not None:
         return read_table(content, kind, path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return [read_text(content, path)]
+        return read_text(content, path, columns)
     if b"\0" in content[:65536]:
         begins = content[:8].decode("latin-1").encode("unicode_escape").decode()
         raise SpectrumError(
@@ -176,7 +176,7 @@ def _recognise(content, path, columns):
         )
     if len(content) > _LARGEST_TEXT:
         raise SpectrumError(f"{path} must be a spectrum; it is text of {len(content) >> 20} MB.")
-    return [read_text(content, path)]
+    return read_text(content, path, columns)
 
 
 def _make_unique(names):

@@ -66,7 +66,8 @@ _NO_FLUX = re.compile(
     rf"norm|rectif|smooth|model|fit|sky|back|cont|templ|resid|raw|mask|qual|bad|ratio|snr|(?:{_ERROR})(?!v)|var$|ivar|fiber"
 )
 
-_AXES = ("wavelength", "loglam", "lnlam", "frequency", "energy", "wavenumber", "rest")
+#: Roles of spectral axes, in the order in which they are taken.
+AXES = ("wavelength", "loglam", "lnlam", "frequency", "energy", "wavenumber", "rest")
 
 
 @dataclass
@@ -146,9 +147,9 @@ def _ucd_role(ucd, utype, named):
         kind = {"wl": "wavelength", "freq": "frequency", "energy": "energy", "wavenumber": "wavenumber"}[
             re.match(r"em\.(\w+)", ucd)[1]
         ]
-        return named if named in _AXES else kind
+        return named if named in AXES else kind
     if "spectralaxis.value" in utype:
-        return named if named in _AXES else "wavelength"
+        return named if named in AXES else "wavelength"
     if "phot.flux" in ucd or "fluxaxis.value" in utype:
         main = "meta.main" in ucd or utype.startswith(("spec:", "spectrum.", "ssa:"))
         keeps = named in ("flux", "energy flux", "counts", "magnitude", "sky", "model", "continuum")
@@ -204,7 +205,7 @@ def assign_roles(columns, chosen, path):
         roles["wavelength"] = _choose_axis(found, columns, path)
     else:
         role = roles["wavelength"].role or name_role(roles["wavelength"].name)[0]
-        roles["wavelength"].axis = role if role in _AXES else "wavelength"
+        roles["wavelength"].axis = role if role in AXES else "wavelength"
     if not roles.keys() & {"error", "variance", "ivar"}:
         roles |= _choose_error(found, roles["flux"], columns, path, notes)
     for role in ("mask", "good"):
@@ -286,7 +287,7 @@ def _choose_flux(found, columns, path, notes):
 
 
 def _choose_axis(found, columns, path):
-    for axis in _AXES:
+    for axis in AXES:
         if found.get(axis):
             candidates = found[axis]
             if len(candidates) > 1 and axis in ("wavelength", "loglam"):

@@ -3,13 +3,12 @@
 import re
 
 import numpy as np
+from astropy.table import Table
 
 from ..errors import SpectrumError
-from .assemble import Layout
-from .medium import medium_in_comments
 from .noise import estimate_noise, invert_variance
-from .redshifts import redshift_in_comments
-from .roles import Column, name_role, split_name
+from .roles import AXES, Column, name_role, split_name
+from .tables import layouts_of_table
 from .units import is_unit
 
 _COMMENT = ("#", "%", "!", ";", "\\", "//")
@@ -20,8 +19,6 @@ _WORDS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}
 
 _FLUXES = {"flux", "energy flux", "magnitude", "counts", "other flux"}
 
-_AXES = {"wavelength", "loglam", "lnlam", "frequency", "energy", "wavenumber", "rest"}
-
 #: A line longer than this is no line of a spectrum.
 _LONGEST_LINE = 20_000
 
@@ -29,7 +26,7 @@ _LONGEST_LINE = 20_000
 _MOST_LINES = 3_000_000
 
 
-def read_text(content, path):
+def read_text(content, path, chosen=None):
     """Read a text file in memory into its columns, comments, and what these say.
 
     Columns are found by their names in a header, which may be a comment, with units in brackets, in a row
@@ -42,10 +39,12 @@ def read_text(content, path):
     content : bytes
     path : pathlib.Path
         Where it came from, for errors.
+    chosen : dict, optional
+        Role to name, from the user; names columns without names by their numbers, from 1.
 
     Returns
     -------
-    Layout
+    list of Layout
 
     Raises
     ------
@@ -57,41 +56,43 @@ def read_text(content, path):
     if not lines:
         raise SpectrumError(f"{path} holds no numbers; expected columns wavelength, flux and ivar or error.")
     delimiter, comma = _find_delimiter([line for _, line in lines])
-    header, units, notes = None, None, []
+    header, units = None, None
     if pipes:
         header, units = pipes[0], next((row for row in pipes[1:] if any(map(is_unit, row))), None)
         delimiter, comma = None, False
     elif _numbers(_split(lines[0][1], delimiter), comma) is None:
         header = _split_header(lines.pop(0)[1], delimiter)
     lines, unit_row = _take_unit_row(lines, delimiter, comma, len(header or ()))
-    rows = _read_rows(lines, delimiter, comma, path)
-    n_columns = rows.shape[1]
-    if header is not None and len(header) == n_columns - 1 and _is_index(rows[:, 0]):
+    columns = _read_columns(lines, delimiter, comma, path, named=header is not None)
+    if header is not None and len(header) == len(columns) - 1 and _is_index(columns[0]):
         header = ["row", *header]
-    if header is not None and len(header) != n_columns:
+    if header is not None and len(header) != len(columns):
         raise SpectrumError(
-            f"{path} must have a name for every column; got {len(header)} names "
-            f"({', '.join(header)[:60]}) for "
-            f"{n_columns} columns; correct its first line."
+            f"{path} must have a name for every column; got {len(header)} names ({', '.join(header)[:60]}) "
+            f"for {len(columns)} columns; correct its first line."
         )
+    header = header or _comment_header(comments, delimiter, len(columns))
     named = header is not None
-    if header is None:
-        header = _comment_header(comments, delimiter, n_columns)
-        named = header is not None
-    header = header or [str(i + 1) for i in range(n_columns)]
-    units = units or unit_row or _comment_units(comments, n_columns)
-    columns = [_make_column(name, unit, values) for name, unit, values in zip(header, units, rows.T)]
-    if not named:
+    header = header or [str(i + 1) for i in range(len(columns))]
+    units = units or unit_row or _comment_units(comments, len(columns))
+    columns = [_make_column(name, unit, values) for name, unit, values in zip(header, units, columns)]
+    notes = []
+    if not named and not chosen:
         notes.append(_name_by_position(columns, path))
     _apply_remarks(columns, comments)
-    return Layout(
-        columns,
-        "text",
-        redshift=redshift_in_comments(comments),
-        medium=medium_in_comments(comments),
-        comments=comments,
-        notes=notes,
-    )
+    repeated = {c.name for c in columns if [other.name for other in columns].count(c.name) > 1}
+    if repeated:
+        raise SpectrumError(
+            f"{path} must name each column once; {', '.join(sorted(repeated))} is there twice."
+        )
+    table = Table({column.name: column.values for column in columns})
+    for column in columns:
+        table[column.name].info.meta = {"unit": column.unit}
+        table[column.name].info.description = column.note
+    layouts = layouts_of_table(table, "text", comments, path)
+    for layout in layouts:
+        layout.notes += notes
+    return layouts
 
 
 def _decode(content):
@@ -181,16 +182,11 @@ def _number(field, comma):
 
 
 def _numbers(fields, comma):
-    """The fields as floats, missing ones NaN; None where one is no number, or all are missing."""
+    """The fields as floats, missing ones NaN; None where one is no number."""
     try:
-        numbers = [_number(field, comma) for field in fields]
+        return [_number(field, comma) for field in fields]
     except ValueError:
         return None
-    return (
-        None
-        if numbers and all(field.lower() in _MISSING or set(field) == {"-"} for field in fields)
-        else numbers
-    )
 
 
 def _split_header(line, delimiter):
@@ -236,7 +232,7 @@ def _comment_header(comments, delimiter, n_columns):
         for mark in dict.fromkeys((delimiter, ",", None)):
             names = _split_header(comment, mark)
             meanings = {name_role(name)[0] for name in names}
-            if len(names) == n_columns and meanings & _FLUXES and meanings & _AXES:
+            if len(names) == n_columns and meanings & _FLUXES and meanings.intersection(AXES):
                 return names
     numbered = [
         re.match(r"(?:col(?:umn)?\.?\s*)?(\d+)\s*[:.=)-]?\s+(\S.*)", comment, re.IGNORECASE)
@@ -275,7 +271,7 @@ def _apply_remarks(columns, comments):
         mine = [
             c
             for c in columns
-            if (name_role(c.name)[0] in _AXES if role == "axis" else name_role(c.name)[0] == "flux")
+            if (name_role(c.name)[0] in AXES if role == "axis" else name_role(c.name)[0] == "flux")
         ]
         pattern = rf"\b(?:{words})\b\s*(?:units?)?\s*(?:is|are)?\s*(?:in|[:=])\s*(?:units? of\s*)?(.+)"
         for comment in comments:
@@ -305,23 +301,33 @@ def _make_column(name, unit, values):
     return Column(name, values, unit or ("" if note else bracket), note=note)
 
 
-def _read_rows(lines, delimiter, comma, path):
-    rows = []
-    for number, line in lines:
-        row = _numbers(_split(line, delimiter), comma)
-        if row is None:
-            raise SpectrumError(
-                f"{path} must hold numbers; got {line[:40]!r} in line {number}; correct or remove it."
-            )
-        if rows and len(row) != len(rows[0]):
+def _read_columns(lines, delimiter, comma, path, *, named):
+    """The columns as arrays; of a table with names, those that hold words in every line stay text."""
+    rows = [_split(line, delimiter) for _, line in lines]
+    if not rows:
+        raise SpectrumError(f"{path} holds no numbers; expected columns wavelength, flux and ivar or error.")
+    for (number, _), row in zip(lines, rows):
+        if len(row) != len(rows[0]):
             raise SpectrumError(
                 f"{path} must have as many columns in every line; got {len(row)} after {len(rows[0])} in "
                 f"line {number}; correct it."
             )
-        rows.append(row)
-    if not rows:
-        raise SpectrumError(f"{path} holds no numbers; expected columns wavelength, flux and ivar or error.")
-    return np.array(rows).reshape(len(rows), -1)
+    words = [i for i, cell in enumerate(rows[0]) if named and _numbers([cell], comma) is None]
+    words = [
+        i for i in words if all(_numbers([row[i]], comma) is None for row in (rows[len(rows) // 2], rows[-1]))
+    ]
+    if len(words) == len(rows[0]):
+        words = []
+    numbers = []
+    for (number, line), row in zip(lines, rows):
+        values = _numbers([cell for i, cell in enumerate(row) if i not in words] if words else row, comma)
+        if values is None:
+            raise SpectrumError(
+                f"{path} must hold numbers; got {line[:40]!r} in line {number}; correct or remove it."
+            )
+        numbers.append(values)
+    numbers = iter(np.array(numbers).T)
+    return [np.array([row[i] for row in rows]) if i in words else next(numbers) for i in range(len(rows[0]))]
 
 
 def _is_index(values):
