@@ -1,6 +1,7 @@
 """From the columns of one spectrum to the fields of an ObservedSpectrum."""
 
 import itertools
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,6 +86,8 @@ def assemble(layout, path, *, columns=None, medium=None, redshift=None):
     roles, notes = assign_roles(layout.columns, columns, path)
     notes = layout.notes + notes
     axis = roles["wavelength"]
+    if axis.axis == "wavelength" and _at_rest(layout.comments):
+        axis.axis = "rest"
     wavelength, scale = to_angstrom(axis, path)
     if "values" in scale:
         notes.append(f"wavelength unit {scale}")
@@ -175,6 +178,14 @@ def _to_vacuum(wavelength, axis, layout, medium):
     return wavelength, medium, notes
 
 
+def _at_rest(comments):
+    """Whether comments say that the wavelengths are those at rest."""
+    said = r"\brest[- ]?(?:frame)?\s*(?:wave|lambda|spectr)|(?:wave\w*|lambda|spectr\w*)\b[^.;]{0,30}\brest\b"
+    said += r"|de-?redshifted|\bshifted (?:in)?to (?:the )?rest"
+    lines = [line.lower() for line in comments]
+    return any(re.search(said, line) and not re.search(r"\bobserve|\bnot\b", line) for line in lines)
+
+
 def _to_observed(wavelength, layout, redshift, path, notes):
     redshift = layout.redshift if redshift is None or np.isnan(redshift) else redshift
     if np.isnan(redshift):
@@ -221,6 +232,7 @@ def _order(wavelength, flux, sigma, bad, path, notes):
             _inverse_variance(flux[arm], None if sigma is None else sigma[arm], bad[arm]) for arm in arms
         ]
         ivar = np.concatenate(parts)
+        notes.append(f"{len(arms)} arms that overlap put together")
     return merge_pixels(wavelength, flux, ivar, notes)
 
 

@@ -84,7 +84,7 @@ def redshift_in_comments(comments):
                 value = known_redshift(re.sub("[dD]", "e", match[1]), spectral_class="stated")
                 # A star's is a statement too; 17.6 is a magnitude.
                 if not math.isnan(value) and value < 12:
-                    found.add(round(value, 6))
+                    found.add(value)
         if found:
             return found.pop() if max(found) - min(found) <= 1e-3 else math.nan
     return math.nan

@@ -75,6 +75,7 @@ def read_text(content, path, chosen=None):
     named = header is not None
     header = header or [str(i + 1) for i in range(len(columns))]
     units = units or unit_row or _comment_units(comments, len(columns))
+    header = [name or f"column {i + 1}" for i, name in enumerate(header)]
     columns = [_make_column(name, unit, values) for name, unit, values in zip(header, units, columns)]
     notes = []
     if not named and not chosen:
@@ -131,6 +132,9 @@ def _split_lines(text, path):
 def _take_pipes(lines):
     """The header of an IPAC table, lines that begin with a bar, each in its fields; and the other lines."""
     pipes = []
+    if all(line.startswith("|") for _, line in lines):
+        # All of a table in Markdown has bars.
+        return pipes, [(number, line.strip("| ")) for number, line in lines]
     while lines and lines[0][1].startswith("|"):
         pipes.append([field.strip() for field in lines.pop(0)[1].strip("|").split("|")])
     return pipes, lines
@@ -267,23 +271,18 @@ def _comment_units(comments, n_columns):
 
 def _apply_remarks(columns, comments):
     """Sentences such as "wavelength in nm" and "flux unit: 1e-17 erg/s/cm2/A" give units where none stand."""
-    for role, words in (("axis", r"wavelengths?|wave|lambda"), ("flux", r"flux(?:es)?(?: density)?")):
-        mine = [
-            c
-            for c in columns
-            if (name_role(c.name)[0] in AXES if role == "axis" else name_role(c.name)[0] == "flux")
-        ]
+    for roles, words in ((AXES, r"wavelengths?|wave|lambda"), (("flux",), r"flux(?:es)?(?: density)?")):
         pattern = rf"\b(?:{words})\b\s*(?:units?)?\s*(?:is|are)?\s*(?:in|[:=])\s*(?:units? of\s*)?(.+)"
-        for comment in comments:
-            match = re.search(pattern, comment, re.IGNORECASE)
-            if not match:
-                continue
-            text = re.split(r"[;,](?!\d)|\band\b|\(air|\(vac|\bin (?:air|vac)|\b(?:air|vac)", match[1])[
-                0
-            ].strip(" .")
-            if is_unit(text):
-                for column in mine:
-                    column.unit = column.unit or text
+        for match in filter(None, (re.search(pattern, comment, re.IGNORECASE) for comment in comments)):
+            ends = r"[;,](?!\d)|\band\b|\(air|\(vac|\bin (?:air|vac)|\b(?:air|vac)"
+            text = re.split(ends, match[1])[0].strip(" .")
+            # Of what is no flux density, the unit need not be understood to be refused.
+            other = roles == ("flux",) and re.search(
+                r"\bmag|count|\badu\b|electron|photon|normali", text.lower()
+            )
+            for column in columns:
+                if name_role(column.name)[0] in roles and not column.unit and (is_unit(text) or other):
+                    column.unit = text
 
 
 def _make_column(name, unit, values):
@@ -361,12 +360,12 @@ def _name_by_position(columns, path):
             as_ivar = (
                 np.nanmedian(invert_variance(np.sqrt(np.where(third > 0, third, np.nan)))) ** 0.5 / scatter
             )
-        if not (third > 0).any() or (1 / 3 < as_ivar < 3 and not 1 / 5 < as_error < 5):
+        unlike = as_error < 1 / 20 or as_error > 20 or (1 / 3 < as_ivar < 3 and not 1 / 5 < as_error < 5)
+        if not (third > 0).any() or unlike:
             raise SpectrumError(
-                f"{path} must name its columns; the third of three without names looks like inverse "
-                "variance or a "
-                'mask rather than errors; add a first line such as "wavelength flux ivar", or say columns='
-                '{"wavelength": "1", "flux": "2", "ivar": "3"}.'
+                f"{path} must name its columns; the third of three is unlike the scatter of the "
+                'flux, so no error for certain; add a first line such as "wavelength flux ivar", or say '
+                'columns={"wavelength": "1", "flux": "2", "error": "3"}.'
             )
     for column, name in zip(columns, names):
         column.name = name

@@ -41,7 +41,7 @@ _WORDS = {
 }
 
 _MAGNITUDES = {
-    **dict.fromkeys(("abmag", "magab", "mab", "ab"), u.ABmag),
+    **dict.fromkeys(("abmag", "abmags", "magab", "mab", "ab", "abmagnitude", "abmagnitudes"), u.ABmag),
     **dict.fromkeys(("stmag", "magst"), u.STmag),
     **dict.fromkeys(("mag", "mags", "magnitude", "magnitudes", "vegamag"), u.mag),
 }
