@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from ..errors import SpectrumError
-from .reading import finish_spectrum, name_in_file, open_spectra, read_content
+from .reading import finish_spectrum, name_in_file, find_spectra, read_content
 from .roles import name_role
 
 _FEW = 20
@@ -103,7 +103,7 @@ def inspect_file(path, *, columns=None, medium=None, most=20):
     held = _list_hdus(content) if content.startswith(b"SIMPLE  =") else []
     found, notes, problem = [], [], ""
     try:
-        spectra = open_spectra(path, columns=columns, medium=medium)
+        spectra = find_spectra(path, columns=columns, medium=medium)
         for number, (name, item) in enumerate(zip(spectra.names, spectra.items)):
             if number == 0 and not held and not isinstance(item, dict):
                 held = [

@@ -20,7 +20,7 @@ from ..files import TABLE_FORMATS
 from ..lines import parse_label
 from .medium import check_medium
 from .observed import Rejected
-from .reading import finish_spectrum, name_in_file, name_of, open_spectra
+from .reading import finish_spectrum, name_in_file, name_of, find_spectra
 from .redshifts import known_redshift
 from .roles import ROLES
 
@@ -334,7 +334,7 @@ def _read_one(file, entry, redshift, options):
                 raise SpectrumError(entry.problem)
             redshift = redshift if np.isnan(entry.redshift) else entry.redshift
             label, meta, options = entry.label, entry.meta or {}, {**options, **(entry.options or {})}
-        spectra = open_spectra(file, **options)
+        spectra = find_spectra(file, **options)
     except SpectrumError as error:
         yield Rejected(name_of(file), str(file), str(error))
         return

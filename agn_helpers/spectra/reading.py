@@ -77,7 +77,7 @@ def read_spectrum(path, *, redshift=None, label=None, columns=None, medium=None,
         In one line, for whatever is not a readable spectrum, and for a file of many without `which`.
     """
     path = Path(path)
-    spectra = open_spectra(path, columns=columns, medium=medium)
+    spectra = find_spectra(path, columns=columns, medium=medium)
     names = [name_in_file(path, item, spectra.count) for item in spectra.names]
     if which is None and spectra.count != 1:
         raise SpectrumError(
@@ -114,7 +114,7 @@ class _Spectra:
         self.names, self.items, self.count = names, items, len(names)
 
 
-def open_spectra(path, *, columns=None, medium=None):
+def find_spectra(path, *, columns=None, medium=None):
     """Recognise a file and find its spectra, without bringing them into their final form.
 
     Returns
