@@ -55,7 +55,7 @@ def classify_spectra(spectra, model, *, chunk_size=256):
         sample, rejected = reduce_spectra(
             chunk,
             grid=model.grid,
-            normalisation=model.meta.get("normalisation", "window"),
+            normalisation=model.normalisation,
             survey=", ".join(sorted(map(str, surveys))),
         )
         yield Classified(predict_types(sample, model), rejected, sample)
@@ -79,6 +79,7 @@ def predict_types(sample, model):
         the model's extras hold what tells them, ``prediction_set`` (its types joined by |, "" for none),
         ``novelty`` (in units of its threshold) and ``unlike_training`` (novelty above 1).
     """
+    model.check_sample(sample)
     X, _ = sample_arrays(sample)
     classes = model.estimator.classes_
     # scikit-learn's estimators refuse to predict nothing.
@@ -102,7 +103,7 @@ def predict_types(sample, model):
     return table
 
 
-def join_parts(parts, model, *, run):
+def join_parts(parts, model, *, run=None):
     """Put the chunks of `classify_spectra` together.
 
     Parameters
@@ -111,7 +112,7 @@ def join_parts(parts, model, *, run):
         At least one; their samples are not looked at.
     model : TrainedModel
         What classified them.
-    run : str
+    run : str, optional
         The model's run.
 
     Returns
@@ -125,12 +126,13 @@ def join_parts(parts, model, *, run):
         for name in ("table", "rejected")
     )
     surveys = {name for part in parts if len(part.table) for name in part.table.meta["survey"].split(", ")}
-    table.meta = rejected.meta = {
-        "survey": ", ".join(sorted(surveys)) or "unknown",
-        "run": run,
-        "model_survey": str(model.meta.get("survey", "unknown")),
-        "model_version": str(model.meta["package_version"]),
-    }
+    for part in (table, rejected):
+        part.meta = {
+            "survey": ", ".join(sorted(surveys)) or "unknown",
+            **({} if run is None else {"run": run}),
+            "model_survey": model.survey,
+            "model_version": str(model.meta["package_version"]),
+        }
     return table, rejected
 
 

@@ -15,6 +15,7 @@ from .validation import (
     encode_classes,
     encode_target,
     resolve_gamma,
+    split_folds,
 )
 
 # Float64 elements of the largest temporary array at prediction: 128 MiB.
@@ -77,7 +78,7 @@ class PairDecisions:
 
         Raises
         ------
-        ValueError
+        AgnError
             For a target that is no class, or a precomputed kernel, which has no features.
         """
         X = self._validate(X)
@@ -120,7 +121,7 @@ class PairDecisions:
 
         Raises
         ------
-        ValueError
+        AgnError
             For a precomputed kernel, which has no features.
         """
         X = self._validate(X)
@@ -154,10 +155,12 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         Which population the probabilities describe: the sample with `class_weight` applied, so that a class
         of more weight is also predicted more often, as by SVC; or the sample as it is: `class_weight` then
         shapes the machines only.
-    cv : int, default=5
-        Inner stratified folds that give the sigmoids their decision values, at least 2.
-    tol : float, default=1e-3
-        Stopping tolerance of libsvm.
+    cv : int, splitter, or iterable of (train, test) rows, default=5
+        Inner folds that give the sigmoids their decision values; a number means stratified ones, at least 2.
+        Each sample is held out once.
+    tol : float, default=1e-9
+        Stopping tolerance of libsvm; costs little beside the kernel, and at SVC's 1e-3 the third digit of the
+        decision values is chance.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         What `decision_function` returns.
     random_state : int, RandomState or None, default=None
@@ -182,7 +185,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     Notes
     -----
     Pairs (i, j), i < j, come in the order (0, 1), (0, 2), …, (1, 2), …; f_ij > 0 speaks for class i.
-    Class and sample weights multiply C, as in SVC.  In the sigmoids' likelihood only their ratios count.
+    Class and sample weights multiply C, as in SVC.  A sample of weight 2 counts as two samples.
 
     References
     ----------
@@ -210,7 +213,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         class_weight=None,
         prior="weighted",
         cv=5,
-        tol=1e-3,
+        tol=1e-9,
         decision_function_shape="ovr",
         random_state=None,
     ):
@@ -248,7 +251,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError
+        AgnError
             For a parameter out of its range, NaN or constant features, one class only, a class with fewer
             members than folds, a `class_weight` dict that lacks a class.
         """
@@ -256,21 +259,24 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64)
         weight = check_weight(sample_weight, len(X))
         self.classes_, encoded, self.class_weight_ = encode_classes(
-            y, weight, class_weight=self.class_weight, cv=self.cv, shape=X.shape
+            y, weight, class_weight=self.class_weight, shape=X.shape
         )
         check_features(X, self.kernel)
-        self._kernel = Kernel(self.kernel, resolve_gamma(self.gamma, X), int(self.degree), float(self.coef0))
+        gamma = resolve_gamma(self.gamma, X, weight)
+        self._kernel = Kernel(self.kernel, gamma, int(self.degree), float(self.coef0))
+        folds = split_folds(
+            self.cv, X, encoded, weight, classes=self.classes_, random_state=self.random_state
+        )
         machines = train_pairs(
             X,
             encoded,
             kernel=self._kernel,
             C=self.C,
             tol=self.tol,
-            cv=self.cv,
+            folds=folds,
             weight=weight,
             class_weight=self.class_weight_[encoded],
             prior=self.prior,
-            random_state=self.random_state,
         )
         self.intercept_, self.sigmoids_, self.n_iter_ = machines[1:]
         self.support_ = np.flatnonzero(machines.dual_coef.any(axis=0))

@@ -104,7 +104,7 @@ def measure_lines(attribution, *, grid, uncertainty=None, lines=None, core=CORE,
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another number of wavelengths, an unknown line, one that lies off the grid, windows that are
         not positive and in order.
 
@@ -201,7 +201,7 @@ def summarise_lines(measurements, *, y, predicted, n_sigma=2.0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For labels that are not one a spectrum.
 
     Notes

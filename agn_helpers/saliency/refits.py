@@ -42,7 +42,7 @@ def refit_half_samples(estimator, X, y, *, n_refits=20, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For no refits.
     """
     if n_refits < 1:
@@ -104,7 +104,7 @@ def count_refits(
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, X on another grid, a line off the grid, no refits.
     """
     rows = []
@@ -189,7 +189,7 @@ def count_placebo(attribution, *, grid, line="Hbeta", core=CORE, wings=WINGS):
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another number of wavelengths, an unknown line, or one whose windows are not on the grid.
     """
     attribution, grid = check_maps(attribution, grid)

@@ -131,7 +131,7 @@ def remove_lines(X, grid, *, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
 
     Raises
     ------
-    ValueError
+    AgnError
         For a grid of another length, or windows that leave no continuum.
     """
     X = np.atleast_2d(np.asarray(X, dtype=float))
@@ -156,7 +156,7 @@ def class_mean(X, y, label):
 
     Raises
     ------
-    ValueError
+    AgnError
         Where no spectrum has the label, or the two lengths differ.
     """
     X, y = np.asarray(X), np.asarray(y)
@@ -250,7 +250,7 @@ def check_segments(segments, grid):
 
     Raises
     ------
-    ValueError
+    AgnError
         Where a column is missing, a wavelength lies in no segment or in several, or a segment is empty.
     """
     columns = getattr(segments, "columns", ())

@@ -1,4 +1,14 @@
-from .folders import INDEX_NAMES, find_index, list_files, read_entries, read_files, read_index, read_spectra
+from .folders import (
+    INDEX_NAMES,
+    find_index,
+    list_files,
+    open_spectra,
+    read_entries,
+    read_files,
+    read_index,
+    read_spectra,
+)
+from .noise import standard_deviation
 from .observed import ObservedSpectrum, Rejected, from_specutils, name_of, read_spectrum
 from .sdss import read_sdss, split_hdus, write_spec_lite
 
@@ -10,6 +20,7 @@ __all__ = [
     "from_specutils",
     "list_files",
     "name_of",
+    "open_spectra",
     "read_entries",
     "read_files",
     "read_index",
@@ -17,5 +28,6 @@ __all__ = [
     "read_spectra",
     "read_spectrum",
     "split_hdus",
+    "standard_deviation",
     "write_spec_lite",
 ]

@@ -15,7 +15,7 @@ from astropy.table import Table
 from ..errors import AgnError, SpectrumError
 from ..files import TABLE_FORMATS
 from ..lines import parse_label
-from .observed import Rejected, name_of, read_spectrum
+from .observed import ObservedSpectrum, Rejected, name_of, read_spectrum
 
 #: Files that are taken for the index of their folder.
 INDEX_NAMES = ("index.csv", "index.ecsv", "index.fits")
@@ -107,6 +107,28 @@ def _parse_redshift(cell):
         return float(cell)
     except ValueError:
         raise AgnError(f"redshift must be a number; got {str(cell)!r}.") from None
+
+
+def open_spectra(spectra):
+    """Iterate over spectra, in whichever way they are given.
+
+    Parameters
+    ----------
+    spectra : ObservedSpectrum, path, or iterable of ObservedSpectrum, of paths
+        Paths are those of files and folders, see `read_spectra`; an iterable holds the one or the other.
+
+    Returns
+    -------
+    iterator of ObservedSpectrum or Rejected
+    """
+    if isinstance(spectra, ObservedSpectrum):
+        return iter([spectra])
+    if isinstance(spectra, str | os.PathLike):
+        return read_spectra(spectra)
+    spectra = iter(spectra)
+    first = list(itertools.islice(spectra, 1))
+    spectra = itertools.chain(first, spectra)
+    return read_spectra(list(spectra)) if first and isinstance(first[0], str | os.PathLike) else spectra
 
 
 def read_spectra(paths, *, redshift=None, index=None):

@@ -2,17 +2,16 @@
 
 import itertools
 import re
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, check_X_y
 
-from ..classifier import ProbabilisticSVC, encode_classes
+from ..classifier import ProbabilisticSVC, encode_classes, split_folds
 from ..errors import AgnError
 from .kernel_paths import grid_paths, make_folds, refined_paths, score_paths
 
@@ -137,11 +136,10 @@ def search_grid(
     for name, values in (("C", C), ("gamma", gamma)):
         if not (len(values) and np.all(np.asarray(values) > 0) and np.all(np.isfinite(values))):
             raise ValueError(f"{name} must hold positive finite numbers; got {list(values)}.")
-    if isinstance(cv, Integral):
-        cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
-    encode_classes(y, np.ones(len(y)), class_weight=class_weight, cv=cv.get_n_splits(X, y), shape=X.shape)
-
-    folds = make_folds(X, cv.split(X, y), scaled=scaled)
+    weight = np.ones(len(y))
+    classes, encoded, _ = encode_classes(y, weight, class_weight=class_weight, shape=X.shape)
+    folds = split_folds(cv, X, encoded, weight, classes=classes, random_state=random_state)
+    folds = make_folds(X, folds, scaled=scaled)
     options = {"class_weight": class_weight, "n_jobs": n_jobs}
     paths = [path for name in kernels for path in grid_paths(name, C, gamma, coef0)]
     rows = [row | {"round": 0} for row in score_paths(paths, folds, y, title="grid", **options)]
@@ -204,8 +202,9 @@ def make_classifier(result, *, class_weight="balanced", prior="sample", random_s
     classifier : sklearn.pipeline.Pipeline
         Steps ``scale`` (a StandardScaler, or "passthrough") and ``classify``.
     """
+    # SVC's tolerance, with which the candidates were compared.
     classifier = ProbabilisticSVC(
-        **result["params"], class_weight=class_weight, prior=prior, random_state=random_state
+        **result["params"], class_weight=class_weight, prior=prior, tol=1e-3, random_state=random_state
     )
     scale = StandardScaler() if result["scaled"] else "passthrough"
     return Pipeline([("scale", scale), ("classify", classifier)])

@@ -216,7 +216,14 @@ class TestExplain:
         for name, attribution in expected.items():
             common = {"grid": grid, "ivar": ivar, "target": target, "random_state": 4}
             np.testing.assert_array_equal(METHODS[name](model, X, baseline=None, **common), attribution)
-            np.testing.assert_array_equal(explain(model, X, method=name, **common), attribution)
+            useless = {"ivar", "random_state"} - set(inspect.signature(_FUNCTIONS[name]).parameters)
+            taken = {key: value for key, value in common.items() if key not in useless}
+            explained = explain(model, X, method=name, **taken)
+            np.testing.assert_array_equal(explained.values, attribution)
+            assert (explained.uncertainty is not None) == (name in ("smoothgrad", "lime"))
+            for key in useless:
+                with pytest.raises(AgnError, match=f"{name} takes .*; got {key}. Leave it out."):
+                    explain(model, X, method=name, **taken, **{key: common[key]})
 
     def test_options_go_to_the_method(self, model):
         mean = class_mean(self.X, self.y, "type 2")
@@ -234,9 +241,9 @@ class TestExplain:
         model = ProbabilisticSVC(kernel="linear", random_state=0).fit(self.X, self.y)
         inside = np.abs(4862.68 - self.grid) < 80
         worth = {
-            name: explain(model, self.X, method=name, grid=self.grid, target="type 1", of="margin")[
-                :, inside
-            ].sum(axis=1)
+            name: explain(
+                model, self.X, method=name, grid=self.grid, target="type 1", of="margin"
+            ).values[:, inside].sum(axis=1)
             for name in ("integrated_gradients", "gradient_times_input", "occlusion", "lime")
         }
         for name, values in worth.items():

@@ -168,7 +168,7 @@ class TestSearch:
             ({"C": []}, "C must hold positive"),
             ({"gamma": [-1.0]}, "gamma must hold positive"),
             ({"cv": 90}, "cv=90 members"),
-            ({"cv": 1}, "n_splits"),
+            ({"cv": 1}, "cv must be an integer of at least 2"),
             ({"class_weight": {"type 1": 1.0}}, "class_weight must name every class"),
         ],
     )
