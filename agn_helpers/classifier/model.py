@@ -151,7 +151,7 @@ class TrainedModel:
             As of `predict`; ``meta["rejected"]`` lists the spectra that could not be reduced, each with
             ``name, file, reason``, and a warning says how many they are.
         """
-        parts = list(classify_spectra(open_spectra(spectra), self))
+        parts = [part._replace(sample=None) for part in classify_spectra(open_spectra(spectra), self)]
         if not parts:
             raise AgnError("there must be spectra to classify; got none. Give files, a folder or spectra.")
         table, rejected = join_parts(parts, self)

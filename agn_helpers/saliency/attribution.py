@@ -275,7 +275,7 @@ def _read_spectra(model, spectra, ivar, grid):
         return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"])
     X = np.asarray(spectra)
     if X.ndim == 1:
-        X, ivar = X[None], None if ivar is None else np.asarray(ivar)[None]
+        X, ivar = X[None], None if ivar is None else np.atleast_2d(ivar)
     if X.ndim == 2 and grid is not None:
         grid = check_wavelengths(grid, X.shape[1])
     return X, ivar, grid, np.full(len(X), ""), "unknown"

@@ -13,7 +13,14 @@ from sklearn.utils import check_random_state, gen_batches
 from ..classifier import log_proba_gradient, pair_decisions
 from ..errors import AgnError
 from ..spectra import standard_deviation
-from .target import BLOCK_ELEMENTS, TargetScore, check_spectra, check_wavelengths, spectra_blocks
+from .target import (
+    BLOCK_ELEMENTS,
+    TargetScore,
+    check_spectra,
+    check_wavelengths,
+    spectra_blocks,
+    tell_progress,
+)
 from .windows import check_baseline, remove_lines
 
 # Differences of log p below this are rounding.
@@ -54,6 +61,8 @@ def gradient(estimator, X, *, target=None, of="log_p"):
     attribution = np.empty(X.shape)
     for block in spectra_blocks(X, title="gradient"):
         part = X[block]
+        if is_found:
+            tell_progress(len(part))
         attribution[block] = log_proba_gradient(estimator, part) if is_found else score.gradients(part, block)
     return attribution
 

@@ -48,7 +48,8 @@ def report_progress(progress):
         _report.reset(token)
 
 
-def _tell(n_spectra):
+def tell_progress(n_spectra):
+    """Say that the classifier was asked about so many spectra more."""
     report = _report.get()
     if report:
         report(n_spectra)
@@ -187,7 +188,7 @@ class TargetScore:
 
         AgnError where the score is log p and p is 0.
         """
-        _tell(len(X))
+        tell_progress(len(X))
         if self.of == "margin":
             return self._margins(X, rows)
         column = self.column[rows]
@@ -209,7 +210,7 @@ class TargetScore:
 
     def gradients(self, X, rows):
         """Exact gradients (m, n_grid) of `values`; AgnError for an estimator that has none."""
-        _tell(len(X))
+        tell_progress(len(X))
         if self.of == "margin":
             return pair_gradient(self.estimator, X, self._pair_signs(rows))
         gradient = log_proba_gradient(self.estimator, X, self.estimator.classes_[self.column[rows]])
@@ -223,7 +224,7 @@ class TargetScore:
 
     def by_decision(self, decisions, rows):
         """Derivatives (m, n_pairs) of log p by the pairs' decision values (m, n_pairs)."""
-        _tell(len(decisions))
+        tell_progress(len(decisions))
         return unwrap_estimator(self.estimator)[1].log_proba_by_decision(decisions, self.column[rows])
 
     def start(self, X):
