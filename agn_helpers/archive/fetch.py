@@ -18,7 +18,7 @@ from ..errors import AgnError, SpectrumError
 from ..files import OutputError, make_folder
 from .cache import MANIFEST, RECORDS, update_index
 from .catalogue import make_problems, split_survey_name
-from .http import AbsentError, StoppedError, Transfer, TransferError, UnreachableError, check_base
+from .http import Failure, StoppedError, Transfer, TransferError, UnreachableError, check_base
 from .layout import ARCHIVE, list_urls, name_dr7_file, name_spectrum
 from .manifest import Entry, Manifest, Result, claim_file
 from .verify import verify_spectrum
@@ -106,10 +106,10 @@ class Fetcher:
                 continue
             try:
                 content = self.transfer.get(url, check)
-            except AbsentError:
-                answered.add(host)
-                continue
             except TransferError as error:
+                if error.kind == Failure.ABSENT:
+                    answered.add(host)
+                    continue
                 if error.kind == "unreachable" and answered and host not in answered:
                     # The last resort is closed: no reason to leave the archive that answers alone.
                     self._silent_hosts.add(host)
