@@ -56,6 +56,7 @@ class Failure(StrEnum):
     REJECTED = "rejected"  # What was sent is not what was asked for.
     TRANSIENT = "transient"  # An answer that may change, such as 503.
     UNREACHABLE = "unreachable"  # No answer.
+    CLOSED = "closed"  # No answer from the last resort; the other archive has no such file.
 
 
 class TransferError(AgnError):

@@ -37,7 +37,7 @@ from agn_helpers.archive.http import (
     is_private,
 )
 from agn_helpers.archive.layout import ARCHIVE, DR7_ARCHIVE
-from agn_helpers.archive.manifest import Entry, Manifest, summarise_manifest
+from agn_helpers.archive.manifest import Entry, Manifest
 from agn_helpers.archive.verify import verify_spectrum
 from agn_helpers.cli import app as cli
 from agn_helpers.errors import AgnError, SpectrumError
@@ -203,14 +203,14 @@ def test_spectra_arrive_and_are_not_fetched_again(catalogue, tree, server, tmp_p
 def test_the_manifest_says_what_came_from_where(catalogue, server, tmp_path):
     fetch(catalogue, tmp_path, server)
     with Manifest(tmp_path / "records/manifest.jsonl") as manifest:
-        table = summarise_manifest(manifest)
-    assert sorted(table["name"]) == sorted(catalogue["name"])
-    for row in table:
-        content = (tmp_path / row["file"]).read_bytes()
-        assert (row["size"], row["outcome"], row["release"]) == (len(content), "verified", 17)
-        assert row["url"].startswith(server.url)
+        entries = {name: manifest.get(name) for name in manifest}
+    assert sorted(entries) == sorted(catalogue["name"])
+    for entry in entries.values():
+        content = (tmp_path / entry.file).read_bytes()
+        assert (entry.size, entry.outcome, entry.release) == (len(content), "verified", 17)
+        assert entry.url.startswith(server.url)
         digest = subprocess.run(["sha256sum"], input=content, capture_output=True).stdout[:64].decode()
-        assert row["sha256"] == digest
+        assert entry.sha256 == digest
 
 
 def test_fetched_spectra_are_a_survey(catalogue, server, tmp_path):
