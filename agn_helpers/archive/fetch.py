@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import itertools
 import os
 import queue
 import threading
@@ -20,6 +21,7 @@ from .catalogue import make_problems, name_rows, split_survey_name
 from .http import Failure, StoppedError, Transfer, TransferError, UnreachableError, check_base
 from .layout import ARCHIVE, check_release, list_urls, name_dr7_file
 from .manifest import Entry, Manifest, Outcome, Result, claim_file
+from .sparcl import fetch_from_sparcl
 from .verify import verify_spectrum
 
 #: Connections at once: what an archive is asked for, whatever the caller wants.
@@ -277,19 +279,17 @@ def fetch_spectra(
         fetcher = Fetcher(cache, manifest, transfer, release=release, mirror=mirror)
         tally = _Tally()
         options = {"unit": " spectra", "delay": 2, "disable": None if progress else True}
+        others = [name for name in named["name"].tolist() if split_survey_name(name)]
+        results = itertools.chain(
+            _fetch_all(fetcher, _list_tasks(named), 2 * workers),
+            fetch_from_sparcl(others, cache, manifest, client=client),
+        )
         try:
             with tqdm(total=len(named), desc="fetch", **options) as bar:
-                for result in _fetch_all(fetcher, _list_tasks(named), 2 * workers):
+                for result in results:
                     tally.add(result)
                     bar.set_postfix_str(f"{tally.size / 1e6:.0f} MB", refresh=False)
                     bar.update()
-                others = [name for name in named["name"].tolist() if split_survey_name(name)]
-                if others:
-                    from .sparcl import fetch_from_sparcl
-
-                    for result in fetch_from_sparcl(others, cache, manifest, client=client):
-                        tally.add(result)
-                        bar.update()
         finally:
             conflicts = update_index(cache, named, manifest, problems=problems, fresh=fresh)
     return tally.report(conflicts)
@@ -359,12 +359,8 @@ def _fetch_all(fetcher, tasks, number):
 
 def _run_threads(fetcher, tasks, number):
     """Yield every task with its Result; nothing more is asked for once the generator is left early."""
-    tasks, lock, results, stopped = (
-        iter(tasks),
-        threading.Lock(),
-        queue.SimpleQueue(),
-        fetcher.transfer.stopped,
-    )
+    tasks, lock, results = iter(tasks), threading.Lock(), queue.SimpleQueue()
+    stopped = fetcher.transfer.stopped
 
     def work():
         try:
