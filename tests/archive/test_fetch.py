@@ -27,8 +27,8 @@ from agn_helpers.archive import layout as archive_urls
 from agn_helpers.archive.cache import read_request
 from agn_helpers.archive.catalogue import make_catalogue
 from agn_helpers.archive.http import (
-    AbsentError,
     AddressError,
+    Failure,
     Limits,
     Transfer,
     TransferError,
@@ -37,7 +37,7 @@ from agn_helpers.archive.http import (
     is_private,
 )
 from agn_helpers.archive.layout import ARCHIVE, DR7_ARCHIVE
-from agn_helpers.archive.manifest import Entry, Manifest, summarise_manifest
+from agn_helpers.archive.manifest import Entry, Manifest
 from agn_helpers.archive.verify import verify_spectrum
 from agn_helpers.cli import app as cli
 from agn_helpers.errors import AgnError, SpectrumError
@@ -203,14 +203,14 @@ def test_spectra_arrive_and_are_not_fetched_again(catalogue, tree, server, tmp_p
 def test_the_manifest_says_what_came_from_where(catalogue, server, tmp_path):
     fetch(catalogue, tmp_path, server)
     with Manifest(tmp_path / "records/manifest.jsonl") as manifest:
-        table = summarise_manifest(manifest)
-    assert sorted(table["name"]) == sorted(catalogue["name"])
-    for row in table:
-        content = (tmp_path / row["file"]).read_bytes()
-        assert (row["size"], row["outcome"], row["release"]) == (len(content), "verified", 17)
-        assert row["url"].startswith(server.url)
+        entries = {name: manifest.get(name) for name in manifest}
+    assert sorted(entries) == sorted(catalogue["name"])
+    for entry in entries.values():
+        content = (tmp_path / entry.file).read_bytes()
+        assert (entry.size, entry.outcome, entry.release) == (len(content), "verified", 17)
+        assert entry.url.startswith(server.url)
         digest = subprocess.run(["sha256sum"], input=content, capture_output=True).stdout[:64].decode()
-        assert row["sha256"] == digest
+        assert entry.sha256 == digest
 
 
 def test_fetched_spectra_are_a_survey(catalogue, server, tmp_path):
@@ -375,6 +375,30 @@ def test_a_public_archive_may_not_redirect_into_the_private_network(server):
     assert Transfer(server.url, limits=LIMITS).get(f"{server.url}/list") == b"secret"
 
 
+def test_the_proxy_of_the_environment_is_asked(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:se%20cret@"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.answers |= {"http://archive.invalid/x": b"by proxy", "/x": b"directly"}
+    transfer = Transfer("http://archive.invalid", limits=LIMITS)
+    assert transfer.get("http://archive.invalid/x") == b"by proxy"
+    assert transfer.get(f"{server.url}/x") == b"directly"
+    assert server.requests == ["http://archive.invalid/x", "/x"]
+
+
+def test_failures_use_no_connection_up(server, tree, catalogue):
+    """One connection serves a file after every kind of failure has closed it or given it back."""
+    path = paths_of(catalogue)[0]
+    faults = ["reset", "truncated", ("status", 500), ("status", 404), ("status", 403), ("stall", 30)]
+    faults += ["claims_huge", "loop", ("long_redirect", "/nothing"), ("silence", 30)]
+    transfer = Transfer(server.url, limits=dataclasses.replace(LIMITS, attempts=1, read_timeout=0.3))
+    for fault in faults:
+        server.faults[path] = [fault] * 6
+        with pytest.raises(TransferError):
+            transfer.get(server.url + path)
+        server.faults.clear()
+        assert transfer.get(server.url + path) == (tree / path.lstrip("/")).read_bytes()
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -393,7 +417,7 @@ def test_private_hosts(host):
 @pytest.mark.parametrize(
     "location",
     [
-        "http://127.0.0.1\\@93.184.216.34/",  # requests would go to 127.0.0.1, urllib says 93.184.216.34
+        "http://127.0.0.1\\@93.184.216.34/",  # some parsers go to 127.0.0.1, urllib says 93.184.216.34
         "http://me:secret@93.184.216.34/",
         "http://[::1/",
         "http://93.184.216.34:99999/",
@@ -640,7 +664,7 @@ def test_an_archive_that_fails_for_everything_is_left_alone(tree, tmp_path):
 tqdm.set_lock(threading.RLock())
 # Processes start quickly from one that has imported everything.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.test_download"])
+processes.set_forkserver_preload(["tests.archive.test_fetch"])
 
 
 def run_client(number, cache, url, workers):
@@ -904,8 +928,9 @@ def test_nobody_to_connect_to(catalogue, tmp_path):
 
 
 def test_absent_files_are_not_asked_for_twice(server):
-    with pytest.raises(AbsentError):
+    with pytest.raises(TransferError, match=r"not found \(404\)") as error:
         Transfer(server.url, limits=LIMITS).get(f"{server.url}/nothing")
+    assert error.value.kind == Failure.ABSENT
     assert server.requests == ["/nothing"]
 
 
