@@ -28,7 +28,7 @@ from .maps import (
     plot_map_values,
     plot_persistence,
 )
-from .report import ZOOMS, plot_summary_page
+from .report import ZOOMS, plot_summary_page, tabulate_statistics
 from .saliency import plot_methods, plot_saliency, plot_saliency_panels
 from .spectra import (
     FLUX_LABEL,
@@ -99,4 +99,5 @@ __all__ = [
     "prepare_map",
     "save_figure",
     "shade_windows",
+    "tabulate_statistics",
 ]

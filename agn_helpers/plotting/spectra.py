@@ -154,24 +154,26 @@ def flux_limits(wavelength, *fluxes):
     return low - margin, high + margin
 
 
-def note_cut_lines(ax, wavelength, flux):
-    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
-    cut = np.flatnonzero(flux > ax.get_ylim()[1])
+def find_cut_lines(wavelength, flux, top):
+    """Where (Å) the flux comes back below `top`, and how high it was: a pair for each line that runs out."""
+    cut = np.flatnonzero(flux > top)
     # What is nearer than 4000 km/s gets one note: [O III] 4959 goes with 5007.
     groups = np.split(cut, np.flatnonzero(np.diff(np.log(wavelength[cut])) > 4000 / SPEED_OF_LIGHT) + 1)
-    for group in groups if cut.size else ():
-        ax.annotate(
-            f"↑{flux[group].max():.1f}",
-            xy=(wavelength[group[-1]], 1),
-            xycoords=ax.get_xaxis_transform(),
-            xytext=(2.5, -1),
-            textcoords="offset points",
-            va="top",
-            size=6.5,
-            color=GREY,
-            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
-            zorder=4,
-        )
+    return [(wavelength[group[-1]], flux[group].max()) for group in groups if len(group)]
+
+
+def add_cut_note(ax, wavelength=0.0, text=""):
+    """Add the note of a line that runs out of the top of an Axes; returns the Annotation."""
+    look = {"va": "top", "size": 7, "color": GREY, "zorder": 5}
+    ground = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
+    place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
+    return ax.annotate(text, (wavelength, 1), (2.5, -1), bbox=ground, **look, **place)
+
+
+def note_cut_lines(ax, wavelength, flux):
+    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
+    for place, peak in find_cut_lines(wavelength, flux, ax.get_ylim()[1]):
+        add_cut_note(ax, place, f"↑{peak:.1f}")
     return ax
 
 
