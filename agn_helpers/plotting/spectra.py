@@ -8,38 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
 from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
-from .style import DARK, GREY, SINGLE_COLUMN, apply_layout
-
-
-def plot_histogram(values, y, *, xlabel, bins=30, ax=None):
-    """Draw a number's distribution within each type.
-
-    Parameters
-    ----------
-    values : (n_spectra,) array
-        E.g. redshifts.
-    y : (n_spectra,) array of str
-        Types.
-    xlabel : str
-        What the values are, with their unit.
-    bins : int
-        Number of bins over the whole range.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.2))[1]
-    edges = np.histogram_bin_edges(values, bins)
-    for agn_type in AGN_TYPES.values():
-        chosen = values[y == agn_type.name]
-        if len(chosen):
-            ax.hist(chosen, edges, histtype="stepfilled", color=agn_type.colour, alpha=0.25, linewidth=0)
-            ax.hist(chosen, edges, histtype="step", color=agn_type.colour, linewidth=0.9, label=agn_type.name)
-    ax.set(xlabel=xlabel, ylabel="Number of spectra")
-    ax.legend()
-    return ax
-
+from .style import DARK, GREY, apply_layout
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 
