@@ -104,7 +104,7 @@ _SLIDERS = (
 
 
 class PickerControls:
-    """All widgets of a picker, laid out; what they do is not their business.
+    """All widgets of a picker, laid out; `PickerView` connects them.
 
     Parameters
     ----------
@@ -230,8 +230,8 @@ class PickerControls:
             description="Folder", style={"description_width": "50px"}, layout={"width": "98%"}
         )
         self.exports = {
-            "png": _button("Card, PNG", "image", "The picked spectrum on a page", width="118px"),
-            "pdf": _button("Card, PDF", "file-pdf-o", "The picked spectrum on a page", width="118px"),
+            "png": _button("Page, PNG", "image", "Summary page of the picked spectrum", width="118px"),
+            "pdf": _button("Page, PDF", "file-pdf-o", "Summary page of the picked spectrum", width="118px"),
             "csv": _button("Map, CSV", "table", "Flux and attribution, a row a wavelength", width="118px"),
             "txt": _button("Selection", "list", "Names, one a line", width="118px"),
         }

@@ -287,22 +287,9 @@ class SpectrumPanel(Panel):
         middle = {"ha": "left", "va": "center", "rotation": 90}
         self._meaning = self.add_changing(ax.text(1.6, 0.5, "", **look, **middle))
 
-    def update(self, shown, *, before=None, smooth=None, fade=False, change=""):
-        """Draw what is `Shown`.
-
-        Parameters
-        ----------
-        shown : Shown
-        before : (n_grid,) array, optional
-            The spectrum without the change; drawn thin behind it.
-        smooth : float, optional
-            Width in km/s of a running mean over the map.
-        fade : bool
-            Grey where the map is nearer to zero than twice its uncertainty.
-        change : str
-            What was changed.
-        """
-        uncertainty = shown.uncertainty if fade else None
+    def update(self, shown):
+        """Draw what is `Shown`."""
+        uncertainty, smooth = shown.uncertainty if shown.fade else None, shown.smooth
         attribution, faded = prepare_map(
             self._grid, shown.attribution, uncertainty=uncertainty, smooth=smooth
         )
@@ -313,7 +300,7 @@ class SpectrumPanel(Panel):
                 attribution,
                 scale=scale,
                 faded=faded,
-                before=before,
+                before=shown.unchanged,
                 flux_band=shown.flux_band,
                 attribution_band=shown.attribution_band,
             )
@@ -322,7 +309,7 @@ class SpectrumPanel(Panel):
         self._fit(self._title, shown.title, size=9.5)
         note = describe_map(uncertainty=uncertainty, smooth=smooth)
         meaning = f"{shown.method.replace('_', ' ')}: blue raises, orange lowers P({shown.target})"
-        words = [f"what if: {change}" if change else "", meaning, note]
+        words = [f"what if: {shown.change}" if shown.change else "", meaning, note]
         self._fit(self._subtitle, "   ·   ".join(word for word in words if word), size=8)
         self._origin.set_text(origin_label(shown.survey))
         for end, sign in zip(self._ends, "+−"):

@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
 from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
+from ..spectra import standard_deviation
 from .style import DARK, GREY, apply_layout
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
@@ -152,7 +153,6 @@ def plot_observed(spectrum, *, ax=None):
     Parameters
     ----------
     spectrum : ObservedSpectrum
-        Rest wavelengths are ticked along the top where its redshift is known.
 
     Returns
     -------
@@ -162,17 +162,13 @@ def plot_observed(spectrum, *, ax=None):
     good = spectrum.ivar > 0
     colour = AGN_TYPES[spectrum.label].colour if spectrum.label else DARK
     ax.plot(spectrum.wavelength, np.where(good, spectrum.flux, np.nan), color=colour, linewidth=0.5)
-    noise = np.full(good.shape, np.nan)
-    noise[good] = spectrum.ivar[good] ** -0.5
-    ax.plot(spectrum.wavelength, noise, color=GREY, linewidth=0.4)
+    ax.plot(spectrum.wavelength, standard_deviation(spectrum.ivar, unknown=np.nan), color=GREY, linewidth=0.4)
     low, high = np.percentile(spectrum.flux[good], [0.2, 99.6])
     ax.set_ylim(min(0, low), 1.15 * high)
     ax.set_xlim(spectrum.wavelength[[0, -1]])
     ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel="Flux density")
-    label = (
-        f"{spectrum.label}, z = {spectrum.redshift:.3f}" if spectrum.label else f"z = {spectrum.redshift:.3f}"
-    )
-    ax.set_title(f"{spectrum.name}   {label}")
+    redshift = f"z = {spectrum.redshift:.3f}" if np.isfinite(spectrum.redshift) else "redshift unknown"
+    ax.set_title(f"{spectrum.name}   {', '.join(filter(None, [spectrum.label, redshift]))}")
     return ax
 
 
