@@ -26,11 +26,11 @@ class SteadyCanvas(Canvas):
 
 
 class MapLasso(LassoSelector):
-    """A lasso that is drawn with the changing artists of a panel, and told apart from a click.
+    """A lasso that is drawn with the changing artists of a panel, and distinguished from a click.
 
     Parameters
     ----------
-    panel : picker_plots.MapPanel
+    panel : MapPanel
     on_click : function (x, y)
     on_select : function (vertices)
     """

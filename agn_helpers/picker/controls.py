@@ -5,8 +5,7 @@ from html import escape
 import ipywidgets as ipw
 import numpy as np
 
-from ..lines import LINES
-from ..plotting import SIGNIFICANT
+from ..plotting import tabulate_statistics
 from ..saliency import METHODS
 from .canvas import make_figure
 
@@ -37,8 +36,6 @@ _EXPLAINED = (
     "Mean attribution in the core (|v| < 500 km/s) and the wings (1000 to 5000 km/s) of each line, for"
 )
 
-_COLUMNS = {"core": "core", "wings": "wings", "contrast": "core − wings"}
-
 
 def message_html(text, *, kind="info"):
     """One line of text; `kind` is "info" or "error".  All of it shows where the mouse rests."""
@@ -47,32 +44,23 @@ def message_html(text, *, kind="info"):
 
 
 def statistics_html(statistics, *, target):
-    """Table of line statistics, as from `measure_lines`, a row a line."""
-    columns = [name for name in _COLUMNS if name in statistics.columns]
-    values = np.abs(statistics[columns].to_numpy(dtype=float))
-    largest = np.nanmax(values) if np.isfinite(values).any() else 0
-    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
-    head = "".join(f"<th>{_COLUMNS[name]}</th>" for name in columns)
-    rows = []
-    for line, row in statistics.iterrows():
-        cells = "".join(
-            _number_cell(row[name], row.get(f"{name}_uncertainty", np.nan), 10.0**power) for name in columns
-        )
-        rows.append(f"<tr><td>{LINES[line].label}</td>{cells}</tr>")
-    unit = f" × 10<sup>{power}</sup>".replace("-", "−") if power else ""
-    head = f"<tr><th>mean{unit}</th>{head}</tr>"
-    return f'<table class="agn-table" title="{_EXPLAINED} P({escape(target)})">{head}{"".join(rows)}</table>'
-
-
-def _number_cell(value, error, unit):
-    if not np.isfinite(value):
-        return '<td class="faint">–</td>'
-    text = f"{value / unit:+.2f}".replace("-", "−")
-    kind = "raises" if value > 0 else "lowers"
-    if np.isfinite(error):
-        text += f" ± {error / unit:.2f}"
-        kind = kind if abs(value) >= SIGNIFICANT * error else "faint"
-    return f'<td class="{kind}">{text}</td>'
+    """Line statistics as a table: blue raises and orange lowers P(target); grey may be 0."""
+    table = tabulate_statistics(statistics)
+    head = "".join(f"<th>{name}</th>" for name in table.columns)
+    unit = f" × 10<sup>{table.power}</sup>".replace("-", "−") if table.power else ""
+    rows = [f"<tr><th>mean{unit}</th>{head}</tr>"]
+    for name, cells in table.rows:
+        kinds = [
+            "faint"
+            if cell.significant is False or np.isnan(cell.value)
+            else "raises"
+            if cell.value > 0
+            else "lowers"
+            for cell in cells
+        ]
+        written = "".join(f'<td class="{kind}">{cell.text}</td>' for kind, cell in zip(kinds, cells))
+        rows.append(f"<tr><td>{name}</td>{written}</tr>")
+    return f'<table class="agn-table" title="{_EXPLAINED} P({escape(target)})">{"".join(rows)}</table>'
 
 
 def selection_html(names, *, most=60):
@@ -116,7 +104,7 @@ _SLIDERS = (
 
 
 class PickerControls:
-    """All widgets of a picker, laid out; what they do is not their business.
+    """All widgets of a picker, laid out; `PickerView` connects them.
 
     Parameters
     ----------
@@ -242,8 +230,8 @@ class PickerControls:
             description="Folder", style={"description_width": "50px"}, layout={"width": "98%"}
         )
         self.exports = {
-            "png": _button("Card, PNG", "image", "The picked spectrum on a page", width="118px"),
-            "pdf": _button("Card, PDF", "file-pdf-o", "The picked spectrum on a page", width="118px"),
+            "png": _button("Page, PNG", "image", "Summary page of the picked spectrum", width="118px"),
+            "pdf": _button("Page, PDF", "file-pdf-o", "Summary page of the picked spectrum", width="118px"),
             "csv": _button("Map, CSV", "table", "Flux and attribution, a row a wavelength", width="118px"),
             "txt": _button("Selection", "list", "Names, one a line", width="118px"),
         }

@@ -389,31 +389,3 @@ def plot_clusters(spectrum_map, islands, *, ax=None):
         ax.text(*middle, str(island), size=7, weight="bold", ha="center", va="center", color=DARK, bbox=style)
     set_map_axes(ax, spectrum_map)
     return ax
-
-
-def plot_agreement(agreement, labels, *, ax=None):
-    """Draw the agreement of each pair of maps as numbers in shades.
-
-    Parameters
-    ----------
-    agreement : (n_maps, n_maps) array
-        From `agn_helpers.maps.compare_clusterings`.
-    labels : (n_maps,) sequence of str
-        Names of the maps.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = ax or plt.subplots(figsize=(4.4, 3.6))[1]
-    ax.imshow(agreement, cmap="Blues", vmin=0, vmax=1.15)
-    for (row, column), number in np.ndenumerate(agreement):
-        colour = "white" if number > 0.65 else DARK
-        ax.text(column, row, f"{number:.2f}", ha="center", va="center", size=6.5, color=colour)
-    ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(labels)), labels)
-    ax.tick_params(which="both", length=0)
-    ax.minorticks_off()
-    ax.spines[:].set_visible(False)
-    ax.set_title("Adjusted mutual information")
-    return ax

@@ -7,13 +7,10 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 
 from ..errors import AgnError
-from .artists import draw_coloured_line, draw_strip, pixel_edges
+from .artists import AttributionStrip, PaintedSpectrum, pixel_edges
 from .colours import SALIENCY_COLOURS, add_colour_bar, describe_map, format_number, full_colour, prepare_map
-from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, flux_limits, mark_lines, note_cut_lines, set_spectrum_axes
+from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, mark_lines, note_cut_lines, set_spectrum_axes
 from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer
-
-# The strip under a spectrum in shares of the Axes: its middle line, half its height, and its top.
-_STRIP_MIDDLE, _STRIP_HALF, _STRIP_TOP = 0.1, 0.085, 0.22
 
 #: Points above an Axes at which a title clears the names of the lines.
 TITLE_PAD = 21
@@ -76,15 +73,8 @@ def plot_saliency(
     attribution, faded = prepare_map(wavelength, attribution, uncertainty=uncertainty, smooth=smooth)
     scale = full_colour(attribution) if scale is None else scale
     set_spectrum_axes(ax, wavelength, flux)
-    draw_map(
-        ax,
-        wavelength,
-        flux,
-        attribution,
-        scale=scale,
-        faded=faded,
-        note=describe_map(uncertainty=uncertainty, smooth=smooth),
-    )
+    note = describe_map(uncertainty=uncertainty, smooth=smooth)
+    PaintedSpectrum(ax, wavelength, note=note).update(flux, attribution, scale=scale, faded=faded)
     if title:
         ax.set_title(title, pad=TITLE_PAD if labels else None)
     if colorbar:
@@ -94,50 +84,6 @@ def plot_saliency(
         bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
     mark_lines(ax, labels=labels)
     return ax
-
-
-def draw_map(ax, wavelength, flux, attribution, *, scale, faded=None, note=""):
-    """Draw a coloured spectrum and its strip on an Axes of wavelength and flux; returns the Axes.
-
-    Parameters
-    ----------
-    ax : Axes
-        With its limits of wavelength; those of flux are set by what is drawn.
-    wavelength, flux, attribution : (n_grid,) arrays
-        What is drawn.
-    scale : float
-        Attribution that gets the full colour.
-    faded : (n_grid,) array of bool, optional
-        Pixels that are grey.
-    note : str
-        Written above the strip.
-    """
-    low, high = flux_limits(wavelength, flux)
-    strip = _STRIP_TOP
-    if note:
-        # A line of 6.5 points more.
-        strip += 8 / 72 / (ax.get_position().height * ax.figure.get_figheight())
-    bottom = low - (high - low) * strip / (1 - strip)
-    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
-    ax.set_ylim(bottom, high)
-    ax.tick_params(axis="y", which="minor", left=False)
-    ax.spines["left"].set_bounds(low, high)
-    draw_coloured_line(ax, wavelength, flux, attribution, scale=scale, faded=faded)
-    draw_strip(
-        ax,
-        wavelength,
-        attribution,
-        scale=scale,
-        faded=faded,
-        middle=bottom + _STRIP_MIDDLE * (high - bottom),
-        half=_STRIP_HALF * (high - bottom),
-    )
-    if note:
-        place = {"xycoords": "axes fraction", "xytext": (3, 1.5), "textcoords": "offset points"}
-        ground = {"facecolor": "white", "linewidth": 0, "pad": 0.6}
-        top = (0, _STRIP_MIDDLE + _STRIP_HALF)
-        ax.annotate(note, top, size=6.5, color=GREY, va="bottom", bbox=ground, zorder=4, **place)
-    return note_cut_lines(ax, wavelength, flux)
 
 
 def plot_saliency_panels(
@@ -214,7 +160,7 @@ def plot_saliency_panels(
         )
         scale = full_colour(attribution)
         set_spectrum_axes(ax, wavelength, flux)
-        draw_map(ax, wavelength, flux, attribution, scale=scale, faded=faded)
+        PaintedSpectrum(ax, wavelength).update(flux, attribution, scale=scale, faded=faded)
         mark_lines(ax, labels=False)
         ax.set(xlabel="", ylabel="")
         ax.set_title(f"{title},  s = {format_number(scale)}", pad=TITLE_PAD if row < columns else None)
@@ -245,8 +191,8 @@ _LEFT, _WIDTH = 32.0, 129.0
 
 _TITLE_HEIGHT, _HEAD_HEIGHT, _SPECTRUM_HEIGHT, _STRIP_HEIGHT = 6.5, 19.0, 42.0, 13.0
 
-# Where the coloured band of a strip lies below its bars, which reach from -1 to 1.
-_BAND = (-1.48, -1.16)
+# Shares of a strip's height: the middle of its bars, half their height, and the coloured band below them.
+_MIDDLE, _HALF, _BAND = 0.53, 0.35, (0.01, 0.12)
 
 
 def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth=None, title=""):
@@ -311,8 +257,9 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
         attribution, faded = prepare_map(grid, attribution, uncertainty=uncertainty, smooth=smooth)
         scale = full_colour(attribution)
         strip = add_axes(page, _LEFT, top, _WIDTH, _STRIP_HEIGHT)
-        strip.set(xlim=ax.get_xlim(), ylim=(-1.5, 1.35))
-        draw_strip(strip, grid, attribution, scale=scale, middle=0.0, half=1.0, faded=faded)
+        strip.set(xlim=ax.get_xlim(), ylim=(0, 1))
+        bars = AttributionStrip(strip, grid, middle=_MIDDLE, half=_HALF)
+        bars.update(attribution, scale=scale, faded=faded)
         band = np.ma.array(attribution / scale, mask=faded)[None]
         strip.pcolormesh(pixel_edges(grid), _BAND, band, cmap=SALIENCY_COLOURS, vmin=-1, vmax=1)
         mark_lines(strip, labels=False)
@@ -321,8 +268,8 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
         strip.spines[:].set_visible(False)
         strip.tick_params(axis="x", which="both", length=0, labelbottom=False)
         words = {"transform": strip.transAxes, "va": "center", "linespacing": 1.1}
-        strip.text(-0.012, 0.53, fill(str(name).replace("_", " "), 20), ha="right", **words)
-        strip.text(1.012, 0.53, f"s = {format_number(scale)}", size=7, color=GREY, **words)
+        strip.text(-0.012, _MIDDLE, fill(str(name).replace("_", " "), 20), ha="right", **words)
+        strip.text(1.012, _MIDDLE, f"s = {format_number(scale)}", size=7, color=GREY, **words)
         top += _STRIP_HEIGHT
     strip.tick_params(axis="x", which="major", length=3, labelbottom=True)
     strip.tick_params(axis="x", which="minor", length=1.6)

@@ -8,38 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
 from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
-from .style import DARK, GREY, SINGLE_COLUMN, apply_layout
-
-
-def plot_histogram(values, y, *, xlabel, bins=30, ax=None):
-    """Draw a number's distribution within each type.
-
-    Parameters
-    ----------
-    values : (n_spectra,) array
-        E.g. redshifts.
-    y : (n_spectra,) array of str
-        Types.
-    xlabel : str
-        What the values are, with their unit.
-    bins : int
-        Number of bins over the whole range.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.2))[1]
-    edges = np.histogram_bin_edges(values, bins)
-    for agn_type in AGN_TYPES.values():
-        chosen = values[y == agn_type.name]
-        if len(chosen):
-            ax.hist(chosen, edges, histtype="stepfilled", color=agn_type.colour, alpha=0.25, linewidth=0)
-            ax.hist(chosen, edges, histtype="step", color=agn_type.colour, linewidth=0.9, label=agn_type.name)
-    ax.set(xlabel=xlabel, ylabel="Number of spectra")
-    ax.legend()
-    return ax
-
+from ..spectra import standard_deviation
+from .style import DARK, GREY, apply_layout
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 
@@ -154,24 +124,26 @@ def flux_limits(wavelength, *fluxes):
     return low - margin, high + margin
 
 
-def note_cut_lines(ax, wavelength, flux):
-    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
-    cut = np.flatnonzero(flux > ax.get_ylim()[1])
+def find_cut_lines(wavelength, flux, top):
+    """Where (Å) the flux comes back below `top`, and how high it was: a pair for each line that runs out."""
+    cut = np.flatnonzero(flux > top)
     # What is nearer than 4000 km/s gets one note: [O III] 4959 goes with 5007.
     groups = np.split(cut, np.flatnonzero(np.diff(np.log(wavelength[cut])) > 4000 / SPEED_OF_LIGHT) + 1)
-    for group in groups if cut.size else ():
-        ax.annotate(
-            f"↑{flux[group].max():.1f}",
-            xy=(wavelength[group[-1]], 1),
-            xycoords=ax.get_xaxis_transform(),
-            xytext=(2.5, -1),
-            textcoords="offset points",
-            va="top",
-            size=6.5,
-            color=GREY,
-            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
-            zorder=4,
-        )
+    return [(wavelength[group[-1]], flux[group].max()) for group in groups if len(group)]
+
+
+def add_cut_note(ax, wavelength=0.0, text=""):
+    """Add the note of a line that runs out of the top of an Axes; returns the Annotation."""
+    look = {"va": "top", "size": 7, "color": GREY, "zorder": 5}
+    ground = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
+    place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
+    return ax.annotate(text, (wavelength, 1), (2.5, -1), bbox=ground, **look, **place)
+
+
+def note_cut_lines(ax, wavelength, flux):
+    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
+    for place, peak in find_cut_lines(wavelength, flux, ax.get_ylim()[1]):
+        add_cut_note(ax, place, f"↑{peak:.1f}")
     return ax
 
 
@@ -181,7 +153,6 @@ def plot_observed(spectrum, *, ax=None):
     Parameters
     ----------
     spectrum : ObservedSpectrum
-        Rest wavelengths are ticked along the top where its redshift is known.
 
     Returns
     -------
@@ -191,17 +162,13 @@ def plot_observed(spectrum, *, ax=None):
     good = spectrum.ivar > 0
     colour = AGN_TYPES[spectrum.label].colour if spectrum.label else DARK
     ax.plot(spectrum.wavelength, np.where(good, spectrum.flux, np.nan), color=colour, linewidth=0.5)
-    noise = np.full(good.shape, np.nan)
-    noise[good] = spectrum.ivar[good] ** -0.5
-    ax.plot(spectrum.wavelength, noise, color=GREY, linewidth=0.4)
+    ax.plot(spectrum.wavelength, standard_deviation(spectrum.ivar, unknown=np.nan), color=GREY, linewidth=0.4)
     low, high = np.percentile(spectrum.flux[good], [0.2, 99.6])
     ax.set_ylim(min(0, low), 1.15 * high)
     ax.set_xlim(spectrum.wavelength[[0, -1]])
     ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel="Flux density")
-    label = (
-        f"{spectrum.label}, z = {spectrum.redshift:.3f}" if spectrum.label else f"z = {spectrum.redshift:.3f}"
-    )
-    ax.set_title(f"{spectrum.name}   {label}")
+    redshift = f"z = {spectrum.redshift:.3f}" if np.isfinite(spectrum.redshift) else "redshift unknown"
+    ax.set_title(f"{spectrum.name}   {', '.join(filter(None, [spectrum.label, redshift]))}")
     return ax
 
 

@@ -1,4 +1,11 @@
-from .metrics import noise_curve, score_predictions, score_probabilities, tabulate_confusion, time_training
+from .metrics import (
+    noise_curve,
+    reliability_curve,
+    score_predictions,
+    score_probabilities,
+    tabulate_confusion,
+    time_training,
+)
 from .paper import (
     compare_with_paper,
     effective_cost,
@@ -19,6 +26,7 @@ __all__ = [
     "make_classifier",
     "noise_curve",
     "paper_table",
+    "reliability_curve",
     "score_predictions",
     "score_probabilities",
     "search_grid",

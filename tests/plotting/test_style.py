@@ -175,7 +175,7 @@ def test_confusion_shows_the_numbers_and_their_shares():
         assert [label.get_text() for label in ax.get_yticklabels()] == list(AGN_TYPES)
 
 
-def test_honest_probabilities_lie_on_the_diagonal():
+def test_calibrated_probabilities_lie_on_the_diagonal():
     rng = np.random.default_rng(1)
     p = rng.uniform(size=20_000)
     y = np.where(rng.uniform(size=p.size) < p, "type 1", "type 2")
