@@ -113,7 +113,7 @@ def join_measures(curves, sanity, stability, relevance):
     checked = sanity.set_index(["method", "check"]).rename(columns=kinds)[list(kinds.values())]
     hosts = relevance.set_index(["method", "hosts"])[["rank", "mass"]]
     for name, group in relevance.groupby("hosts", sort=False):
-        hosts.loc["random order", name] = group["windows"].iloc[0]
+        hosts.loc[("random order", name), :] = group["windows"].iloc[0]
     parts = [
         _spread(areas, "{1}_{0}"),
         _spread(checked.stack(), "{0}{1}"),
