@@ -1,9 +1,11 @@
 from .metrics import (
     noise_curve,
     reliability_curve,
+    score_kernels,
     score_predictions,
     score_probabilities,
     tabulate_confusion,
+    tabulate_coverage,
     time_training,
 )
 from .paper import (
@@ -11,27 +13,43 @@ from .paper import (
     effective_cost,
     format_comparison,
     format_search,
+    paper_grid,
     paper_table,
     tabulate_search,
 )
-from .search import TUNED_KERNELS, best_result, make_classifier, search_grid, split_sample
+from .plane import classify_plane
+from .search import (
+    TUNED_KERNELS,
+    best_result,
+    list_problems,
+    make_classifier,
+    search_grid,
+    split_sample,
+    tabulate_split,
+)
 
 __all__ = [
     "TUNED_KERNELS",
     "best_result",
+    "classify_plane",
     "compare_with_paper",
     "effective_cost",
     "format_comparison",
     "format_search",
+    "list_problems",
     "make_classifier",
     "noise_curve",
+    "paper_grid",
     "paper_table",
     "reliability_curve",
+    "score_kernels",
     "score_predictions",
     "score_probabilities",
     "search_grid",
     "split_sample",
     "tabulate_confusion",
+    "tabulate_coverage",
     "tabulate_search",
+    "tabulate_split",
     "time_training",
 ]

@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from agn_helpers.maps import MapPlacer, embed_spectra, find_neighbours, score_components
+from agn_helpers.maps import MapPlacer, SpectrumScaler, embed_spectra, find_neighbours, score_components
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.spectra import read_spectra
 from agn_helpers.survey import simulate_survey
@@ -23,7 +23,7 @@ def survey(embedded_sample):
 @pytest.fixture(scope="module")
 def survey_map(survey):
     # As in notebook 03.
-    return embed_spectra(survey[0], perplexity=50, n_components=30)
+    return embed_spectra(survey[0], perplexity=50, scaler=SpectrumScaler(n_components=30))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_spectra_never_seen_get_their_type_from_the_map_nearly_as_well_as_from_t
 
     standardise = StandardScaler().fit(X)
     full = score(standardise.transform(X), standardise.transform(X_new))
-    denoised = score(survey_map.scale(X), survey_map.scale(X_new))
+    denoised = score(survey_map.scaler.transform(X), survey_map.scaler.transform(X_new))
     plane = score(survey_map.coordinates, placer.place(X_new))
     print(f"macro F of {N_NEIGHBOURS} neighbours: {full:.3f} between spectra, {denoised:.3f} between")
     print(f"components, {plane:.3f} on the map")

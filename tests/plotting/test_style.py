@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 
 from agn_helpers.files import OutputError
 from agn_helpers.lines import AGN_TYPES, LINES, MARKED_LINES, PAPER_GRID
-from agn_helpers.maps import SpectrumMap
+from agn_helpers.maps import SpectrumMap, SpectrumScaler
 from agn_helpers.plotting import (
     DOUBLE_COLUMN,
     SALIENCY_COLOURS,
@@ -41,7 +41,9 @@ pytestmark = pytest.mark.usefixtures("plot_style")
 RNG = np.random.default_rng(0)
 TYPES = np.array(list(AGN_TYPES))
 Y = TYPES[np.arange(90) % 3]
-SPECTRUM_MAP = SpectrumMap(RNG.normal(size=(90, 2)), np.ones((90, 4)), np.arange(90).astype(str), 20, True, 0)
+SPECTRUM_MAP = SpectrumMap(
+    RNG.normal(size=(90, 2)), np.ones((90, 4)), np.arange(90).astype(str), 20, SpectrumScaler(), 0
+)
 
 
 def line(name, height, width=400):

@@ -42,7 +42,13 @@ Y = np.array(list(AGN_TYPES))[np.arange(90) % 3]
 X = RNG.normal(size=(90, 5)) + 1.5 * (Y == "type 1")[:, None] - (Y == "type 2")[:, None]
 RESULTS = pd.concat(
     [
-        search_grid(X, Y, C=[0.01, 0.1, 1.0], gamma=[0.05, 0.5], cv=3, scaled=scaled)
+        search_grid(
+            X,
+            Y,
+            {key: {"C": [0.01, 0.1, 1.0], "gamma": [0.05, 0.5]} for key in TUNED_KERNELS},
+            cv=3,
+            scaled=scaled,
+        )
         for scaled in (False, True)
     ],
     ignore_index=True,
