@@ -42,6 +42,25 @@ def find_project():
     return here
 
 
+def name_run(survey):
+    """Name of a run after its survey: a folder or table of spectra; a table index after its folder.
+
+    Parameters
+    ----------
+    survey : str or path
+        `SYNTHETIC` and `SDSS` are runs by their own names.
+
+    Returns
+    -------
+    str
+    """
+    if survey in (SYNTHETIC, SDSS):
+        return survey
+    survey = Path(survey)
+    name = survey.parent.name if survey.stem == "index" else survey.stem if survey.suffix else survey.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "run"
+
+
 def run_folders(run, *, root=None):
     """Folders of a run; neither is created.
 
@@ -95,7 +114,7 @@ def require_file(path, *, written_by):
 
 
 def write_frame(frame, path, *, survey, shown=None):
-    """Write a DataFrame, its index first, for machines and for a paper.
+    """Write a DataFrame, its index first, as a table for programs and one for a paper.
 
     The table at `path` has a last column that says which survey it was made from; the LaTeX file beside it,
     of the same name with the suffix .tex, says so in a comment and needs the package booktabs.
@@ -127,6 +146,7 @@ def write_frame(frame, path, *, survey, shown=None):
 
 
 def _format_latex(frame):
+    """A LaTeX table in the style of booktabs."""
     # The names of the index stand in the line of the columns' own names, not of their groups.
     table = frame.reset_index(col_level=-1) if frame.columns.nlevels > 1 else frame.reset_index()
     style = table.style.hide(axis="index").format(_format_cell, escape="latex")

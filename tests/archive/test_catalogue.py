@@ -18,7 +18,6 @@ from astropy.table import Table
 
 from agn_helpers.archive import (
     fetch_spectra,
-    limit_catalogue,
     list_urls,
     paper_catalogue,
     read_catalogue,
@@ -28,7 +27,7 @@ from agn_helpers.archive import (
 )
 from agn_helpers.archive import sources as catalogue_sources
 from agn_helpers.archive.cache import read_request
-from agn_helpers.archive.catalogue import COLUMNS, combine_catalogues, make_catalogue
+from agn_helpers.archive.catalogue import COLUMNS, combine_catalogues, limit_catalogue, make_catalogue
 from agn_helpers.archive.http import Limits, UnreachableError
 from agn_helpers.archive.layout import ARCHIVE
 from agn_helpers.archive.manifest import Manifest
@@ -608,7 +607,7 @@ def test_fetch_says_what_it_did_and_what_comes_next(project, archive, server, ca
     error, summary = said.err.splitlines()
     assert error == "error: spec-99001-60000-0639: no archive of DR17 has it (404); look at its numbers."
     assert summary.startswith("1 missing; the reasons are in ")
-    assert cli.main(["fetch", "--check"]) == 0
+    assert cli.main(["check"]) == 0
     # A place of one's own is named in the next command.
     assert cli.main([*command, "--limit", "1", "--cache", "mine"]) == 0
     assert "Next: agn reproduce --survey mine" in capsys.readouterr().out
@@ -632,7 +631,7 @@ def test_reproduce_without_fetched_spectra_names_the_command(project, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "name a list"),
+        ([], 2, "Missing argument"),
         (["absent.csv"], 1, "absent.csv cannot be read"),
         (["sql:type9"], 1, "must be one of type1"),
         (["vizier:no such"], 1, "must be named like"),

@@ -22,7 +22,7 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from agn_helpers.archive import check_base, check_cache, fetch_spectra, list_urls, summarise_request
+from agn_helpers.archive import check_cache, fetch_spectra, list_urls, summarise_request
 from agn_helpers.archive import layout as archive_urls
 from agn_helpers.archive.cache import read_request
 from agn_helpers.archive.catalogue import make_catalogue
@@ -33,6 +33,7 @@ from agn_helpers.archive.http import (
     Transfer,
     TransferError,
     UnreachableError,
+    check_base,
     follow_redirect,
     is_private,
 )
@@ -813,7 +814,7 @@ def test_what_changed_at_the_archive_is_said(catalogue, tree, tmp_path):
 
 def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp_path, capsys):
     fetch(catalogue, tmp_path, server)
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 0
+    assert cli.main(["check", str(tmp_path)]) == 0
     assert "12 spectra" in capsys.readouterr().out
     files = sorted(tmp_path.glob("*/spec-*.fits"))
     content = bytearray(files[0].read_bytes())
@@ -821,7 +822,7 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     files[0].write_bytes(content)
     files[1].unlink()
     files[1].mkdir()
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 3
+    assert cli.main(["check", str(tmp_path)]) == 3
     files[1].rmdir()
     said = capsys.readouterr()
     assert "10 spectra" in said.out and "2 are not" in said.out
@@ -831,11 +832,11 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     assert len(list(open_survey(tmp_path))) == N_OBJECTS
     assert fetch(catalogue, tmp_path, server).counts == {"kept": N_OBJECTS - 2, "verified": 2}
     assert_whole(tmp_path, tree, paths_of(catalogue))
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 0
+    assert cli.main(["check", str(tmp_path)]) == 0
 
 
 def test_check_of_a_folder_that_is_no_cache_is_an_error(tmp_path, capsys):
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 1
+    assert cli.main(["check", str(tmp_path)]) == 1
     assert "must be a cache of spectra" in capsys.readouterr().err
 
 
