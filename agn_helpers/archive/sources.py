@@ -23,11 +23,11 @@ _LIMITS = Limits(read_timeout=120, total_time=1800, attempts=5, largest_size=1 <
 
 
 def download_list(url, folder, *, parse, form=None, key=None, limits=None, fresh=False):
-    """What `parse` makes of the bytes at an address, or of those kept from the same question before.
+    """What `parse` makes of the bytes at an address, or of those cached from the same question before.
 
-    The bytes are kept in `folder`, as a file called after `key` (the last part of the address by default);
+    The bytes are cached in `folder`, as a file named after `key` (the last part of the address by default);
     beside it lies a .json file with address, sha256, size and date.  Where `parse` raises AgnError, as for a
-    busy server's excuse, they are not kept.  A `form` is sent along by POST.  A list is asked for again where
+    busy server's message, they are not.  A `form` is sent along by POST.  A list is asked for again where
     `fresh`, and where it is no longer what it was.  Raises AgnError where it cannot be had, or is none.
     """
     question = hashlib.sha256(f"{url}\n{form or ''}".encode()).hexdigest()
@@ -59,7 +59,7 @@ def download_list(url, folder, *, parse, form=None, key=None, limits=None, fresh
 
 
 def _read_notes(path):
-    """What lies beside a list; nothing where that is missing or spoilt."""
+    """What lies beside a list; nothing where that is missing or damaged."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -105,7 +105,7 @@ def find_catalogue(
     source : str
         ``"paper"``, ``"vizier:ID"``, ``"sql:NAME"`` or ``"sql:SELECT …"``, or the path of a list.
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     release : int
         SDSS data release.
     label : str, optional
@@ -117,7 +117,7 @@ def find_catalogue(
     mirror : str, optional
         Address that stands in for those of all sources.
     fresh : bool
-        Whether lists that were kept are asked for again.
+        Whether cached lists are asked for again.
 
     Returns
     -------
@@ -160,13 +160,13 @@ def paper_catalogue(folder, *, base_url=PAPER_LISTS, vizier_url=VIZIER, limits=N
     Parameters
     ----------
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     base_url, vizier_url : str
         Of the paper's code repository, for the 2153 + 521 objects, and of VizieR, for the 680 of type 1.
     limits : Limits, optional
         Patience with the network.
     fresh : bool
-        Whether lists that were kept are asked for again.
+        Whether cached lists are asked for again.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def vizier_catalogue(
         Such as ``"J/ApJS/243/21"``, or with a table, ``"J/ApJS/243/21/table2"``; of several tables the
         longest is taken.
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     label : str, optional
         Type of its objects; that of `VIZIER_LABELS` by default.
     columns : dict, optional
@@ -254,7 +254,7 @@ def skyserver_catalogue(
     query : str
         Name of a ready query (see `write_query`), or SQL that gives plate, mjd and fiberid.
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     label : str, optional
         Type of the objects; that of the ready query by default.
     release : int
@@ -293,7 +293,7 @@ def resolve_positions(
     ----------
     catalogue : astropy.table.Table
     folder : path
-        Where the answers are kept.
+        Where the answers are cached.
     release : int
     radius : float
         Largest distance, arcsec.
@@ -335,7 +335,7 @@ def resolve_positions(
             parts.append(part)
             repeated.append(more)
         matched.update(numbers.tolist())
-    lost = [
+    missing = [
         (
             "",
             str(row["source"]),
@@ -347,7 +347,7 @@ def resolve_positions(
         if number not in matched
     ]
     resolved, more = combine_catalogues(parts)
-    return resolved, make_problems([make_problems(lost), *repeated, more])
+    return resolved, make_problems([make_problems(missing), *repeated, more])
 
 
 class _NothingError(AgnError):

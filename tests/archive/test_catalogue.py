@@ -587,7 +587,7 @@ def archive_folder(tmp_path_factory):
 
 @pytest.fixture
 def archive(archive_folder, server):
-    """Sixty spectra of the embedded survey in the archive's layout, and a list of them and one more."""
+    """Sixty spectra of the simulated survey in the archive's layout, and a list of them and one more."""
     server.folder = archive_folder / "served"
     return archive_folder / "list.csv"
 
@@ -680,7 +680,7 @@ def test_from_fetch_to_the_reduced_sample(project, archive, server):
     sample = read_sample(project / "data/sdss/sample.fits")
     assert len(sample) == 60
     assert [list(sample["label"]).count(name) for name in ("type 1", "intermediate", "type 2")] == [20] * 3
-    # Spectra of the embedded survey stay synthetic, wherever they were fetched from.
+    # Spectra of the simulated survey stay synthetic, wherever they were fetched from.
     assert sample.meta["survey"] == "synthetic"
     (row,) = Table.read(project / "data/sdss/rejected.ecsv")
     assert (row["name"], "404" in row["reason"]) == ("spec-99001-60000-0639", True)
