@@ -32,7 +32,6 @@ from agn_helpers.archive.http import (
     Limits,
     Transfer,
     TransferError,
-    UnreachableError,
     check_base,
     follow_redirect,
     is_private,
@@ -642,7 +641,7 @@ def test_a_server_that_stays_dead_ends_the_run_and_loses_nothing(tree, tmp_path)
     many = list_objects(2000)
     limits = dataclasses.replace(LIMITS, attempts=4)
     with mortal_server(tree, paths_of(many)[8], None) as servers:
-        with pytest.raises(UnreachableError, match="Nothing that was fetched is lost: give the same"):
+        with pytest.raises(AgnError, match="Nothing that was fetched is lost: give the same"):
             fetch(many, tmp_path, servers[0], limits=limits, workers=2)
         done = [path for path in tmp_path.glob("*/*.fits") if not path.name.startswith(".")]
         assert done
@@ -656,7 +655,7 @@ def test_an_archive_that_fails_for_everything_is_left_alone(tree, tmp_path):
     with ArchiveServer(tree).running() as server:
         server.faults["*"] = ("status", 500)
         limits = dataclasses.replace(LIMITS, attempts=1)
-        with pytest.raises(UnreachableError, match="80 times in a row"):
+        with pytest.raises(AgnError, match="80 times in a row"):
             fetch(list_objects(1000), tmp_path, server, limits=limits)
         assert len(server.requests) < 150
 
@@ -924,7 +923,7 @@ def test_nobody_to_connect_to(catalogue, tmp_path):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     limits = dataclasses.replace(LIMITS, attempts=2)
-    with pytest.raises(UnreachableError, match="Connection refused"):
+    with pytest.raises(AgnError, match="Connection refused"):
         fetch_spectra(catalogue, tmp_path, mirror=url, limits=limits, progress=False)
 
 
