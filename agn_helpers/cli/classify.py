@@ -113,29 +113,22 @@ def _draw_saliency(part, model, folder):
     from matplotlib.figure import Figure
 
     from ..lines import AGN_TYPES
-    from ..plotting import DOUBLE_COLUMN, plot_saliency, save_figure
-    from ..reduction import sample_arrays
-    from ..saliency import gradient
+    from ..plotting import DOUBLE_COLUMN, save_figure
 
-    X, _ = sample_arrays(part.sample)
-    if not len(X):
+    if not len(part.table):
         return
-    attributions = gradient(model.estimator, X, target=list(part.table["predicted"]))
-    survey = part.sample.meta["survey"]
+    attribution = model.explain(part.sample, target=list(part.table["predicted"]))
+    survey = None if attribution.survey == "unknown" else attribution.survey
     with plt.style.context("agn_helpers.agn"):
-        for row, flux, attribution in zip(part.table, X, attributions):
+        for number, row in enumerate(part.table):
             probability = row[f"p_{AGN_TYPES[row['predicted']].key}"]
-            ax = plot_saliency(
-                model.grid,
-                flux,
-                attribution,
-                target=row["predicted"],
+            ax = attribution.plot(
+                number,
                 title=f"{row['name']}, z = {row['redshift']:.4f}: {row['predicted']}, P = {probability:.3f}",
                 ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
             )
-            # Names may hold anything; quoted, they stay apart.
-            path = Path(folder) / f"{quote(row['name'], safe=' +')}.png"
-            save_figure(ax, path, survey=None if survey == "unknown" else survey)
+            # Names may hold anything; quoted, they stay different.
+            save_figure(ax, folder / f"{quote(row['name'], safe=' +')}.png", survey=survey)
 
 
 def _find_model(run):
