@@ -30,6 +30,7 @@ class OutputError(AgnError):
 
 
 def _explain(path, error):
+    """An error in one line, with a remedy, for one of the system."""
     cause = error
     # Writers such as astropy wrap the system's error in one of their own.
     while cause.errno not in _REMEDIES and isinstance(cause.__context__, OSError):

@@ -49,27 +49,23 @@ def update_index(cache, catalogue, manifest, *, problems=None, fresh=False):
     cache = Path(cache)
     make_folder(cache / RECORDS)
     with hold_lock(cache / RECORDS / ".index.lock"):
-        before = None if fresh else read_request(cache)
-        asked = catalogue[list(COLUMNS)]
-        conflicts, unusable = [], [] if problems is None else [problems[problems["kind"] == "unusable"]]
-        if before is not None and len(before):
-            was_usable = before["outcome"] != "unusable"
-            asked, conflicts = _add_request(before[was_usable], asked)
-            unusable.append(before[~was_usable])
-        lost = [
+        before = _make_empty() if fresh else read_request(cache)
+        was_usable = before["outcome"] != "unusable"
+        asked, conflicts = _add_request(before[was_usable], catalogue[list(COLUMNS)])
+        unusable = [] if problems is None else [problems[problems["kind"] == "unusable"]]
+        rows = [
             (str(row["name"]), str(row["source"]), "unusable", str(row["reason"]))
-            for part in unusable
+            for part in (*unusable, before[~was_usable])
             for row in part
         ]
         manifest.refresh()
         states = [_find_state(cache, manifest.get(name)) for name in asked["name"].tolist()]
-        asked = hstack(
-            [asked, Table(rows=states or None, names=("file", "outcome", "reason"), dtype=[str] * 3)]
-        )
+        states = Table(rows=states or None, names=("file", "outcome", "reason"), dtype=[str] * 3)
+        asked = hstack([asked, states])
         there = asked["outcome"] == Outcome.VERIFIED
         # Rows that could not be used have no other columns than these.
-        lost = Table(rows=lost or None, names=("name", "source", "outcome", "reason"), dtype=[str] * 4)
-        missing = vstack([asked[~there], lost[np.unique(lost["reason"], return_index=True)[1]]])
+        unusable = Table(rows=rows or None, names=("name", "source", "outcome", "reason"), dtype=[str] * 4)
+        missing = vstack([asked[~there], unusable[np.unique(unusable["reason"], return_index=True)[1]]])
         write_table(asked[there][list(_COLUMNS)[:-2]], cache / _INDEX)
         write_table(missing[list(_COLUMNS)], cache / _MISSING)
     return make_problems(conflicts)
@@ -93,7 +89,7 @@ def _add_request(before, asked):
         now = asked["label"].tolist()
         for row, name in enumerate(asked["name"].tolist()):
             old, new = labels.get(name, ""), now[row]
-            # What two lists call differently stays both, which is no type, whichever is asked for again.
+            # Two types stay both, which is no type, whichever list is asked for again.
             now[row] = _OR.join(sorted({*old.split(_OR), new} - {""}))
             if old not in ("", now[row]):
                 reason = f"{name} is {old} in an earlier list and {new} in this; it is used as neither."
@@ -105,15 +101,8 @@ def _add_request(before, asked):
 def read_request(cache):
     """Everything that a cache was asked for, with what became of it.
 
-    Parameters
-    ----------
-    cache : path
-
-    Returns
-    -------
-    astropy.table.Table
-        The columns of a catalogue, ``file``, and ``outcome`` (such as ``"verified"`` or ``"not found"``;
-        ``"unusable"`` for a row that names no spectrum, ``"pending"``) with its ``reason``.
+    A Table with the columns of a catalogue, ``file``, and ``outcome`` (such as ``"verified"`` or ``"not
+    found"``; ``"unusable"`` for a row that names no spectrum, ``"pending"``) with its ``reason``.
     """
     parts = [_read_table(Path(cache) / name) for name in (_INDEX, _MISSING)]
     if parts[0] is not None:

@@ -18,7 +18,7 @@ from ..errors import AgnError, SpectrumError
 from ..files import OutputError, make_folder
 from .cache import MANIFEST, RECORDS, update_index
 from .catalogue import make_problems, name_rows, split_survey_name
-from .http import Failure, StoppedError, Transfer, TransferError, UnreachableError, check_base
+from .http import Failure, StoppedError, Transfer, TransferError, check_base
 from .layout import ARCHIVE, check_release, list_urls, name_dr7_file
 from .manifest import Entry, Manifest, Outcome, Result, claim_file
 from .sparcl import fetch_from_sparcl
@@ -181,7 +181,7 @@ class Fetcher:
         self._failures = self._failures + 1 if is_failure else 0
         self._silent = self._silent + 1 if kind == Failure.UNREACHABLE else 0
         if self._failures >= _MOST_FAILURES or self._silent >= _MOST_SILENT:
-            raise UnreachableError(
+            raise AgnError(
                 f"the archive failed {self._failures} times in a row, the last time so: {problem} "
                 "Nothing that was fetched is lost: give the same command again later."
             )

@@ -72,10 +72,6 @@ class AddressError(AgnError):
     """An address that must not be asked."""
 
 
-class UnreachableError(AgnError):
-    """The archive has stopped answering: it makes no sense to ask it for more."""
-
-
 class StoppedError(Exception):
     """The run is being ended."""
 

@@ -1,6 +1,7 @@
 """The manifest of a cache: one line of JSON an outcome, appended and never rewritten.
 
-Several clients may append at once.  A line that a dying client tore apart is skipped and ended by the next.
+Several clients may append at once.  A line that a dying client left incomplete is skipped and ended by the
+next.
 """
 
 import contextlib
@@ -70,7 +71,7 @@ def claim_file(path):
 
 
 def _open_claim(path):
-    """An empty file that is locked and bears that name, or None."""
+    """An empty file that is locked and has that name, or None."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -230,7 +231,7 @@ class Manifest:
         return os.read(self._handle, length)
 
     def _take(self, line):
-        """Take in one line, unless it is torn or names a file outside of the cache."""
+        """Take in one line, unless it is incomplete or names a file outside of the cache."""
         try:
             fields = json.loads(line)
             entry = Entry(**{key: fields[key] for key in Entry._fields if key in fields})

@@ -10,7 +10,6 @@ from pathlib import Path
 from ..errors import AgnError, SpectrumError
 from ..spectra import ObservedSpectrum, write_spec_lite
 from .catalogue import split_survey_name
-from .http import UnreachableError
 from .manifest import Entry, Outcome, Result
 
 # SPARCL has been seen to time out from 500 records on.
@@ -53,7 +52,7 @@ def fetch_from_sparcl(names, cache, manifest, *, client=None, batch=_BATCH, atte
                 yield Result(name, Outcome(entry.outcome), entry)
                 failures = failures + 1 if entry.outcome == Outcome.FAILED else 0
                 if failures >= _MOST_FAILURES:
-                    raise UnreachableError(
+                    raise AgnError(
                         f"SPARCL failed {failures} times in a row, the last time so: {entry.reason}. Nothing "
                         "that was fetched is lost: give the same command again later."
                     )

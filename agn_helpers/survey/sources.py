@@ -1,18 +1,12 @@
-"""Where spectra come from: single files, folders, labels tables, fetched spectra, the embedded survey."""
+"""Where spectra come from: single files, folders, labels tables, fetched spectra, the simulated survey."""
 
 import itertools
 import os
 from pathlib import Path
 
 from ..errors import SpectrumError
-from ..runs import SDSS, SDSS_CACHE
-from ..spectra import (
-    Rejected,
-    list_files,
-    read_entries,
-    read_files,
-    read_index,
-)
+from ..runs import SDSS, SDSS_CACHE, SYNTHETIC
+from ..spectra import Rejected, list_files, read_entries, read_files, read_index
 from .synthetic import simulate_survey
 
 
@@ -22,15 +16,15 @@ def open_survey(survey, *, root=None, random_state=0, n_type1=680, n_intermediat
     Parameters
     ----------
     survey : str or path-like
-        ``"synthetic"`` for the embedded survey; ``"sdss"`` for what ``agn fetch`` brought to
+        ``"synthetic"`` for the simulated survey; ``"sdss"`` for what ``agn fetch`` brought to
         ``data/sdss/spectra`` (a folder of that name is ``"./sdss"``); a folder of spectra with an index; or
         an index, of which just the listed files are read.
         A folder of fetched spectra holds ``index.csv``, the spectra in folders by plate, and in ``records/``
-        what was asked for and could not be had (`cache_index`), which comes as Rejected after the others.
+        what was asked for and could not be had, which comes as Rejected after the others.
     root : path, optional
         Folder that ``data/`` and relative paths are in; the current one by default.
     random_state, n_type1, n_intermediate, n_type2 : int
-        For the embedded survey, see `simulate_survey`.
+        For the simulated survey, see `simulate_survey`.
 
     Returns
     -------
@@ -42,7 +36,7 @@ def open_survey(survey, *, root=None, random_state=0, n_type1=680, n_intermediat
     SpectrumError
         At once, for a survey that does not exist, a table without labels, or one of which no row is usable.
     """
-    if survey == "synthetic":
+    if survey == SYNTHETIC:
         spectra, _ = simulate_survey(
             random_state=random_state, n_type1=n_type1, n_intermediate=n_intermediate, n_type2=n_type2
         )
@@ -78,6 +72,7 @@ def _list_missing(folder):
 
 
 def _require_label(spectrum, table):
+    """The spectrum, or that it is rejected where it has no type."""
     if isinstance(spectrum, Rejected) or spectrum.label is not None:
         return spectrum
     file = spectrum.meta["file"]

@@ -1,4 +1,4 @@
-"""The embedded survey: physical parameters in, spectra out as SDSS would have observed them.  No data.
+"""The simulated survey: physical parameters in, spectra out as SDSS would have observed them.  No data.
 
 On an axis equally spaced in log λ, velocity broadening, velocity shifts and redshift are convolutions
 and translations, hence products in Fourier space (as in Cappellari 2017, MNRAS 466, 798): each
@@ -177,7 +177,7 @@ def _broad_lines(column, single, to_observed):
 
 
 def simulate_survey(*, n_type1=680, n_intermediate=521, n_type2=2145, random_state=0):
-    """The embedded survey: synthetic spectra in SDSS's form with the sample sizes of the paper.
+    """The simulated survey: synthetic spectra in SDSS's form with the sample sizes of the paper.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def simulate_survey(*, n_type1=680, n_intermediate=521, n_type2=2145, random_sta
         Observed frame, vacuum Å, flux in 1e-17 erg/s/cm²/Å; ``meta["survey"] == "synthetic"``.
     truth : astropy.table.Table
         Name, type and every physical parameter drawn, in the order of `spectra`; see
-        `agn_helpers.survey.draw_objects`.
+        `draw_objects`.
 
     Raises
     ------

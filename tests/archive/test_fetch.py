@@ -22,7 +22,7 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from agn_helpers.archive import check_base, check_cache, fetch_spectra, list_urls, summarise_request
+from agn_helpers.archive import check_cache, fetch_spectra, list_urls, summarise_request
 from agn_helpers.archive import layout as archive_urls
 from agn_helpers.archive.cache import read_request
 from agn_helpers.archive.catalogue import make_catalogue
@@ -32,7 +32,7 @@ from agn_helpers.archive.http import (
     Limits,
     Transfer,
     TransferError,
-    UnreachableError,
+    check_base,
     follow_redirect,
     is_private,
 )
@@ -641,7 +641,7 @@ def test_a_server_that_stays_dead_ends_the_run_and_loses_nothing(tree, tmp_path)
     many = list_objects(2000)
     limits = dataclasses.replace(LIMITS, attempts=4)
     with mortal_server(tree, paths_of(many)[8], None) as servers:
-        with pytest.raises(UnreachableError, match="Nothing that was fetched is lost: give the same"):
+        with pytest.raises(AgnError, match="Nothing that was fetched is lost: give the same"):
             fetch(many, tmp_path, servers[0], limits=limits, workers=2)
         done = [path for path in tmp_path.glob("*/*.fits") if not path.name.startswith(".")]
         assert done
@@ -655,7 +655,7 @@ def test_an_archive_that_fails_for_everything_is_left_alone(tree, tmp_path):
     with ArchiveServer(tree).running() as server:
         server.faults["*"] = ("status", 500)
         limits = dataclasses.replace(LIMITS, attempts=1)
-        with pytest.raises(UnreachableError, match="80 times in a row"):
+        with pytest.raises(AgnError, match="80 times in a row"):
             fetch(list_objects(1000), tmp_path, server, limits=limits)
         assert len(server.requests) < 150
 
@@ -813,7 +813,7 @@ def test_what_changed_at_the_archive_is_said(catalogue, tree, tmp_path):
 
 def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp_path, capsys):
     fetch(catalogue, tmp_path, server)
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 0
+    assert cli.main(["check", str(tmp_path)]) == 0
     assert "12 spectra" in capsys.readouterr().out
     files = sorted(tmp_path.glob("*/spec-*.fits"))
     content = bytearray(files[0].read_bytes())
@@ -821,7 +821,7 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     files[0].write_bytes(content)
     files[1].unlink()
     files[1].mkdir()
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 3
+    assert cli.main(["check", str(tmp_path)]) == 3
     files[1].rmdir()
     said = capsys.readouterr()
     assert "10 spectra" in said.out and "2 are not" in said.out
@@ -831,11 +831,11 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     assert len(list(open_survey(tmp_path))) == N_OBJECTS
     assert fetch(catalogue, tmp_path, server).counts == {"kept": N_OBJECTS - 2, "verified": 2}
     assert_whole(tmp_path, tree, paths_of(catalogue))
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 0
+    assert cli.main(["check", str(tmp_path)]) == 0
 
 
 def test_check_of_a_folder_that_is_no_cache_is_an_error(tmp_path, capsys):
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 1
+    assert cli.main(["check", str(tmp_path)]) == 1
     assert "must be a cache of spectra" in capsys.readouterr().err
 
 
@@ -923,7 +923,7 @@ def test_nobody_to_connect_to(catalogue, tmp_path):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     limits = dataclasses.replace(LIMITS, attempts=2)
-    with pytest.raises(UnreachableError, match="Connection refused"):
+    with pytest.raises(AgnError, match="Connection refused"):
         fetch_spectra(catalogue, tmp_path, mirror=url, limits=limits, progress=False)
 
 

@@ -19,6 +19,7 @@ from joblib import cpu_count
 from agn_helpers.classifier import NoveltyDetector, ProbabilisticSVC, TrainedModel, calibrate_sets, save_model
 from agn_helpers.cli import app as cli
 from agn_helpers.cli import batch
+from agn_helpers.cli.messages import report_all
 from agn_helpers.files import TABLE_FORMATS
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import write_spec_lite
@@ -456,7 +457,7 @@ def test_only_is_a_list(project, calls):
         (["--survey", "no-labels"], "must have the column label"),
         (["--survey", "absent"], "must name files that exist"),
         (["--survey", "unknown"], "quasar"),
-        (["--survey", "absent", "--run", "synthetic"], "run synthetic is kept for the embedded survey"),
+        (["--survey", "absent", "--run", "synthetic"], "run synthetic is kept for the simulated survey"),
     ],
 )
 def test_nothing_runs_with_a_wrong_option(project, argv, words, capsys):
@@ -491,6 +492,12 @@ def test_project_without_notebooks(tmp_path, monkeypatch, capsys):
 def test_wrong_command_line(project, argv, capsys):
     assert cli.main(argv) == 2
     assert "Try 'agn" in capsys.readouterr().err
+
+
+def test_what_servers_say_does_not_steer_the_terminal(capsys):
+    report_all("list", ["a\x1b[31m b\n c"] * 51, "rows")
+    lines = capsys.readouterr().err.splitlines()
+    assert set(lines[:50]) == {"list: a[31m b c"} and lines[50:] == ["list: and 1 more rows."]
 
 
 def test_unforeseen_errors_keep_their_traceback(project, monkeypatch):
