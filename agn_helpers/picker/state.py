@@ -10,9 +10,9 @@ from ..errors import AgnError
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..maps import SpectrumMap, read_map
 from ..reduction import SpectrumChange, perturb_spectrum, read_sample
-from ..runs import require_file, run_folders
 from ..saliency import CORE, METHODS, gradient, measure_lines, smoothgrad
 from .mapped_spectra import MappedSpectra
+from .run_files import find_run
 
 # Draws of noise behind the uncertainty of a gradient: a standard deviation good to a sixth.
 _N_DRAWS = 20
@@ -141,25 +141,6 @@ class PickerInput(NamedTuple):
     model: TrainedModel
     spectrum_map: SpectrumMap
     split: Table
-
-
-def find_run(run, *, root=None):
-    """Where the notebooks wrote a run: the paths of its four files by the names of `PickerInput`.
-
-    run, root : see `run_folders`
-
-    Raises AgnError, which names the notebook that is to be run first.
-    """
-    data = run_folders(run, root=root).data
-    return {
-        key: require_file(data / name, written_by=notebook)
-        for key, name, notebook in (
-            ("sample", "sample.fits", "01_data_reduction"),
-            ("model", "model.skops", "02_classifier_tuning"),
-            ("split", "split.ecsv", "02_classifier_tuning"),
-            ("spectrum_map", "map.fits", "03_tsne_exploration"),
-        )
-    }
 
 
 def read_run(run, *, root=None):

@@ -283,14 +283,18 @@ class SpectrumPicker:
         if self.view:
             self.view.say(text, kind=kind)
 
+    def _show(self):
+        """Have the view show the state; the message comes last, when all else is on the page."""
+        if self.view:
+            self.view.show(self.state, self.shown)
+            self._say(self.state.summarise(self.shown))
+
     def _follow(self):
         """Show what the state is now, and begin what takes longer."""
         if self.state is None:
             return
         self.give_up()
-        self._say(self.state.summarise(self.shown))
-        if self.view:
-            self.view.show(self.state, self.shown)
+        self._show()
         if self.state.method == "gradient" or self.state.shows_selection:
             return
         method, noise = (
@@ -314,7 +318,6 @@ class SpectrumPicker:
         self._task = None
         if self.view:
             self.view.show_progress(None)
-        self._say(self.state.summarise(self.shown))
         if error is not None:
             if not self.view:
                 raise error
@@ -326,8 +329,7 @@ class SpectrumPicker:
             uncertainty=None if uncertainty is None else uncertainty[0],
             method=attribution.method,
         )
-        if self.view:
-            self.view.show(self.state, self.shown)
+        self._show()
 
     def _repr_mimebundle_(self, **options):
         if self.view:
