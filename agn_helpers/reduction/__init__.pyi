@@ -1,4 +1,5 @@
 from .changes import SpectrumChange, perturb_spectrum
+from .ranges import tabulate_ranges
 from .rest_frame import to_rest_frame
 from .sample import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
 
@@ -9,6 +10,7 @@ __all__ = [
     "reduce_spectra",
     "sample_arrays",
     "sample_grid",
+    "tabulate_ranges",
     "to_rest_frame",
     "write_sample",
 ]
