@@ -1,8 +1,13 @@
-"""What all tests share: the network block, and the folder of real spectra."""
+"""What all tests share: one thread a process, the network block, and the folder of real spectra."""
 
 import os
 import runpy
 from pathlib import Path
+
+# Before numpy is imported. Threads of small batched products wait for each other in busy loops: a fixture of
+# 14 CPU seconds takes one with a single thread. Processes that tests start inherit it.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
 import matplotlib.pyplot as plt
 import pytest

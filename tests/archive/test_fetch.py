@@ -664,7 +664,7 @@ def test_an_archive_that_fails_for_everything_is_left_alone(tree, tmp_path):
 tqdm.set_lock(threading.RLock())
 # Processes start quickly from one that has imported everything.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.archive.test_fetch"])
+processes.set_forkserver_preload([__name__])
 
 
 def run_client(number, cache, url, workers):

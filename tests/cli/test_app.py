@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from joblib import cpu_count
 
 from agn_helpers.classifier import NoveltyDetector, ProbabilisticSVC, TrainedModel, calibrate_sets, save_model
 from agn_helpers.cli import app as cli
@@ -28,10 +29,10 @@ from ..disks import small_disk
 COLUMNS = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
 
 
-def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"'):
-    cell = nbformat.v4.new_code_cell(parameters)
-    cell.metadata["tags"] = ["parameters"]
-    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell(source)])
+def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"', tags=()):
+    cell = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    code = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+    notebook = nbformat.v4.new_notebook(cells=[cell, code])
     folder.mkdir(exist_ok=True)
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
@@ -533,19 +534,22 @@ def is_alive(pid):
 def test_interrupted_reproduce_leaves_no_kernel_and_no_half_file(project):
     source = """
 import os, time
-open('pid.part', 'w').write(str(os.getpid()))
-os.rename('pid.part', 'pid')
+open('NAME.part', 'w').write(str(os.getpid()))
+os.rename('NAME.part', 'NAME.pid')
 time.sleep(300)
 """
-    write_notebook(project / "notebooks", "02_second", source)
+    # Where there are two cores they run side by side.
+    for stem, name in [("02_second", "a"), ("03_third", "b")]:
+        write_notebook(project / "notebooks", stem, source.replace("NAME", name), tags=["needs-01"])
+    pids = [Path("a.pid"), Path("b.pid")][: cpu_count()]
     process = start("reproduce")
-    wait_for(Path("pid").exists, process)
+    wait_for(lambda: all(pid.exists() for pid in pids), process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted: every file under its final name is whole")
     assert "Traceback" not in said
-    assert not is_alive(int(Path("pid").read_text()))
+    assert not any(is_alive(int(pid.read_text())) for pid in pids)
     notebooks = project / "data" / "synthetic" / "notebooks"
     assert sorted(os.listdir(notebooks)) == ["01_first.html", "01_first.ipynb"]
 
