@@ -181,11 +181,15 @@ def _run_side_by_side(notebooks, bar):
     futures = {}
     with ThreadPoolExecutor(min(cpu_count(), len(notebooks))) as pool:
         for notebook in notebooks:
-            futures[notebook.stem] = pool.submit(notebook.run, dict(futures), bar.update)
+            futures[notebook.stem] = pool.submit(notebook.run, dict(futures))
         try:
             for notebook in notebooks:
                 bar.set_description(notebook.stem)
+                # The bar belongs to this thread: tqdm keeps its lock where writing fails.
+                while wait([futures[notebook.stem]], timeout=0.2).not_done:
+                    bar.update(sum(each.n_executed for each in notebooks) - bar.n)
                 seconds = futures[notebook.stem].result()
+                bar.update(sum(each.n_executed for each in notebooks) - bar.n)
                 if not bar.disable:
                     bar.write(f"{notebook.stem}: {seconds:.0f} s", file=sys.stderr)
         except BaseException:
@@ -221,6 +225,7 @@ class _Notebook:
     def __init__(self, source, target, parameters, *, project):
         self.source, self.target, self.parameters, self.project = source, target, parameters, project
         self.stem, self.kernel, self.is_ending = source.stem, None, False
+        self.n_executed = 0
         cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
         self.n_cells = len(cells) + 1  # papermill adds one of the values
         self.needs = {number for cell in cells for number in _list_needs(cell)}
@@ -231,7 +236,7 @@ class _Notebook:
                     "change the tag."
                 )
 
-    def run(self, before, update):
+    def run(self, before):
         """Execute it once those of `before` that it needs have ended; returns the seconds that it took."""
         if not self.needs:
             self._wait_for(before.values())
@@ -241,12 +246,15 @@ class _Notebook:
             self._wait_for(future for stem, future in before.items() if stem[:2] in numbers)
 
         start = time.monotonic()
-        hooks = {"on_cell_execute": hold, "on_cell_executed": lambda **_: update()}
+
+        def count(cell, cell_index, execute_reply):
+            self.n_executed += 1
+
         failed = self.target.with_suffix(".failed.ipynb")
         with tempfile.TemporaryDirectory(prefix="agn-") as sockets, whole_file(self.target) as temporary:
             failed.unlink(missing_ok=True)
             try:
-                notebook = self._execute(temporary, sockets, **hooks)
+                notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)
             except Exception as error:
                 if self.is_ending:
                     raise _Ended from None
