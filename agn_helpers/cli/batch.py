@@ -133,7 +133,7 @@ def match_parameters(declared, parameters):
 
 
 def list_notebooks(folder, *, only=None):
-    """Paths ``NN_name.ipynb`` of a folder in order; those of `only`, numbers (``"02"``) or names, if given."""
+    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"02"``) or names."""
     notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
     if not notebooks:
         raise NotebookError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
