@@ -19,6 +19,16 @@ ROOT = Path(__file__).parents[1]
 NETWORK_BLOCK = ROOT / "tests" / "network_block"
 
 
+# Files that take longest come first, so that no worker is left with one of them at the end.
+SLOWEST = ("browser/test_picker_browser", "test_notebooks")
+
+
+def pytest_collection_modifyitems(items):
+    """Sort files by SLOWEST; within a file, and after those named, the order stays."""
+    places = {ROOT / "tests" / f"{name}.py": number for number, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def network_block():
     """Connections beyond this machine raise, here and in every Python process that a test starts."""

@@ -1,5 +1,7 @@
 """Run the numbered notebooks of a run, side by side where they can; the only papermill import."""
 
+import ast
+import difflib
 import logging
 import os
 import shutil
@@ -26,7 +28,9 @@ from traitlets.config import Config
 from ..errors import AgnError
 from ..files import make_folder, whole_file
 from ..runs import run_folders
-from .parameters import NotebookError, match_parameters, read_parameters
+
+# Set by the runner itself, each from its own option.
+_RUNNER_PARAMETERS = {"run": "--run", "survey": "--survey"}
 
 # papermill guesses a notebook's parameters line by line and warns where it cannot, e.g. at a comment
 # with an "="; here they are read and checked otherwise. nbconvert warns of every figure without alt text.
@@ -48,52 +52,88 @@ _NEEDS = "needs-"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-class _RunningPython(AsyncKernelManager):
-    """Starts the kernel with the running Python, whatever "python3" kernelspec is installed elsewhere."""
+class NotebookError(AgnError):
+    """A notebook cannot be run with these parameters, or stopped at a failing cell.
 
-    notebook = None  # the one that it runs, given by a subclass, since nbclient wants a class
+    Attributes
+    ----------
+    traceback : str
+        The failing cell's traceback; empty where the message says it all.
+    """
 
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.notebook.kernel = self
+    def __init__(self, message, *, traceback=""):
+        super().__init__(message)
+        self.traceback = traceback
 
-    @property
-    def kernel_spec(self):
-        environment = {
-            **{name: os.environ.get(name, "1") for name in _THREADS},
-            # Over the user's: only inline figures land in the notebook, and none needs a display.
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            # Threads that wait for each other in a busy loop double t-SNE's time on a busy machine.
-            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
-            # Started from a notebook of JupyterLab or VS Code, this kernel still has nobody who looks on.
-            "JPY_SESSION_NAME": "",
-            "VSCODE_PID": "",
+
+def read_parameters(path):
+    """Names and default values (literals) that a notebook declares in its ``parameters`` cell, a dict."""
+    path = Path(path)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+        # papermill.inspect_notebook reads the cell by a pattern that loses a line with "=" in its comment.
+        statements = ast.parse(cells[0].source).body if cells else []
+        return {
+            statement.targets[0].id: ast.literal_eval(statement.value)
+            for statement in statements
+            if isinstance(statement, ast.Assign)
         }
-        # Being told to end, it would complain of an interrupt on our standard error.
-        quiet = ["--IPKernelApp.log_level=CRITICAL"]
-        return KernelSpec(**get_kernel_dict(extra_arguments=quiet), env=environment)
+    except (ValueError, SyntaxError, AttributeError) as error:
+        raise NotebookError(
+            f"{path} must be a notebook whose parameters cell holds only `name = literal`; {error}."
+        ) from error
+
+
+def parse_parameter(name, text, default):
+    """Turn `text`, read as a literal, into a value of the type of `default`; anything does for None."""
+    value = text
+    if isinstance(text, str) and not isinstance(default, str):
+        words = {"true": True, "false": False, "none": None, "null": None, "nan": float("nan")}
+        try:
+            value = words[text.lower()] if text.lower() in words else ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text
+    wanted = {float: (int, float), tuple: (list, tuple), list: (list, tuple)}.get(
+        type(default), type(default)
+    )
+    if default is not None and (
+        not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool)
+    ):
+        raise NotebookError(
+            f"parameter {name} must be of type {type(default).__name__}, like its default {default!r}; "
+            f"got {text!r}."
+        )
+    return float(value) if isinstance(default, float) else value
+
+
+def match_parameters(declared, parameters):
+    """Give each notebook, by name, those of `parameters` that it declares; refuse what none does."""
+    known = sorted({name for defaults in declared.values() for name in defaults} - set(_RUNNER_PARAMETERS))
+    for name in parameters:
+        if name in _RUNNER_PARAMETERS:
+            raise NotebookError(
+                f"parameter {name} is set by {_RUNNER_PARAMETERS[name]}; leave out -p {name}."
+            )
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            guess = f" Did you mean {nearest[0]}?" if nearest else ""
+            raise NotebookError(
+                f"no notebook among {', '.join(declared)} declares a parameter {name!r}.{guess} "
+                f"They declare {', '.join(known) or 'none'}."
+            )
+    return {
+        notebook: {
+            name: parse_parameter(name, value, defaults[name])
+            for name, value in parameters.items()
+            if name in defaults
+        }
+        for notebook, defaults in declared.items()
+    }
 
 
 def list_notebooks(folder, *, only=None):
-    """Ordered notebooks of a folder.
-
-    Parameters
-    ----------
-    folder : path
-        Holds ``NN_name.ipynb``; other notebooks are not looked at.
-    only : sequence of str, optional
-        Numbers (``"02"``) or names (``"02_classifier_tuning"``) of those wanted; all by default.
-
-    Returns
-    -------
-    list of Path
-        In the order of their numbers.
-
-    Raises
-    ------
-    NotebookError
-        Where there are none, or one of `only` is not among them.
-    """
+    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"02"``) or names."""
     notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
     if not notebooks:
         raise NotebookError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
@@ -181,11 +221,15 @@ def _run_side_by_side(notebooks, bar):
     futures = {}
     with ThreadPoolExecutor(min(cpu_count(), len(notebooks))) as pool:
         for notebook in notebooks:
-            futures[notebook.stem] = pool.submit(notebook.run, dict(futures), bar.update)
+            futures[notebook.stem] = pool.submit(notebook.run, dict(futures))
         try:
             for notebook in notebooks:
                 bar.set_description(notebook.stem)
+                # The bar belongs to this thread: where writing fails, tqdm never releases its lock.
+                while wait([futures[notebook.stem]], timeout=0.2).not_done:
+                    bar.update(sum(each.n_executed for each in notebooks) - bar.n)
                 seconds = futures[notebook.stem].result()
+                bar.update(sum(each.n_executed for each in notebooks) - bar.n)
                 if not bar.disable:
                     bar.write(f"{notebook.stem}: {seconds:.0f} s", file=sys.stderr)
         except BaseException:
@@ -198,17 +242,42 @@ def _end(notebooks, futures):
     for notebook, future in zip(notebooks, futures):
         notebook.is_ending = True
         future.cancel()
-    number = signal.SIGINT
     try:
         # An interrupt between two cells goes unheard, so it is repeated.
         for _ in range(10):
             for notebook in notebooks:
-                notebook.send(number)
+                notebook.send(signal.SIGINT)
             if not wait(futures, timeout=1).not_done:
                 return
     finally:
         for notebook in notebooks:
             notebook.send(signal.SIGKILL)
+
+
+class _RunningPython(AsyncKernelManager):
+    """Starts the kernel with the running Python, whatever "python3" kernelspec is installed elsewhere."""
+
+    notebook = None  # the one that it runs, given by a subclass, since nbclient wants a class
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.notebook.kernel = self
+
+    @property
+    def kernel_spec(self):
+        environment = {
+            **{name: os.environ.get(name, "1") for name in _THREADS},
+            # Over the user's: only inline figures land in the notebook, and none needs a display.
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            # Threads that wait for each other in a busy loop double t-SNE's time on a busy machine.
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+            # Started from a notebook of JupyterLab or VS Code, this kernel still has nobody who looks on.
+            "JPY_SESSION_NAME": "",
+            "VSCODE_PID": "",
+        }
+        # Being told to end, it would complain of an interrupt on our standard error.
+        quiet = ["--IPKernelApp.log_level=CRITICAL"]
+        return KernelSpec(**get_kernel_dict(extra_arguments=quiet), env=environment)
 
 
 class _Ended(Exception):
@@ -221,6 +290,7 @@ class _Notebook:
     def __init__(self, source, target, parameters, *, project):
         self.source, self.target, self.parameters, self.project = source, target, parameters, project
         self.stem, self.kernel, self.is_ending = source.stem, None, False
+        self.n_executed = 0
         cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
         self.n_cells = len(cells) + 1  # papermill adds one of the values
         self.needs = {number for cell in cells for number in _list_needs(cell)}
@@ -231,22 +301,25 @@ class _Notebook:
                     "change the tag."
                 )
 
-    def run(self, before, update):
+    def run(self, before):
         """Execute it once those of `before` that it needs have ended; returns the seconds that it took."""
         if not self.needs:
             self._wait_for(before.values())
+
+        start = time.monotonic()
 
         def hold(cell, cell_index):
             numbers = _list_needs(cell)
             self._wait_for(future for stem, future in before.items() if stem[:2] in numbers)
 
-        start = time.monotonic()
-        hooks = {"on_cell_execute": hold, "on_cell_executed": lambda **_: update()}
+        def count(cell, cell_index, execute_reply):
+            self.n_executed += 1
+
         failed = self.target.with_suffix(".failed.ipynb")
         with tempfile.TemporaryDirectory(prefix="agn-") as sockets, whole_file(self.target) as temporary:
             failed.unlink(missing_ok=True)
             try:
-                notebook = self._execute(temporary, sockets, **hooks)
+                notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)
             except Exception as error:
                 if self.is_ending:
                     raise _Ended from None
