@@ -16,6 +16,7 @@ from ..errors import AgnError
 from ..lines import LINES
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..saliency import relative_maps
+from ..spectra import standard_deviation
 from ..survey import draw_objects, simulate_survey
 from ..tuning import best_result, make_classifier, search_grid
 from .similarity import check_draws, choose_methods, summarise_values
@@ -106,7 +107,7 @@ def simulate_pairs(n_pairs, *, hosts="one", paired=True, fwhm=FWHM, random_state
     X, grid, ivar = sample_arrays(sample)[0], sample_grid(sample), np.asarray(sample["ivar"], dtype=float)
     rng = np.random.default_rng(random_state)
     if hosts == "one":
-        sigma = np.divide(1, np.sqrt(ivar), out=np.zeros(ivar.shape), where=ivar > 0)
+        sigma = standard_deviation(ivar)
         X = X.mean(axis=0) + sigma * rng.standard_normal(X.shape)
     strength = np.asarray(draw_objects("intermediate", n_pairs, random_state=rng)["ew_broad_hbeta"])
     profile = _component(grid, fwhm)

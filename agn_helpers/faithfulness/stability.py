@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from ..errors import AgnError
 from ..lines import NORMALISATION_WAVELENGTH
 from ..saliency import check_spectra, check_wavelengths, find_target
+from ..spectra import standard_deviation
 from .similarity import choose_methods, correlate_ranks, summarise_values
 
 #: Redshift error, relative to 1 + z: 30 km/s, some three times SDSS's statistical error.
@@ -57,7 +58,7 @@ def change_spectra(X, *, grid, ivar=None, random_state=0):
             raise AgnError(
                 f"ivar must have the shape of X, {X.shape}, and not be negative; got {ivar.shape}."
             )
-        sigma = np.divide(1, np.sqrt(ivar), out=np.zeros(X.shape), where=ivar > 0)
+        sigma = standard_deviation(ivar)
         changed["noise"] = X + sigma * check_random_state(random_state).standard_normal(X.shape)
     changed["1 pixel to the red"] = np.concatenate([X[:, :1], X[:, :-1]], axis=1)
     changed["1 pixel to the blue"] = np.concatenate([X[:, 1:], X[:, -1:]], axis=1)

@@ -6,6 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..lines import AGN_TYPES
+from ..reduction import pixel_edges
 from .colours import SALIENCY_COLOURS
 from .spectra import add_cut_note, find_cut_lines, flux_limits
 from .style import DARK, GREY
@@ -19,11 +20,6 @@ _STRIP_MIDDLE, _STRIP_HALF, _STRIP_TOP = 0.12, 0.1, 0.26
 _LINE, _OUTLINE, _FADED = 1.2, 1.8, 0.7
 
 _MAX_NOTES = 8
-
-
-def pixel_edges(wavelength):
-    """Borders (n_grid + 1,) half-way between pixels; the first and the last pixel end at their centres."""
-    return np.concatenate([wavelength[:1], 0.5 * (wavelength[1:] + wavelength[:-1]), wavelength[-1:]])
 
 
 def _colour(collection, attribution, scale, faded):

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 
 from ..errors import AgnError
-from .artists import AttributionStrip, PaintedSpectrum, pixel_edges
+from ..reduction import pixel_edges
+from .artists import AttributionStrip, PaintedSpectrum
 from .colours import SALIENCY_COLOURS, add_colour_bar, describe_map, format_number, full_colour, prepare_map
 from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, mark_lines, note_cut_lines, set_spectrum_axes
 from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer

@@ -1,11 +1,13 @@
 from .changes import SpectrumChange, perturb_spectrum
 from .ranges import tabulate_ranges
-from .rest_frame import to_rest_frame
-from .sample import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
+from .rest_frame import pixel_edges, to_rest_frame
+from .sample import ReducedSample, read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
 
 __all__ = [
+    "ReducedSample",
     "SpectrumChange",
     "perturb_spectrum",
+    "pixel_edges",
     "read_sample",
     "reduce_spectra",
     "sample_arrays",

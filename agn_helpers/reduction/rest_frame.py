@@ -73,7 +73,8 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
     return level
 
 
-def _pixel_edges(wavelength):
+def pixel_edges(wavelength):
+    """Edges (n + 1,) of pixels with centres `wavelength` (n,): halfway between neighbours."""
     middles = 0.5 * (wavelength[1:] + wavelength[:-1])
     return np.concatenate([2 * wavelength[:1] - middles[:1], middles, 2 * wavelength[-1:] - middles[-1:]])
 
@@ -114,7 +115,7 @@ def resample_flux(wavelength, flux, ivar, *, grid):
             f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
             f"got {start:.1f} to {stop:.1f} Å; check the redshift or leave it out."
         )
-    edges, grid_edges = _pixel_edges(wavelength), _pixel_edges(grid)
+    edges, grid_edges = pixel_edges(wavelength), pixel_edges(grid)
     # Cut the axis at every edge of either: each piece then lies in one pixel and under one grid point.
     inside = (edges > grid_edges[0]) & (edges < grid_edges[-1])
     cuts = np.sort(np.concatenate([edges[inside], grid_edges]))

@@ -1,4 +1,4 @@
-from .attribution import METHODS, choose_explained, explain, write_saliency
+from .attribution import METHODS, Attribution, choose_explained, explain, write_saliency
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
@@ -12,6 +12,7 @@ __all__ = [
     "CORE",
     "METHODS",
     "WINGS",
+    "Attribution",
     "TargetScore",
     "check_baseline",
     "check_segments",

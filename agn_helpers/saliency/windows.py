@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..errors import AgnError
 from ..lines import LINES
+from ..reduction import pixel_edges
 from .target import check_wavelengths
 
 #: Lines with strong broad components in type 1 and intermediate AGN. That of Hε is faint, and so wide a
@@ -222,8 +223,7 @@ def make_segments(
 
 
 def _table_of_runs(kind, grid, continuum_length):
-    middles = (grid[1:] + grid[:-1]) / 2
-    edges = np.concatenate([[1.5 * grid[0] - 0.5 * grid[1]], middles, [1.5 * grid[-1] - 0.5 * grid[-2]]])
+    edges = pixel_edges(grid)
     bounds = np.concatenate([[0], np.flatnonzero(kind[1:] != kind[:-1]) + 1, [len(grid)]])
     rows, seen = [], {}
     for start, stop in pairwise(bounds):
