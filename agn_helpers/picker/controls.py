@@ -3,11 +3,15 @@
 from html import escape
 
 import ipywidgets as ipw
+import matplotlib.pyplot as plt
 import numpy as np
+from ipympl.backend_nbagg import Canvas, FigureManager
+from matplotlib.figure import Figure
+from matplotlib.widgets import LassoSelector
 
 from ..plotting import tabulate_statistics
 from ..saliency import METHODS
-from .canvas import make_figure
+from .panels import ON_SCREEN
 
 STYLE = """<style>
 .agn-picker { font-size: 13px; }
@@ -75,6 +79,68 @@ def rejected_html(rejected):
     """Why files were not used: a table with the columns ``name`` and ``reason``."""
     rows = "".join(f'<li class="agn-note">{escape(str(row["reason"]))}</li>' for row in rejected)
     return f'<ul style="margin: 0; padding-left: 16px">{rows}</ul>' if rows else ""
+
+
+# A lasso smaller than this, in pixels, is a click.
+_CLICK = 5
+
+
+class SteadyCanvas(Canvas):
+    """A canvas that keeps its size."""
+
+    def _handle_message(self, canvas, content, buffers):
+        super()._handle_message(canvas, content, buffers)
+        if content["type"] == "initialized":
+            # A new page would let the mouse drag the canvas to another size.
+            self.send_state("resizable")
+
+    def draw(self):
+        with plt.rc_context(ON_SCREEN):
+            super().draw()
+
+
+class MapLasso(LassoSelector):
+    """A lasso that is drawn with the changing artists of a panel, and distinguished from a click.
+
+    Parameters
+    ----------
+    panel : MapPanel
+    on_click : function (x, y)
+    on_select : function (vertices)
+    """
+
+    def __init__(self, panel, *, on_click, on_select):
+        look = {"color": "#cc2a8c", "linewidth": 1.3, "zorder": 20}
+        super().__init__(panel.ax, self._finish, button=1, props=look)
+        self._panel, self._click, self._select = panel, on_click, on_select
+        for artist in self.artists:
+            panel.add_changing(artist)
+
+    def update(self):
+        """Draw the lasso as it is."""
+        self._panel.refresh()
+
+    def _finish(self, vertices):
+        for artist in self.artists:
+            artist.set_visible(False)
+        self._panel.refresh()
+        pixels = self.ax.transData.transform(vertices)
+        if max(pixels.max(axis=0) - pixels.min(axis=0)) < _CLICK:
+            self._click(*vertices[0])
+        else:
+            self._select(vertices)
+
+
+def make_figure(name, *, dpi):
+    """A Figure on a SteadyCanvas that no other part of matplotlib knows of; `name` is "Map" or "Spectrum"."""
+    figure = Figure(dpi=dpi, layout="none", facecolor="white")
+    canvas = SteadyCanvas(figure)
+    FigureManager(canvas, 0)
+    canvas.manager.set_window_title(name)
+    canvas.header_visible = canvas.footer_visible = canvas.resizable = False
+    canvas.toolbar_visible = False
+    canvas.capture_scroll = name == "Map"
+    return figure
 
 
 #: Widths of map and spectrum, their height, all in pixels, and pixels an inch, which make the letters: for

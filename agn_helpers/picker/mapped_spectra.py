@@ -96,7 +96,7 @@ class MappedSpectra:
                 f"{len(within)} names hold {name!r}, such as {self.name[within[0]]}; give more of the name."
             )
         nearest = difflib.get_close_matches(name, self.name, n=1, cutoff=0)[0]
-        raise AgnError(f"no spectrum is called {name!r}; did you mean {nearest}?")
+        raise AgnError(f"there is no spectrum {name!r}; did you mean {nearest}?")
 
     def find_near(self, x, y, *, scale=(1.0, 1.0)):
         """Row of the spectrum nearest to a place on the map, and its distance.

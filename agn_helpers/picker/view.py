@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.path import Path as Outline
 
-from .canvas import MapLasso
 from .controls import (
+    MapLasso,
     PickerControls,
     message_box,
     message_html,

@@ -47,7 +47,7 @@ open_pickers = []
 class SpectrumPicker:
     """Point at a spectrum on the map and see what moved the classifier; ask what would change its mind.
 
-    In a notebook with a front end this is a widget, elsewhere a figure.  Whatever the mouse does the methods
+    In a notebook with a front end this is a widget, elsewhere a figure.  What the mouse does, the methods
     below do too, and the widget follows.  What cannot be done is said in the widget, which stays as it was;
     where there is no widget, it is an AgnError.
 

@@ -273,11 +273,11 @@ def _write_head(page, name, redshift, true_label, probabilities, target):
 
 def _draw_zooms(page, grid, flux, attribution, pixels):
     ranges = np.array(list(ZOOMS.values()))
-    room = _RIGHT - _LEFT - _ZOOM_GAP
+    total = _RIGHT - _LEFT - _ZOOM_GAP
     # Half by range, half alike, so that the shorter range has room for its names.
     share = 0.5 * np.ptp(ranges, axis=1) / np.ptp(ranges, axis=1).sum() + 0.5 / len(ranges)
     left = _LEFT
-    for (line, (low, high)), width in zip(ZOOMS.items(), room * share):
+    for (line, (low, high)), width in zip(ZOOMS.items(), total * share):
         ax = add_axes(page, left, _ZOOM["top"], width, _ZOOM["height"])
         left += width + _ZOOM_GAP
         near = (grid > low) & (grid < high)

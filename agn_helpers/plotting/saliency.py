@@ -28,8 +28,6 @@ def plot_saliency(
     uncertainty=None,
     smooth=None,
     quantity="∂ ln P / ∂ flux",
-    colorbar=True,
-    labels=True,
     ax=None,
 ):
     """Draw a spectrum in the colours of its attributions, with the attributions themselves in a strip below.
@@ -57,8 +55,6 @@ def plot_saliency(
         Width in km/s of a running mean over the attributions, noted in the figure.
     quantity : str
         What the attributions are, written at the colour bar.
-    colorbar, labels : bool
-        Whether to add the colour bar and the names of the lines.
 
     Returns
     -------
@@ -77,14 +73,11 @@ def plot_saliency(
     note = describe_map(uncertainty=uncertainty, smooth=smooth)
     PaintedSpectrum(ax, wavelength, note=note).update(flux, attribution, scale=scale, faded=faded)
     if title:
-        ax.set_title(title, pad=TITLE_PAD if labels else None)
-    if colorbar:
-        bar = add_colour_bar(
-            ax.figure, scale=scale, target=target, ax=ax, pad=0.012, aspect=24, fraction=0.05
-        )
-        bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
-    mark_lines(ax, labels=labels)
-    return ax
+        ax.set_title(title, pad=TITLE_PAD)
+    place = {"ax": ax, "pad": 0.012, "aspect": 24, "fraction": 0.05}
+    bar = add_colour_bar(ax.figure, scale=scale, target=target, **place)
+    bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
+    return mark_lines(ax)
 
 
 def plot_saliency_panels(

@@ -95,20 +95,7 @@ def _measure_words(ax, words, size):
 
 
 def flux_limits(wavelength, *fluxes):
-    """Flux limits under which the continuum and Hβ can be read, however high [O III] rises.
-
-    Parameters
-    ----------
-    wavelength : (n_grid,) array
-        Rest-frame vacuum Å.
-    *fluxes : (n_grid,) or (n_spectra, n_grid) arrays
-        What is drawn.
-
-    Returns
-    -------
-    low, high : float
-        The top clears the Balmer lines and the continuum; higher lines run out, unless hardly higher.
-    """
+    """Limits that clear the continuum and the Balmer lines; higher lines run out, unless hardly higher."""
     flux = np.vstack([np.atleast_2d(flux) for flux in fluxes])
     inside = np.ones(len(wavelength), dtype=bool)
     for name in _MAY_RUN_OUT:
@@ -243,24 +230,9 @@ def set_spectrum_axes(ax, wavelength, *fluxes):
 
 
 def separate_labels(positions, widths, *, low=-np.inf, high=np.inf):
-    """Move intervals on a line apart, by the least squares of their moves, keeping their order.
-
-    Parameters
-    ----------
-    positions : (n,) array
-        Wanted centres, increasing.
-    widths : (n,) array
-        Full widths.
-    low, high : float
-        Ends between which all must stay where there is room.
-
-    Returns
-    -------
-    (n,) array
-        Centres of intervals that do not overlap.
-    """
+    """Centres (n,) of intervals on a line moved apart, in order, by the least squares of the moves."""
     positions, widths = np.asarray(positions, dtype=float), np.asarray(widths, dtype=float)
-    # Without the room that all before it need, each centre must merely not fall behind its predecessor.
-    room = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
-    moved = isotonic_regression(positions - room).x
-    return np.clip(moved, low + 0.5 * widths[0], high - room[-1] - 0.5 * widths[-1]) + room
+    # Less the width that all before it need, each centre must merely not fall behind its predecessor.
+    needed = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
+    moved = isotonic_regression(positions - needed).x
+    return np.clip(moved, low + 0.5 * widths[0], high - needed[-1] - 0.5 * widths[-1]) + needed

@@ -80,7 +80,7 @@ def save_figure(figure, path, *, survey=None):
 
 
 def mark_survey(figure, survey):
-    """Write under a Figure where its spectra come from; the embedded survey is called synthetic."""
+    """Write under a Figure where its spectra come from; what is synthetic says so."""
     text = "synthetic survey: simulated spectra" if "synthetic" in survey else f"survey: {survey}"
     style = {"size": 6.5, "color": GREY, "style": "italic", "ha": "right", "va": "bottom"}
     figure.text(0.997, 0.15 * reserve_footer(figure), text, **style)

@@ -466,7 +466,7 @@ def test_exports_hold_what_is_shown_and_say_that_it_is_synthetic(picker, tmp_pat
     np.testing.assert_allclose(table["flux"], picker.shown.flux)
     assert set(table["survey"]) == {"synthetic"} and set(table["method"]) == {"gradient"}
     assert table["change"][0] == picker.state.change.describe()
-    with Image.open(picker.export("png", folder=tmp_path / "cards")) as image:
+    with Image.open(picker.export("png", folder=tmp_path / "pages")) as image:
         assert image.width > 1500
     assert picker.export("pdf").read_bytes().startswith(b"%PDF")
     assert picker.export("txt") is None

@@ -109,15 +109,15 @@ PAGES = {
         GRID, FLUX, METHODS, target="type 2", uncertainties={"gradient": UNCERTAINTY}, title="One"
     ),
     "one method": lambda: plot_methods(GRID, FLUX, {"gradient": ATTRIBUTION}, target="intermediate"),
-    "card": lambda: draw_card(uncertainty=UNCERTAINTY, statistics=STATISTICS),
-    "card without table": lambda: draw_card(target="intermediate", smooth=500),
-    "card of a short spectrum": lambda: plot_summary_page(
+    "summary page": lambda: draw_summary_page(uncertainty=UNCERTAINTY, statistics=STATISTICS),
+    "summary page without table": lambda: draw_summary_page(target="intermediate", smooth=500),
+    "summary page of a short spectrum": lambda: plot_summary_page(
         GRID[:600], FLUX[:600], ATTRIBUTION[:600], probabilities={"type 1": 1.0}, target="type 1"
     ),
 }
 
 
-def draw_card(**options):
+def draw_summary_page(**options):
     look = {"probabilities": PROBABILITIES, "target": "type 2", "name": "spec-0266-51630-0461"}
     look |= {"redshift": 0.0807, "true_label": "intermediate", "survey": "synthetic"}
     return plot_summary_page(GRID, FLUX, ATTRIBUTION, **(look | options))
@@ -299,8 +299,8 @@ def test_panels_number_each_spectrum_and_say_each_scale(n_spectra):
         plot_saliency_panels(GRID, [FLUX], [ATTRIBUTION], titles=[])
 
 
-def test_a_card_shows_the_map_three_times_on_one_scale_and_the_probabilities():
-    figure = draw_card(uncertainty=UNCERTAINTY)
+def test_a_summary_page_shows_the_map_three_times_on_one_scale_and_the_probabilities():
+    figure = draw_summary_page(uncertainty=UNCERTAINTY)
     maps = [ax for ax in figure.axes if find(ax, LineCollection)]
     assert [ax.get_xlim() for ax in maps[1:]] == [(4700, 5060), (4250, 4450)]
     assert {find(ax, LineCollection)[0].norm.vmax for ax in maps} == {full_colour(ATTRIBUTION)}
@@ -318,19 +318,19 @@ def test_a_card_shows_the_map_three_times_on_one_scale_and_the_probabilities():
     assert any("z = 0.0807" in text and "predicted type 2 (P = 0.750)" in text for text in words)
 
 
-def test_a_card_says_what_it_explains_where_that_is_not_the_call():
-    words = [text.get_text() for text in draw_card(target="intermediate", redshift=np.nan).texts]
+def test_a_summary_page_says_what_it_explains_where_that_is_not_predicted():
+    words = [text.get_text() for text in draw_summary_page(target="intermediate", redshift=np.nan).texts]
     assert "explained: P(intermediate) = 0.200" in words
     assert not any("nan" in text for text in words)
 
 
 @pytest.mark.parametrize("names", ["_error", "_uncertainty"])
-def test_the_table_of_a_card_says_numbers_and_what_is_significant(names):
+def test_the_table_of_a_summary_page_says_numbers_and_what_is_significant(names):
     table = pd.DataFrame(
         {"core": [-3e-4, 1.5e-5], "contrast": [-4e-4, np.nan], f"contrast{names}": [1e-4, np.nan]},
         index=["Hbeta", "Hgamma"],
     )
-    figure = draw_card(statistics=table)
+    figure = draw_summary_page(statistics=table)
     words = {text.get_text(): text for text in figure.texts}
     assert {"in $10^{-4}$", "−3.00", "+0.15", "−4.00 ± 1.00", "–"} <= set(words)
     assert words["−4.00 ± 1.00"].get_weight() == "bold" and words["−3.00"].get_weight() == "normal"
@@ -350,9 +350,9 @@ def test_the_table_of_a_card_says_numbers_and_what_is_significant(names):
         ({"uncertainty": UNCERTAINTY[1:]}, "uncertainty must be on the spectrum's grid"),
     ],
 )
-def test_a_card_of_what_does_not_fit_together_is_refused(options, message):
+def test_a_summary_page_of_what_does_not_fit_together_is_refused(options, message):
     with pytest.raises(AgnError, match=message):
-        draw_card(**options)
+        draw_summary_page(**options)
 
 
 def test_rows_of_the_sample_are_sorted_and_each_has_its_own_scale():

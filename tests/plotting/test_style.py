@@ -121,7 +121,7 @@ def test_lines_outside_the_axes_are_not_marked():
     assert [text.get_text() for text in ax.texts] == ["Hβ", "[O III] 4959", "[O III] 5007"]
 
 
-def test_spread_out_moves_no_more_than_needed():
+def test_labels_move_no_more_than_needed():
     np.testing.assert_allclose(separate_labels([0, 10, 20], [4, 4, 4]), [0, 10, 20])
     np.testing.assert_allclose(separate_labels([0, 1], [4, 4]), [-1.5, 2.5])
     np.testing.assert_allclose(separate_labels([0, 1], [4, 4], low=0), [2, 6])
@@ -187,7 +187,7 @@ def test_calibrated_probabilities_lie_on_the_diagonal():
         np.testing.assert_allclose(observed, predicted, atol=0.03)
 
 
-def test_numbers_on_a_map_step_aside_for_one_another():
+def test_numbers_on_a_map_do_not_overlap():
     anchors = RNG.uniform(0, 200, size=(40, 2))
     anchors[1] = anchors[0]
     places = repel_labels(anchors, radius=4)
