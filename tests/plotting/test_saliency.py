@@ -19,6 +19,8 @@ from agn_helpers.plotting import (
     DOUBLE_COLUMN,
     GREY,
     SALIENCY_COLOURS,
+    PaintedSpectrum,
+    ProbabilityBars,
     full_colour,
     plot_attribution_map,
     plot_curves,
@@ -209,6 +211,76 @@ def test_strokes_and_bars_stand_at_their_pixels():
     # Nothing of the spectrum runs through the strip.
     top = ax.get_xaxis_transform().transform((GRID[0], middle + half))[1]
     assert top < ax.transData.transform((GRID[0], FLUX.min()))[1]
+
+
+def picture(draw):
+    figure, ax = plt.subplots(figsize=(5, 2.5), dpi=100, layout="none")
+    draw(ax)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())
+
+
+def test_an_updated_spectrum_is_that_spectrum_drawn_anew():
+    flat = 1 + 0.03 * RNG.normal(size=1000)
+    last = {"scale": 1e-4, "faded": FADED}
+
+    def draw_anew(ax):
+        ax.set_xlim(GRID[[0, -1]])
+        PaintedSpectrum(ax, GRID).update(flat, ATTRIBUTION, **last)
+
+    def update(ax):
+        ax.set_xlim(GRID[[0, -1]])
+        painted = PaintedSpectrum(ax, GRID)
+        bands = {
+            "flux_band": np.array([FLUX - 1, FLUX + 1]),
+            "attribution_band": np.array([-UNCERTAINTY] * 2),
+        }
+        painted.update(FLUX, -ATTRIBUTION, scale=1.0, before=FLUX + 1, **bands)
+        painted.update(flat, ATTRIBUTION, **last)
+
+    np.testing.assert_array_equal(picture(update), picture(draw_anew))
+    zoom = picture(lambda ax: PaintedSpectrum(ax, GRID, part=GRID > 4700).update(flat, ATTRIBUTION, **last))
+    alone = picture(
+        lambda ax: PaintedSpectrum(ax, GRID[GRID > 4700]).update(
+            flat[GRID > 4700], ATTRIBUTION[GRID > 4700], scale=1e-4, faded=FADED[GRID > 4700]
+        )
+    )
+    np.testing.assert_array_equal(zoom, alone)
+
+
+def test_a_single_pixel_that_has_not_faded_is_drawn_in_full():
+    faded = np.arange(1000) != 500
+    attribution = np.full(1000, 1e-4)
+    axes = [plt.subplots(layout="none")[1] for _ in range(2)]
+    for ax in axes:
+        ax.set_xlim(GRID[[480, 520]])
+    PaintedSpectrum(axes[0], GRID).update(FLUX, attribution, scale=1e-4, faded=faded)
+    x, y = next(line for line in axes[0].lines if len(line.get_xdata()) > 2).get_data()
+    assert np.nanmin(x) == pytest.approx(GRID[499:501].mean()) and GRID[500] in x
+    assert np.nanmax(x) == pytest.approx(GRID[500:502].mean())
+    assert y[list(x).index(GRID[500])] == FLUX[500]
+
+
+def test_updated_probabilities_are_those_drawn_anew():
+    names, band = ["intermediate", "type 1"], np.array([[0.1, 0.4], [0.3, 0.8]])
+
+    def update(ax):
+        bars = ProbabilityBars(ax, names)
+        bars.update([0.9, 0.1], before=[0.2, 0.8], band=band)
+        bars.update([0.4, 0.6])
+
+    anew = picture(lambda ax: ProbabilityBars(ax, names).update([0.4, 0.6]))
+    np.testing.assert_array_equal(picture(update), anew)
+    ax = plt.subplots()[1]
+    bars = ProbabilityBars(ax, names)
+    bars.update([0.4, 0.6], before=[0.2, 0.8], band=band)
+    # Types stand in their own order, whatever that of the classes is.
+    assert [text.get_text() for text in ax.texts] == ["0.600", "0.400"]
+    assert [bar.get_width() for bar in ax.containers[2]] == [0.8, 0.2]
+    assert [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()] == [
+        [0.4, 0.8],
+        [0.1, 0.3],
+    ]
 
 
 def test_strength_is_darkness_on_both_sides_of_a_light_grey():
