@@ -24,8 +24,8 @@ import urllib3
 
 from ..errors import AgnError, SpectrumError
 
-#: What can go wrong on the way, as urllib3 and the sockets below it say it.
-NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+# What can go wrong on the way, as urllib3 and the sockets below it say it.
+_NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 _REDIRECTS, _ABSENT, _TRANSIENT = (301, 302, 303, 307, 308), (404, 410), (408, 425, 429, 500, 502, 503, 504)
 
@@ -129,7 +129,7 @@ class Transfer:
             raise TransferError(f"{url}: {error}", kind=Failure.REJECTED, final=final) from error
         except AddressError as error:
             raise TransferError(str(error), kind=Failure.REFUSED) from error
-        except NETWORK_ERRORS as error:
+        except _NETWORK_ERRORS as error:
             raise TransferError(f"{url}: {_describe(error)}", kind=Failure.UNREACHABLE) from error
 
     def _follow(self, url, form):
@@ -240,7 +240,9 @@ def _make_pool(proxy, connections):
     options = {
         # Lengths and checksums are those of the files, which are not to be compressed on the way.
         "headers": {"User-Agent": agent, "Accept-Encoding": "identity"},
-        "ssl_context": ssl.create_default_context(cafile=certificates),
+        "ssl_context": ssl.create_default_context(
+            **{"capath" if os.path.isdir(certificates) else "cafile": certificates}
+        ),
         "maxsize": connections,
         "block": True,
     }
