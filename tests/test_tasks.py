@@ -2,7 +2,7 @@
 
 import pytest
 
-from agn_helpers import load_model, open_survey, place_on_map, read_spectrum
+from agn_helpers import load_model, place_on_map, read_spectrum, sample_arrays
 from agn_helpers.maps import read_map
 from agn_helpers.plotting import plot_methods
 from agn_helpers.spectra import write_spec_lite
@@ -15,7 +15,7 @@ from .small_run import write_small_run
 def project(tmp_path_factory):
     """A small run, and a folder of spectra of one's own."""
     project = tmp_path_factory.mktemp("project")
-    write_small_run(project, "synthetic")
+    write_small_run(project, run="synthetic")
     for spectrum in simulate_survey(n_type1=2, n_intermediate=1, n_type2=1, random_state=7)[0]:
         write_spec_lite(spectrum, project / "mine" / f"{spectrum.name}.fits")
     return project
@@ -46,11 +46,7 @@ def test_explain_a_spectrum(work):
     ax = attribution.plot()
 
     assert attribution.values.shape == attribution.uncertainty.shape == (1, len(model.grid))
-    assert attribution.target[0] in ax.figure.axes[0].get_title(loc="left") + str(
-        ax.get_legend_handles_labels()
-    ) + "".join(text.get_text() for each in ax.figure.axes for text in each.texts) + "".join(
-        each.get_ylabel() + each.get_xlabel() for each in ax.figure.axes
-    )
+    assert any(attribution.target[0] in each.get_ylabel() + each.get_xlabel() for each in ax.figure.axes)
 
 
 def test_put_it_on_the_map(work):
@@ -59,13 +55,12 @@ def test_put_it_on_the_map(work):
 
     assert places.shape == (1, 2)
     sample, _ = model.reduce(f"mine/{work}")
-    assert (places == place_on_map(spectrum_map, sample["flux"])).all()
+    assert (places == place_on_map(spectrum_map, sample_arrays(sample)[0])).all()
 
 
 def test_compare_two_methods(work):
     model, spectrum = load_model("data/synthetic/model.skops"), read_spectrum(f"mine/{work}")
-    maps = [model.explain(spectrum, method=method) for method in ("gradient", "occlusion")]
-    figure = plot_methods(maps)
+    figure = plot_methods([model.explain(spectrum, method=method) for method in ("gradient", "occlusion")])
 
-    assert figure is not None
-    assert open_survey is not None
+    names = {text.get_text() for ax in figure.axes for text in ax.texts}
+    assert {"gradient", "occlusion"} <= names

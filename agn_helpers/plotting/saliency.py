@@ -189,23 +189,19 @@ _TITLE_HEIGHT, _HEAD_HEIGHT, _SPECTRUM_HEIGHT, _STRIP_HEIGHT = 6.5, 19.0, 42.0, 
 _MIDDLE, _HALF, _BAND = 0.53, 0.35, (0.01, 0.12)
 
 
-def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth=None, title=""):
+def plot_methods(attributions, *, row=0, smooth=None, title=""):
     """Draw what several methods make of one spectrum: the spectrum on top, a strip a method below.
 
     Each strip says an attribution by height and by colour, and once more as a band at its foot. Each has
     its own scale s (`agn_helpers.plotting.full_colour`), written at its right end, for methods
-    differ in their units.
+    differ in their units.  Pixels nearer to zero than twice their uncertainty are grey.
 
     Parameters
     ----------
-    grid, flux : (n_grid,) arrays
-        Rest-frame vacuum Å and normalised flux.
-    attributions : mapping of str to (n_grid,) array
-        A map a method; names are written at the left, underscores as blanks.
-    target : str
-        The class that is explained.
-    uncertainties : mapping of str to (n_grid,) array, optional
-        Standard deviations for some or all methods; pixels nearer to zero than twice that are grey.
+    attributions : sequence of Attribution
+        Of the same spectra for the same targets; methods are written at the left.
+    row : int
+        Which of the spectra.
     smooth : float, optional
         Width in km/s of a running mean over the maps.
     title : str
@@ -218,15 +214,19 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
     Raises
     ------
     AgnError
-        For no methods, uncertainties of a method without a map, and as
-        `agn_helpers.plotting.plot_saliency`.
+        For no attributions, for those of different spectra or targets, and as `plot_saliency`.
     """
-    grid, uncertainties = np.asarray(grid, dtype=float), uncertainties or {}
+    attributions = list(attributions)
     if not attributions:
-        raise AgnError("attributions must hold at least one method's map; got none.")
-    if set(uncertainties) - set(attributions):
-        unknown = ", ".join(sorted(set(uncertainties) - set(attributions)))
-        raise AgnError(f"uncertainties must belong to a method of attributions; got {unknown}.")
+        raise AgnError("attributions must hold at least one method's; got none.")
+    first = attributions[0]
+    for other in attributions[1:]:
+        if not np.array_equal(other.flux, first.flux) or not np.array_equal(other.target, first.target):
+            raise AgnError(
+                f"methods must be compared on the same spectra and targets; got {first!r} and {other!r}."
+            )
+    grid, flux, target = np.asarray(first.grid, dtype=float), first.flux[row], first.target[row]
+    is_uncertain = any(each.uncertainty is not None for each in attributions)
     head = _TITLE_HEIGHT if title else 0.0
     height = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2 + _STRIP_HEIGHT * len(attributions) + 15
     page = open_page(height)
@@ -235,7 +235,7 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
     add_colour_bar(page, scale=1, target=target, cax=cax, **ends)
     cax.xaxis.set_label_position("top")
     add_text(page, _LEFT, 3.5, title, size=9.5)
-    note = describe_map(uncertainty=uncertainties or None, smooth=smooth)
+    note = describe_map(uncertainty=is_uncertain or None, smooth=smooth)
     add_text(page, _LEFT, head + 5, note, size=7, color=GREY)
 
     ax = add_axes(page, _LEFT, head + _HEAD_HEIGHT, _WIDTH, _SPECTRUM_HEIGHT)
@@ -246,9 +246,9 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
     ax.tick_params(labelbottom=False)
     ax.set_xlabel("")
     top = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2
-    for name, attribution in attributions.items():
-        uncertainty = uncertainties.get(name)
-        attribution, faded = prepare_map(grid, attribution, uncertainty=uncertainty, smooth=smooth)
+    for each in attributions:
+        uncertainty = None if each.uncertainty is None else each.uncertainty[row]
+        attribution, faded = prepare_map(grid, each.values[row], uncertainty=uncertainty, smooth=smooth)
         scale = full_colour(attribution)
         strip = add_axes(page, _LEFT, top, _WIDTH, _STRIP_HEIGHT)
         strip.set(xlim=ax.get_xlim(), ylim=(0, 1))
@@ -262,7 +262,7 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
         strip.spines[:].set_visible(False)
         strip.tick_params(axis="x", which="both", length=0, labelbottom=False)
         words = {"transform": strip.transAxes, "va": "center", "linespacing": 1.1}
-        strip.text(-0.012, _MIDDLE, fill(str(name).replace("_", " "), 20), ha="right", **words)
+        strip.text(-0.012, _MIDDLE, fill(each.method.replace("_", " "), 20), ha="right", **words)
         strip.text(1.012, _MIDDLE, f"s = {format_number(scale)}", size=7, color=GREY, **words)
         top += _STRIP_HEIGHT
     strip.tick_params(axis="x", which="major", length=3, labelbottom=True)

@@ -187,7 +187,16 @@ class Attribution:
 
 
 def explain(
-    model, spectra, *, method="gradient", target=None, grid=None, ivar=None, progress=None, **options
+    model,
+    spectra,
+    *,
+    method="gradient",
+    target=None,
+    grid=None,
+    ivar=None,
+    random_state=0,
+    progress=None,
+    **options,
 ):
     """Attributions of spectra by a method's name.
 
@@ -206,6 +215,8 @@ def explain(
         ``lime``, ``gradient_times_input``, ``integrated_gradients`` without a `baseline`, and by plots.
     ivar : (n_spectra, n_grid) array, optional
         Inverse variance of an array of spectra; needed by ``smoothgrad`` without a `noise_level`.
+    random_state : int, RandomState or None
+        Of the methods that draw; the others draw nothing.
     progress : function of int, optional
         Called with the number of spectra that the classifier was asked about so far; what it raises ends the
         explanation.
@@ -238,7 +249,14 @@ def explain(
         ivar = None
     with report_progress(progress):
         values, uncertainty = _attribute(
-            _FUNCTIONS[method], estimator, X, grid=grid, ivar=ivar, target=target, **options
+            _FUNCTIONS[method],
+            estimator,
+            X,
+            grid=grid,
+            ivar=ivar,
+            target=target,
+            random_state=random_state,
+            **options,
         )
     column = find_target(estimator, X, target=target)
     return Attribution(

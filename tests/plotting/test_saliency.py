@@ -36,7 +36,7 @@ from agn_helpers.plotting import (
 )
 from agn_helpers.plotting.colours import map_scales, smooth_map
 from agn_helpers.plotting.style import mark_survey
-from agn_helpers.saliency import measure_lines, summarise_lines
+from agn_helpers.saliency import Attribution, measure_lines, summarise_lines
 
 pytestmark = pytest.mark.usefixtures("plot_style")
 
@@ -107,16 +107,30 @@ PAGES = {
     "panels": lambda: plot_saliency_panels(
         GRID, [FLUX] * 3, [ATTRIBUTION] * 3, uncertainties=[UNCERTAINTY] * 3, smooth=300, titles=list("abc")
     ),
-    "methods": lambda: plot_methods(
-        GRID, FLUX, METHODS, target="type 2", uncertainties={"gradient": UNCERTAINTY}, title="One"
-    ),
-    "one method": lambda: plot_methods(GRID, FLUX, {"gradient": ATTRIBUTION}, target="intermediate"),
+    "methods": lambda: plot_methods(make_attributions(METHODS, gradient=UNCERTAINTY), title="One"),
+    "one method": lambda: plot_methods(make_attributions({"gradient": ATTRIBUTION})),
     "summary page": lambda: draw_summary_page(uncertainty=UNCERTAINTY, statistics=STATISTICS),
     "summary page without table": lambda: draw_summary_page(target="intermediate", smooth=500),
     "summary page of a short spectrum": lambda: plot_summary_page(
         GRID[:600], FLUX[:600], ATTRIBUTION[:600], probabilities={"type 1": 1.0}, target="type 1"
     ),
 }
+
+
+def make_attributions(maps, *, target="type 2", **uncertainties):
+    return [
+        Attribution(
+            values=values[None],
+            uncertainty=uncertainties[method][None] if method in uncertainties else None,
+            method=method,
+            target=np.array([target]),
+            of="log_p",
+            flux=FLUX[None],
+            grid=GRID,
+            name=np.array([""]),
+        )
+        for method, values in maps.items()
+    ]
 
 
 def draw_summary_page(**options):
@@ -499,13 +513,8 @@ def test_shares_of_opposite_signs_stand_beside_one_half():
 
 
 def test_methods_have_a_strip_each_on_its_own_scale():
-    figure = plot_methods(
-        GRID,
-        FLUX,
-        {"gradient": ATTRIBUTION, "far_smaller": 1e-6 * ATTRIBUTION},
-        target="type 2",
-        uncertainties={"gradient": UNCERTAINTY},
-    )
+    maps = {"gradient": ATTRIBUTION, "far_smaller": 1e-6 * ATTRIBUTION}
+    figure = plot_methods(make_attributions(maps, gradient=UNCERTAINTY))
     strips = [ax for ax in figure.axes if find(ax, PolyCollection)]
     assert [strip.texts[0].get_text() for strip in strips] == ["gradient", "far smaller"]
     one, other = (
@@ -571,10 +580,10 @@ def test_curves_differ_by_more_than_colour_and_random_order_is_grey():
         (lambda: plot_line_statistics(pd.concat([SUMMARY, SUMMARY])), "one row a line and true type"),
         (lambda: plot_line_statistics(SUMMARY.assign(line="Lya")), "lines of LINES; got Lya"),
         (lambda: plot_opposite_shares(SUMMARY[:0]), "lines of LINES; got no rows"),
-        (lambda: plot_methods(GRID, FLUX, {}, target="type 2"), "at least one method's map"),
+        (lambda: plot_methods([]), "at least one method's; got none"),
         (
-            lambda: plot_methods(GRID, FLUX, METHODS, target="a", uncertainties={"margin": UNCERTAINTY}),
-            "uncertainties must belong to a method of attributions; got margin",
+            lambda: plot_methods([*make_attributions(METHODS), *make_attributions(METHODS, target="type 1")]),
+            "on the same spectra and targets; got <Attribution: .* for type 1",
         ),
         (lambda: plot_faithfulness(MEASURES[1:2]), "a method and a measure; got 1 x 5"),
         (lambda: plot_faithfulness(MEASURES, lower_is_better=["speed"]), "measures of the table; got speed"),
