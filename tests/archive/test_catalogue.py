@@ -39,7 +39,7 @@ from agn_helpers.spectra import Rejected, read_spectrum, write_spec_lite
 from agn_helpers.survey import open_survey, simulate_survey
 
 from ..archive_server import ArchiveServer
-from ..test_notebooks import FOLDER
+from ..conftest import ROOT
 
 LIMITS = Limits(read_timeout=2, attempts=2, first_wait=0.01)
 ROWS = [(266, 51630, 158, 0.05, "Sy2"), (3655, 55240, 104, 0.3, "Sy1")]
@@ -563,7 +563,7 @@ def test_positions_that_are_one_spectrum_are_reported(server, tmp_path):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     (tmp_path / "project/notebooks").mkdir(parents=True)
-    shutil.copy(FOLDER / "01_data_reduction.ipynb", tmp_path / "project/notebooks")
+    shutil.copy(ROOT / "notebooks/01_data_reduction.ipynb", tmp_path / "project/notebooks")
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
 
