@@ -25,12 +25,12 @@ class RunFolders(NamedTuple):
 def find_project():
     """Folder that holds notebooks/, data/ and figures/, wherever commands and notebooks are started.
 
-    The nearest folder, from the current one upwards, with numbered notebooks; else the checkout that this
-    package runs from; else the current folder.
+    The nearest folder, from the current one upwards, with numbered notebooks or a run of them; else the
+    checkout that this package runs from; else the current folder.
     """
     here = Path.cwd().resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
-        if any(folder.glob("notebooks/01_*.ipynb")):
+        if any(folder.glob("notebooks/01_*.ipynb")) or any(folder.glob("data/*/notebooks")):
             return folder
     return here
 

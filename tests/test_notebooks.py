@@ -1,6 +1,7 @@
 """The notebooks: clean as committed, in the house style, and true from the first cell to the last."""
 
 import ast
+import importlib
 import io
 import re
 import tokenize
@@ -24,11 +25,22 @@ from agn_helpers.survey import simulate_survey
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 
+OUR_MODULES = {path.stem for path in (FOLDER.parent / "agn_helpers").glob("[a-z]*")}
+
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
 
 def code_cells(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def prose_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+
+
+def count_words(source):
+    """Words of a cell's text, without the rows of the table at the head of a notebook."""
+    return [word for line in source.splitlines() if not line.startswith("|") for word in line.split()]
 
 
 def test_there_are_notebooks():
@@ -82,7 +94,99 @@ def test_imports_come_first_and_functions_live_in_the_package(path):
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef) for node in nodes)
         assert number == 0 or not any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
-        assert number == 0 or len(cell.source.splitlines()) <= 30
+
+
+@each_notebook
+def test_cells_are_short(path):
+    imports, *others = code_cells(path)
+    assert len(imports.source.splitlines()) <= 15
+    for cell in others:
+        assert len(cell.source.splitlines()) <= 20, cell.source
+    for cell in prose_cells(path):
+        assert len(count_words(cell.source)) <= 120, cell.source
+
+
+def find_places(path):
+    """Packages and modules of ours that a notebook's names come from, itself among them."""
+    places = set()
+    for node in ast.walk(ast.parse(code_cells(path)[0].source)):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "agn_helpers":
+            names = {alias.name for alias in node.names}
+            modules = {f"agn_helpers.{name}" for name in names & OUR_MODULES}
+            places |= modules if names <= OUR_MODULES else modules | {node.module}
+    return places
+
+
+@each_notebook
+def test_names_come_from_the_top_or_from_few_packages(path):
+    assert len(find_places(path)) <= (6 if path.stem.startswith("04") else 9)
+    tree = ast.parse(code_cells(path)[0].source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("agn_helpers."):
+            assert node.module.count(".") == 1, f"{node.module} is no package's front"
+            for alias in node.names:
+                assert alias.name in importlib.import_module(node.module).__dir__(), alias.name
+
+
+@each_notebook
+def test_no_housekeeping_no_global_settings_no_expression_tricks(path):
+    for cell in code_cells(path):
+        tree = ast.parse(cell.source)
+        assert not re.search(r"unlink|rmtree|\bos\.remove|pd\.(options|set_option)|rcParams", cell.source)
+        for statement in tree.body:
+            # A cell that shows something always shows it.
+            if isinstance(statement, ast.Expr):
+                assert not isinstance(statement.value, ast.IfExp | ast.BoolOp), cell.source
+            targets = [node for node in ast.walk(statement) if isinstance(node, ast.NamedExpr)]
+            assert not targets, cell.source
+
+
+# Numbers that prose may hold, since no run changes them; all others are printed by a cell.
+LASTING_NUMBERS = [
+    r"`[^`]*`",  # names of files and of parameters with their values
+    r"^# \d\d · ",
+    r"^\| takes \|.*",
+    r"\([^()]*\b(?:18|19|20)\d\d\b[^()]*\)",  # a reference, up to its brackets
+    r"et al\. (?:18|19|20)\d\d",
+    r"[Nn]otebooks? \d\d(?:(?:, | and | to )\d\d)*",
+    r"\b(?:Figures?|Tables?) (?:A\.)?\d+(?:(?:, | and | to )(?:A\.)?\d+| \([a-z]+\))*",
+    r"\bsections? \d+(?:\.\d+)*",
+    r"\b[Tt]ypes? [12](?: (?:and|or|against|from) (?:type )?[12])?\b",
+    r"\d[\d.]*(?:(?: and | to )\d[\d.]*)? Å",  # wavelengths
+    r"\[(?:O|N|S|Ne) [IV]+\] \d{4}",
+    r"\b(?:95|68) %",  # confidence
+    r"C = 0\.07",  # the paper's, the default
+    r"is 1 where",  # the limit of a measure
+    r"n/3",  # the rule of three
+]
+
+
+@each_notebook
+def test_prose_holds_no_number_that_a_run_could_change(path):
+    for cell in prose_cells(path):
+        text = cell.source
+        for pattern in LASTING_NUMBERS:
+            text = re.sub(pattern, "", text, flags=re.MULTILINE)
+        left = re.search(r"[^\s]*\d[^\s]*", text)
+        assert not left, f"{left[0]} in: {cell.source}"
+        assert not re.search(r"\b(?:per cent|in ten|out of \w+|in twenty)\b", text), cell.source
+
+
+FORBIDDEN = (
+    r"(?<!vector )machines?\b|\bcards?\b|\bislands?\b|\bhonest|\bcalled\b|\bwhoever\b|\bnobody\b|\blest\b"
+    r"|\btold apart\b|\btell(?:s)? apart\b|\bstrangers?\b|\bembedded survey\b|\brooms?\b"
+)
+
+
+@each_notebook
+def test_the_words_are_the_fields(path):
+    for cell in prose_cells(path):
+        found = re.search(FORBIDDEN, re.sub(r"`[^`]*`", "", cell.source), flags=re.IGNORECASE)
+        assert not found, f"{found[0]!r} in: {cell.source}"
+    for cell in code_cells(path):
+        texts = [node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant)]
+        words = " ".join(text for text in texts if isinstance(text, str) and " " in text)
+        assert not re.search(FORBIDDEN, words, flags=re.IGNORECASE), cell.source
 
 
 @each_notebook

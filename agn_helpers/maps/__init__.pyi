@@ -3,8 +3,7 @@ from .embedding import MapPlacer, embed_perplexities, embed_spectra, place_on_ma
 from .mixing import measure_isthmus, tabulate_isthmus, tabulate_neighbours, vote_on_map
 from .neighbours import find_neighbours, largest_perplexity
 from .quality import measure_maps, score_components, score_placing
-from .scaler import SpectrumScaler
-from .spectrum_map import SpectrumMap, read_map, write_map
+from .spectrum_map import SpectrumMap, SpectrumScaler, read_map, write_map
 
 __all__ = [
     "MapPlacer",

@@ -12,8 +12,7 @@ from sklearn.utils import check_array
 
 from ..errors import AgnError
 from .neighbours import MOST_FOR_EXACT, count_neighbours, index_neighbours, largest_perplexity
-from .scaler import SpectrumScaler, one_thread
-from .spectrum_map import SpectrumMap
+from .spectrum_map import SpectrumMap, SpectrumScaler, one_thread
 
 # Neighbours on the map that a new spectrum settles among (Poličar, Stražar & Zupan 2019).
 _PLACING_PERPLEXITY = 5

@@ -5,7 +5,7 @@ from openTSNE.affinity import get_knn_index
 from sklearn.neighbors import NearestNeighbors
 
 from ..errors import AgnError
-from .scaler import one_thread
+from .spectrum_map import one_thread
 
 #: Up to this number of spectra neighbours are exact; above, random projection trees (annoy) find nearly all.
 MOST_FOR_EXACT = 20_000

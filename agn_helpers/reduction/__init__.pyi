@@ -1,6 +1,5 @@
 from .changes import SpectrumChange, perturb_spectrum
-from .ranges import tabulate_ranges
-from .rest_frame import pixel_edges, to_rest_frame
+from .rest_frame import pixel_edges, tabulate_ranges, to_rest_frame
 from .sample import ReducedSample, read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
 
 __all__ = [

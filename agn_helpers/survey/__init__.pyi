@@ -1,7 +1,6 @@
 from .population import draw_objects
-from .sources import open_survey
+from .sources import join_truth, open_survey
 from .synthetic import simulate_survey
-from .truth import join_truth
 
 __all__ = [
     "draw_objects",

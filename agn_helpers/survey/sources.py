@@ -4,6 +4,8 @@ import itertools
 import os
 from pathlib import Path
 
+from astropy.table import join
+
 from ..errors import SpectrumError
 from ..runs import SDSS, SDSS_CACHE, SYNTHETIC
 from ..spectra import Rejected, list_files, read_entries, read_files, read_index
@@ -77,3 +79,26 @@ def _require_label(spectrum, table):
         return spectrum
     file = spectrum.meta["file"]
     return Rejected(spectrum.name, file, f"{file} must have a type; {table} gives none; add its label.")
+
+
+def join_truth(sample, truth=None):
+    """Numbers of each spectrum that a map can be coloured by.
+
+    Parameters
+    ----------
+    sample : astropy.table.Table
+        A reduced sample.
+    truth : astropy.table.Table, optional
+        Of the simulated survey: a row a spectrum, by ``name``.
+
+    Returns
+    -------
+    astropy.table.Table
+        Row by row those of the sample: ``name, redshift, snr``, then the columns of the truth that the sample
+        does not have itself; masked where the truth has no such spectrum.
+    """
+    columns = sample["name", "redshift", "snr"]
+    if truth is None:
+        return columns
+    extra = [name for name in truth.colnames if name not in ("redshift", "snr", "label")]
+    return join(columns, truth[extra], keys="name", join_type="left", keep_order=True)

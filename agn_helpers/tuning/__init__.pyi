@@ -17,10 +17,10 @@ from .paper import (
     paper_table,
     tabulate_search,
 )
-from .plane import classify_plane
 from .search import (
     TUNED_KERNELS,
     best_result,
+    classify_plane,
     list_problems,
     make_classifier,
     search_grid,
