@@ -9,11 +9,8 @@ from types import ModuleType
 
 import pytest
 
-import agn_helpers
+from .house import MODULES, PACKAGES, SOURCE, find_imports, find_top, list_modules, main, read_stub
 
-from .conftest import ROOT
-
-SOURCE = ROOT / "agn_helpers"
 # Imports lead to a lower floor, or stay in the same package.
 FLOORS = [
     {"errors", "files", "lines", "runs", "dispatch"},
@@ -29,25 +26,9 @@ FLOORS = [
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # Who alone may import what, beside the packages above it.
 KEPT = {"matplotlib": 6, "seaborn": 6, "ipywidgets": 7, "ipympl": 7, "voila": 7, "typer": 8, "papermill": 8}
-PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
-MODULES = {
-    path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())
-    for path in sorted(SOURCE.rglob("*.py"))
-    if path.name != "__init__.py"
-}
 
-
-def find_imports(name, tree):
-    """Modules within agn_helpers that a module imports anywhere in it, with the names: (module, names)."""
-    package = name.split(".")[:-1]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            yield ".".join([*base, *(node.module or "").split(".")]).strip("."), [a.name for a in node.names]
-
-
-def find_top(name):
-    return name.split(".")[0]
+# Packages that others import from.
+LISTED = [name for name in PACKAGES if name != "cli"]
 
 
 def test_every_module_has_its_floor():
@@ -84,10 +65,41 @@ def test_no_circle():
     assert set(MODULES) <= set(order)
 
 
-def test_numbers():
-    assert len(MODULES) <= 95
-    assert len(agn_helpers.__all__) <= 30
+def test_numbers(capsys):
+    rows = list_modules()
+    assert len(rows) <= 95
+    assert len(read_stub("")) <= 30
     assert set(PACKAGES) == set().union(*FLOORS) - FLOORS[0]
+    main()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 + len(PACKAGES) + len(rows) + 1
+    assert said[-1].startswith(f"{len(PACKAGES)} packages, {len(rows)} modules, ")
+
+
+def test_a_module_that_nothing_imports_is_an_entrance():
+    """What no module and no public name leads to is dead."""
+    entrances = {
+        f"{package}.{module}"
+        for package in PACKAGES
+        if package != "cli"
+        for module in read_stub(package).values()
+    }
+    dead = {name for _, name, _, importers in list_modules() if not importers} - entrances
+    assert dead == {"cli.app"}
+
+
+@pytest.mark.parametrize("package", ["", *LISTED])
+def test_the_list_of_public_names_is_whole_sorted_and_of_own_modules(package):
+    stub, module = read_stub(package), importlib.import_module(f"agn_helpers.{package}".rstrip("."))
+    assert sorted(stub) == list(module.__all__) == sorted(set(module.__all__))
+    for name, source in stub.items():
+        assert f"{package}.{source}".strip(".") in {*MODULES, *PACKAGES}, f"{name} is of no own module"
+    tree = ast.parse((SOURCE / package / "__init__.py").read_text())
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {ast.unparse(node) for node in imported} <= {
+        "import lazy_loader",
+        "from importlib import metadata",
+    }
 
 
 @pytest.mark.parametrize("package", ["", *PACKAGES])
