@@ -19,11 +19,18 @@ def find_top(name):
     return name.split(".")[0]
 
 
-def find_imports(name, tree):
-    """Modules within agn_helpers that a module imports anywhere in it, with the names: (module, names)."""
+def find_imports(name, tree, *, types=True):
+    """Modules within agn_helpers that a module imports anywhere in it, with the names: (module, names).
+
+    Without `types`, what is imported for type checkers only is left out.
+    """
     package = name.split(".")[:-1]
+    only_types = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not types:
+            only_types.update(node.body)
+    for node in ast.walk(tree):
+        if node not in only_types and isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
             yield ".".join([*base, *(node.module or "").split(".")]).strip("."), [a.name for a in node.names]
 

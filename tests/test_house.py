@@ -2,12 +2,15 @@
 
 import ast
 import importlib
+import inspect
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from types import ModuleType
 
 import pytest
+
+import agn_helpers
 
 from .house import MODULES, PACKAGES, SOURCE, find_imports, find_top, list_modules, main, read_stub
 
@@ -57,7 +60,10 @@ def test_imports_lead_downstairs(name):
 
 
 def test_no_circle():
-    graph = {name: {module for module, _ in find_imports(name, tree)} for name, tree in MODULES.items()}
+    graph = {
+        name: {module for module, _ in find_imports(name, tree, types=False)}
+        for name, tree in MODULES.items()
+    }
     for name in graph:
         own = find_top(name)
         graph[name] = {other if find_top(other) == own else find_top(other) for other in graph[name]}
@@ -115,6 +121,28 @@ def test_public_names_are_what_they_say(package):
             assert home.startswith(f"agn_helpers.{package}."), f"{package} re-exports {name} of {home}"
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = module.no_such_name
+
+
+def list_public_callables():
+    """Functions of the top, and constructors and public methods of its classes."""
+    for name in sorted(agn_helpers.__all__):
+        value = getattr(agn_helpers, name)
+        if inspect.isclass(value):
+            members = {f"{name}.{key}": each for key, each in vars(value).items() if not key.startswith("_")}
+            yield from ((key, each) for key, each in members.items() if inspect.isfunction(each))
+            if not issubclass(value, Exception):
+                yield name, value.__init__
+        elif callable(value):
+            yield name, value
+
+
+@pytest.mark.parametrize(("name", "function"), list(list_public_callables()))
+def test_what_is_public_at_the_top_says_its_types(name, function):
+    signature = inspect.signature(function)
+    # A dataclass's constructor has the annotations of its fields.
+    untyped = [key for key, each in signature.parameters.items() if each.annotation is each.empty]
+    assert set(untyped) <= {"self"}
+    assert signature.return_annotation is not signature.empty
 
 
 def test_importing_is_light():
