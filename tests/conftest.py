@@ -16,6 +16,8 @@ from agn_helpers.reduction import reduce_spectra
 from agn_helpers.survey import simulate_survey
 
 ROOT = Path(__file__).parents[1]
+# Material that is not part of the project.
+SHARED = Path(os.environ.get("AGN_SHARED", ROOT.parent / "shared"))
 NETWORK_BLOCK = ROOT / "tests" / "network_block"
 
 
@@ -24,9 +26,15 @@ SLOWEST = ("browser/test_picker_browser", "test_notebooks")
 
 
 def pytest_collection_modifyitems(items):
-    """Sort files by SLOWEST; within a file, and after those named, the order stays."""
+    """Sort files by SLOWEST; say of each test without its material what it would check, as its name does."""
     places = {ROOT / "tests" / f"{name}.py": number for number, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    if not SHARED.is_dir():
+        for item in items:
+            if "shared" in item.fixturenames:
+                words = item.originalname.removeprefix("test_").replace("_", " ")
+                reason = f"would check: {words}; there is no folder {SHARED}, AGN_SHARED names another"
+                item.add_marker(pytest.mark.skip(reason))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,11 +56,8 @@ def plot_style():
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of material that is not part of the project; tests that need it skip without it."""
-    folder = Path(os.environ.get("AGN_SHARED", ROOT.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"there is no folder {folder}; AGN_SHARED names another")
-    return folder
+    """The folder of material that is not part of the project; tests that need it are skipped without it."""
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,11 @@ and ``redshift`` (NaN where unknown); ``label``, a type or ""; ``source``, the l
 Files are named after the numbers only, never after what a list calls an object.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +192,9 @@ COLUMNS = {
 PROBLEM_COLUMNS = ("name", "source", "kind", "reason")
 
 
-def read_catalogue(path, *, label=None, columns=None):
+def read_catalogue(
+    path: str | PathLike, *, label: str | None = None, columns: Mapping[str, str] | None = None
+) -> tuple[Table, Table]:
     """Read a list of objects from a file.
 
     Parameters

@@ -1,5 +1,7 @@
 """Spectra of a catalogue, from the archives to a verified cache on disk; may be stopped and begun again."""
 
+from __future__ import annotations
+
 import collections
 import hashlib
 import itertools
@@ -7,8 +9,9 @@ import os
 import queue
 import threading
 import time
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from astropy.table import Table
@@ -23,6 +26,9 @@ from .layout import ARCHIVE, check_release, list_urls, name_dr7_file
 from .manifest import Entry, Manifest, Outcome, Result, claim_file
 from .sparcl import fetch_from_sparcl
 from .verify import verify_spectrum
+
+if TYPE_CHECKING:
+    from .http import Limits
 
 #: Connections at once: what an archive is asked for, whatever the caller wants.
 MOST_WORKERS = 16
@@ -212,18 +218,18 @@ class FetchReport(NamedTuple):
 
 
 def fetch_spectra(
-    catalogue,
-    cache,
+    catalogue: Table,
+    cache: str | PathLike,
     *,
-    release=17,
-    workers=8,
-    mirror=None,
-    limits=None,
-    problems=None,
-    fresh=False,
-    progress=True,
-    client=None,
-):
+    release: int = 17,
+    workers: int = 8,
+    mirror: str | None = None,
+    limits: Limits | None = None,
+    problems: Table | None = None,
+    fresh: bool = False,
+    progress: bool = True,
+    client: Any = None,
+) -> FetchReport:
     """Bring the spectra of a catalogue to disk, each verified; what is there is not fetched again.
 
     Parameters

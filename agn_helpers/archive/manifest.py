@@ -18,7 +18,7 @@ from ..files import OutputError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 def lock_file(handle, *, wait=True):

@@ -3,10 +3,13 @@
 Unlike pickles, .skops files run no code of their authors when opened.
 """
 
+from __future__ import annotations
+
 import warnings
 import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +111,7 @@ class TrainedModel:
             f"{self.grid[-1]:.0f} Å; trained on {self.survey}>"
         )
 
-    def reduce(self, spectra):
+    def reduce(self, spectra: Any) -> tuple[Table, Table]:
         """Reduce observed spectra as the model's own were.
 
         Parameters
@@ -123,7 +126,7 @@ class TrainedModel:
         """
         return reduce_spectra(open_spectra(spectra), grid=self.grid, normalisation=self.normalisation)
 
-    def check_sample(self, sample):
+    def check_sample(self, sample: Table) -> None:
         """Raise AgnError for a reduced sample on another grid, or normalised otherwise, than the model's."""
         check_grid(self, sample_grid(sample))
         normalisation = sample.meta.get("normalisation", self.normalisation)
@@ -133,11 +136,11 @@ class TrainedModel:
                 f"{normalisation!r}. Reduce the spectra with model.reduce."
             )
 
-    def predict(self, sample):
+    def predict(self, sample: Table) -> Table:
         """Types, probabilities and doubts of a reduced sample; see `agn_helpers.classifier.predict_types`."""
         return predict_types(sample, self)
 
-    def classify(self, spectra):
+    def classify(self, spectra: Any) -> Table:
         """Reduce observed spectra and predict their types.
 
         Parameters
@@ -164,7 +167,7 @@ class TrainedModel:
             )
         return table
 
-    def explain(self, spectra, *, method="gradient", target=None, **options):
+    def explain(self, spectra: Any, *, method: str = "gradient", target: Any = None, **options: Any) -> Any:
         """Attributions of spectra; see `agn_helpers.saliency.explain`.
 
         Parameters
@@ -179,7 +182,7 @@ class TrainedModel:
         """
         return call_above("saliency.explain", self, spectra, method=method, target=target, **options)
 
-    def place(self, spectra, spectrum_map):
+    def place(self, spectra: Any, spectrum_map: Any) -> np.ndarray:
         """Places (n, 2) of spectra on a map of others; see `agn_helpers.maps.place_on_map`.
 
         Parameters
@@ -239,7 +242,7 @@ def save_model(model, path):
             )
 
 
-def load_model(path):
+def load_model(path: str | PathLike) -> TrainedModel:
     """Read a TrainedModel from a .skops file.
 
     Raises AgnError, in one line, for a file that is missing, truncated, a renamed pickle or anything else

@@ -1,7 +1,10 @@
 """Types and probabilities of new spectra, by a model that was trained before."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from itertools import compress, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -9,6 +12,10 @@ from astropy.table import Table, vstack
 from ..lines import AGN_TYPES
 from ..reduction import reduce_spectra, sample_arrays
 from ..spectra import Rejected
+
+if TYPE_CHECKING:
+    from ..spectra import ObservedSpectrum
+    from .model import TrainedModel
 
 
 class Classified(NamedTuple):
@@ -29,7 +36,9 @@ class Classified(NamedTuple):
     sample: Table
 
 
-def classify_spectra(spectra, model, *, chunk_size=256):
+def classify_spectra(
+    spectra: Iterable[ObservedSpectrum | Rejected], model: TrainedModel, *, chunk_size: int = 256
+) -> Iterator[Classified]:
     """Reduce spectra as the model's own were, and classify them, a chunk at a time.
 
     Parameters

@@ -1,5 +1,10 @@
 """ProbabilisticSVC: a support vector classifier with calibrated probabilities and exact gradients."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import gen_batches
@@ -204,19 +209,19 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        C=1.0,
+        C: float = 1.0,
         *,
-        kernel="rbf",
-        degree=3,
-        gamma="scale",
-        coef0=0.0,
-        class_weight=None,
-        prior="weighted",
-        cv=5,
-        tol=1e-9,
-        decision_function_shape="ovr",
-        random_state=None,
-    ):
+        kernel: str = "rbf",
+        degree: int = 3,
+        gamma: str | float = "scale",
+        coef0: float = 0.0,
+        class_weight: Mapping | str | None = None,
+        prior: str = "weighted",
+        cv: Any = 5,
+        tol: float = 1e-09,
+        decision_function_shape: str = "ovr",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.C = C
         self.kernel = kernel
         self.degree = degree
@@ -235,7 +240,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
         """Fit the machines and their sigmoids.
 
         Parameters
@@ -287,7 +292,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             self.support_vectors_ = X[self.support_]
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Scores of the classes, or decision values of the pairs.
 
         Parameters
@@ -310,7 +315,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             return values if len(self.classes_) > 2 else -values[:, 0]
         return self.predict_log_proba(X)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
         """Natural logarithms of the class probabilities, (n_samples, n_classes); columns as `classes_`."""
         X = self._validate(X)
         log_proba = np.empty((len(X), len(self.classes_)))
@@ -318,11 +323,11 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             log_proba[chunk] = couple_pairs(self._log_odds(decision), len(self.classes_))
         return log_proba
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Class probabilities, (n_samples, n_classes); columns as `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels of the most probable classes, (n_samples,)."""
         most_probable = self.predict_log_proba(X).argmax(axis=1)
         return self.classes_[most_probable]

@@ -43,21 +43,20 @@ def reproduce_run(
     from .batch import run_notebooks
 
     project = find_project()
-    if survey not in (SYNTHETIC, SDSS):
-        survey = Path(survey).expanduser().resolve()
-    run = run or name_run(survey)
-    if survey != SYNTHETIC:
+    source = survey if survey in (SYNTHETIC, SDSS) else Path(survey).expanduser().resolve()
+    run = run or name_run(source)
+    if source != SYNTHETIC:
         if run == SYNTHETIC:
             raise AgnError(
-                f"run {SYNTHETIC} is kept for the simulated survey; give another --run for {survey}."
+                f"run {SYNTHETIC} is kept for the simulated survey; give another --run for {source}."
             )
         # What is wrong with it as a whole is said before the first notebook runs.
-        open_survey(survey, root=project)
+        open_survey(source, root=project)
     paths = run_notebooks(
         project / "notebooks",
         project=project,
         run=run,
-        survey=survey,
+        survey=source,
         parameters=dict(_split_parameter(pair) for pair in parameter or []),
         only=[name.strip() for name in only.split(",")] if only else None,
     )

@@ -1,6 +1,9 @@
 """Are attributions true?  Every method against four kinds of tests, in one table."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,9 @@ from .ground_truth import measure_relevance
 from .sanity import measure_sanity
 from .similarity import check_draws, choose_methods
 from .stability import measure_stability
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 #: Methods whose maps are derivatives, per unit flux; to predict what a replacement does they are multiplied
 #: by the flux that it takes away.
@@ -39,7 +45,16 @@ class Faithfulness(NamedTuple):
     relevance: pd.DataFrame
 
 
-def measure_faithfulness(model, sample, known, *, methods=None, n_explained=20, n_pairs=300, random_state=0):
+def measure_faithfulness(
+    model: Any,
+    sample: Table,
+    known: Table,
+    *,
+    methods: Sequence[str] | Mapping[str, Any] | None = None,
+    n_explained: int = 20,
+    n_pairs: int = 300,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Faithfulness:
     """Test the methods by deletion, changed models, changed spectra and a known truth.
 
     Parameters
@@ -72,9 +87,9 @@ def measure_faithfulness(model, sample, known, *, methods=None, n_explained=20, 
     X, grid, ivar = sample_arrays(sample)[0], sample_grid(sample), np.asarray(sample["ivar"], dtype=float)
     X = check_spectra(estimator, X)
     check_draws(n_explained, "n_explained")
-    random_state = check_random_state(random_state)
-    seed = random_state.randint(2**31 - 1)
-    shown = np.sort(random_state.permutation(len(X))[:n_explained])
+    rng = check_random_state(random_state)
+    seed = rng.randint(2**31 - 1)
+    shown = np.sort(rng.permutation(len(X))[:n_explained])
     common = {"methods": choose_methods(methods), "random_state": seed}
     few = {"grid": grid, "ivar": ivar[shown], **common}
 

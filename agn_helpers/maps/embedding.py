@@ -1,6 +1,9 @@
 """t-SNE maps of spectra, and new spectra on an old map."""
 
+from __future__ import annotations
+
 import hashlib
+from typing import Any
 
 import numpy as np
 import openTSNE
@@ -74,7 +77,7 @@ class MapPlacer:
         return np.asarray(places) + self._centre
 
 
-def place_on_map(spectrum_map, X_new, *, n_jobs=1):
+def place_on_map(spectrum_map: SpectrumMap, X_new: np.ndarray, *, n_jobs: int = 1) -> np.ndarray:
     """Put new spectra on an existing map without moving it; see `MapPlacer`.
 
     Parameters
@@ -104,7 +107,7 @@ _FEWEST_FOR_THREADS = 1000
 _OPENING_ANGLE = 0.8
 
 
-def embed_spectra(X, *, perplexity=50, **options):
+def embed_spectra(X: np.ndarray, *, perplexity: float = 50, **options: Any) -> SpectrumMap:
     """Map spectra onto a plane by t-SNE (van der Maaten & Hinton 2008).
 
     Parameters

@@ -1,10 +1,15 @@
 """SpectrumPicker: a map to point at, and what moved the classifier in the spectrum that is picked."""
 
+from __future__ import annotations
+
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import AgnError
@@ -12,6 +17,14 @@ from ..runs import run_folders
 from .exports import draw_picker, write_attribution, write_selection, write_summary_page
 from .state import PickerState, read_run
 from .tasks import ExplainTask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
+    from ..classifier import TrainedModel
+    from ..maps import SpectrumMap
 
 
 def front_end_listens():
@@ -41,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 #: Pickers on pages, each with the notebook cell and the execution that made it: ipywidgets keeps every widget
 #: until it is closed, also when its page is gone.
-open_pickers = []
+open_pickers: list[tuple] = []
 
 
 class SpectrumPicker:
@@ -79,17 +92,19 @@ class SpectrumPicker:
 
     def __init__(
         self,
-        sample,
-        model,
-        spectrum_map,
+        sample: Table,
+        model: TrainedModel,
+        spectrum_map: SpectrumMap,
         *,
-        split=None,
-        folder=".",
-        size="compact",
-        front_end=None,
-        problem=None,
-    ):
-        self.state, self.shown, self.view, self._task = None, None, None, None
+        split: Table | None = None,
+        folder: str | PathLike = ".",
+        size: str = "compact",
+        front_end: bool | None = None,
+        problem: AgnError | None = None,
+    ) -> None:
+        self.state: Any = None
+        self.shown: Any = None
+        self.view, self._task = None, None
         self.folder = Path(folder)
         front_end = front_end_listens() if front_end is None else front_end
         try:
@@ -128,31 +143,31 @@ class SpectrumPicker:
             parts = {"sample": None, "model": None, "spectrum_map": None, "problem": error}
         return cls(**parts, **options)
 
-    def pick(self, name):
+    def pick(self, name: str) -> None:
         """Pick a spectrum by its name, or a part of it that no other name has."""
         self._do(lambda state: state.pick(name))
 
-    def step(self, steps):
+    def step(self, steps: int) -> None:
         """Pick the spectrum so many steps on, within the selection where there is one."""
         self._do(lambda state: state.step(steps))
 
-    def pick_near(self, x, y, *, scale=(1.0, 1.0)):
+    def pick_near(self, x: float, y: float, *, scale: tuple[float, float] = (1.0, 1.0)) -> None:
         """Pick the spectrum nearest to a place on the map; distances along x and y count `scale` times."""
         self._do(lambda state: state.pick_near(x, y, scale=scale))
 
-    def select(self, names):
+    def select(self, names: Iterable[str]) -> None:
         """Select spectra by their names and show their mean; an empty list ends the selection."""
         self._do(lambda state: state.select(names))
 
-    def select_inside(self, inside):
+    def select_inside(self, inside: Callable[[np.ndarray], np.ndarray]) -> None:
         """Select the spectra where `inside`, a function of (n, 2) places, is True."""
         self._do(lambda state: state.select_inside(inside))
 
-    def show_selection(self):
+    def show_selection(self) -> None:
         """Show the mean of the selection again."""
         self._do(lambda state: state.show_selected())
 
-    def what_if(self, **changes):
+    def what_if(self, **changes: float) -> None:
         """Change the picked spectrum.
 
         broad_hbeta_flux, broad_hbeta_width, broad_hbeta_shift, slope, noise : float
@@ -160,11 +175,18 @@ class SpectrumPicker:
         """
         self._do(lambda state: state.what_if(**changes))
 
-    def reset(self):
+    def reset(self) -> None:
         """Take every change back."""
         self._do(lambda state: state.reset())
 
-    def explain(self, *, method=None, target=None, smooth=None, fade=False):
+    def explain(
+        self,
+        *,
+        method: str | None = None,
+        target: str | None = None,
+        smooth: float | None = None,
+        fade: bool = False,
+    ) -> None:
         """Choose how the spectrum is explained.
 
         method : str, one of `METHODS`; the exact gradient by default
@@ -174,7 +196,7 @@ class SpectrumPicker:
         """
         self._do(lambda state: state.explain(method=method, target=target, smooth=smooth, fade=fade))
 
-    def add_spectra(self, files, *, redshift=None):
+    def add_spectra(self, files: Any, *, redshift: float | None = None) -> Table | None:
         """Put spectra from files on the map, and show the first of them.
 
         files : path or sequence of paths, see `read_spectra`; or a mapping of names to contents (bytes)
@@ -196,7 +218,9 @@ class SpectrumPicker:
             self.view.show_added(self.state, rejected[0], anything=done)
         return rejected[0] if rejected else None
 
-    def export(self, kind="png", *, folder=None, path=None):
+    def export(
+        self, kind: str = "png", *, folder: str | PathLike | None = None, path: str | PathLike | None = None
+    ) -> Path | None:
         """Write what is shown to a file and return its path, or None where that failed.
 
         kind : {"png", "pdf", "csv", "txt"}
@@ -234,15 +258,15 @@ class SpectrumPicker:
         self._say(f"written: {target}")
         return target
 
-    def draw(self):
+    def draw(self) -> Figure:
         """The view as one figure, a matplotlib Figure that belongs to no window."""
         return draw_picker(self.state, self.shown)
 
-    def line_statistics(self):
+    def line_statistics(self) -> Any:
         """Statistics of the lines in what is shown, a row a line; see `measure_lines`."""
         return self.state.line_statistics(self.shown)
 
-    def close(self):
+    def close(self) -> None:
         """Close the widget, its figures and its observers; a running explanation is given up."""
         self.give_up()
         if self.view:
@@ -250,7 +274,7 @@ class SpectrumPicker:
             self.view = None
         open_pickers[:] = [entry for entry in open_pickers if entry[1] is not self]
 
-    def give_up(self):
+    def give_up(self) -> None:
         """Give up the explanation that is under way; the gradient stays on view."""
         if self._task:
             self._task.give_up()

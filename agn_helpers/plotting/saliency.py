@@ -1,9 +1,12 @@
 """Saliency maps: spectra drawn in the colours of their attributions."""
 
+from __future__ import annotations
+
 from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from ..errors import AgnError
@@ -18,18 +21,18 @@ TITLE_PAD = 21
 
 
 def plot_saliency(
-    wavelength,
-    flux,
-    attribution,
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    attribution: np.ndarray,
     *,
-    target,
-    title="",
-    scale=None,
-    uncertainty=None,
-    smooth=None,
-    quantity="∂ ln P / ∂ flux",
-    ax=None,
-):
+    target: str,
+    title: str = "",
+    scale: float | None = None,
+    uncertainty: np.ndarray | None = None,
+    smooth: float | None = None,
+    quantity: str = "∂ ln P / ∂ flux",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a spectrum in the colours of its attributions, with the attributions themselves in a strip below.
 
     The colours are symmetric about zero. Lines that would press all else flat run out of the top, with

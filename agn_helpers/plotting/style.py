@@ -3,11 +3,19 @@
 Use with ``plt.style.use("agn_helpers.agn")``, the style sheet beside this module.
 """
 
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine, PlaceHolderLayoutEngine
 
 from ..files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MILLIMETRES = 25.4
 
@@ -55,7 +63,7 @@ GREY = "#777777"
 DARK = "#222222"
 
 
-def save_figure(figure, path, *, survey=None):
+def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | None = None) -> None:
     """Save a Figure, or the Figure of an Axes, whole or not at all; the suffix of `path` says the format.
 
     Parameters
@@ -72,11 +80,11 @@ def save_figure(figure, path, *, survey=None):
     OutputError
         Where it cannot be written.
     """
-    figure = figure.figure if isinstance(figure, Axes) else figure
+    whole: Any = figure.figure if isinstance(figure, Axes) else figure
     if survey is not None:
-        mark_survey(figure, survey)
+        mark_survey(whole, survey)
     with whole_file(path) as temporary:
-        figure.savefig(temporary)
+        whole.savefig(temporary)
 
 
 def mark_survey(figure, survey):

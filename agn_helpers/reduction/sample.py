@@ -1,6 +1,11 @@
 """Observed spectra in, the reduced sample out: one table on one grid, and what could not be reduced."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -11,6 +16,9 @@ from ..files import read_table, write_table
 from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
+
+if TYPE_CHECKING:
+    from ..spectra import ObservedSpectrum
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +90,13 @@ def shared_grid(spectra, *, n_grid=1000):
     return np.linspace(low, high, n_grid)
 
 
-def reduce_spectra(spectra, *, grid="paper", normalisation="window", survey=None):
+def reduce_spectra(
+    spectra: Iterable[ObservedSpectrum | Rejected],
+    *,
+    grid: str | np.ndarray | None = "paper",
+    normalisation: str = "window",
+    survey: str | None = None,
+) -> tuple[ReducedSample, Table]:
     """Reduce any iterable of spectra; what cannot be reduced is listed with its reason, never dropped.
 
     Parameters
@@ -157,12 +171,12 @@ def reduce_spectra(spectra, *, grid="paper", normalisation="window", survey=None
     return sample, rejects
 
 
-def sample_grid(sample):
+def sample_grid(sample: Table) -> np.ndarray:
     """Wavelengths (n_grid,) in rest-frame vacuum Å of a reduced sample."""
     return np.linspace(sample.meta["grid_min"], sample.meta["grid_max"], int(sample.meta["grid_n"]))
 
 
-def sample_arrays(sample):
+def sample_arrays(sample: Table) -> tuple[np.ndarray, np.ndarray]:
     """Flux ``X`` (n_spectra, n_grid) in units of the flux at 5100 Å, and types ``y`` (n_spectra,)."""
     return np.asarray(sample["flux"], dtype=float), np.asarray(sample["label"], dtype=str)
 
@@ -172,7 +186,7 @@ def write_sample(sample, path):
     write_table(sample, path)
 
 
-def read_sample(path):
+def read_sample(path: str | PathLike) -> ReducedSample:
     """Read a reduced sample back: `ReducedSample`.
 
     Raises

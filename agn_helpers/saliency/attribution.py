@@ -1,8 +1,12 @@
 """Attributions: how much each wavelength moves the probability of a class, by any method."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -187,17 +191,17 @@ class Attribution:
 
 
 def explain(
-    model,
-    spectra,
+    model: Any,
+    spectra: Any,
     *,
-    method="gradient",
-    target=None,
-    grid=None,
-    ivar=None,
-    random_state=0,
-    progress=None,
-    **options,
-):
+    method: str = "gradient",
+    target: Any = None,
+    grid: np.ndarray | None = None,
+    ivar: np.ndarray | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+    progress: Callable[[int], object] | None = None,
+    **options: Any,
+) -> Attribution:
     """Attributions of spectra by a method's name.
 
     Parameters

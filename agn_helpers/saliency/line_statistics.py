@@ -6,6 +6,9 @@ machine weighs a line so, not of how often a machine trained on other spectra wo
 `agn_helpers.saliency.refits`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +81,16 @@ class LineMeasurements:
         return pd.DataFrame(columns)
 
 
-def measure_lines(attribution, *, grid, uncertainty=None, lines=None, core=CORE, wings=WINGS, relative=False):
+def measure_lines(
+    attribution: np.ndarray,
+    *,
+    grid: np.ndarray,
+    uncertainty: np.ndarray | None = None,
+    lines: Sequence[str] | None = None,
+    core: float = CORE,
+    wings: tuple[float, float] = WINGS,
+    relative: bool = False,
+) -> LineMeasurements:
     """Mean attribution of each line's core, wings and continuum, and the contrast of core and wings.
 
     Parameters

@@ -4,8 +4,12 @@ An index lies beside the spectra that it describes, as ``index.csv``, ``index.ec
 table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` and ``label``.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
+from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,7 +135,12 @@ def open_spectra(spectra):
     return read_spectra(list(spectra)) if first and isinstance(first[0], str | os.PathLike) else spectra
 
 
-def read_spectra(paths, *, redshift=None, index=None):
+def read_spectra(
+    paths: str | PathLike | Iterable[str | PathLike],
+    *,
+    redshift: float | None = None,
+    index: Table | str | PathLike | None = None,
+) -> Iterator[ObservedSpectrum | Rejected]:
     """Read spectra one after the other; a bad file never stops the others.
 
     The redshift is the file's own, else that of the index, else `redshift`; the label is that of the index.
@@ -159,15 +168,16 @@ def read_spectra(paths, *, redshift=None, index=None):
     SpectrumError
         At once, where nothing but folders without spectra is named, and for an unusable index.
     """
-    paths = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    named = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if index is None:
-        folders = {path if path.is_dir() else path.parent for path in paths}
+        folders = {path if path.is_dir() else path.parent for path in named}
         indices = [read_index(table) for table in map(find_index, folders) if table]
     else:
         indices = [index if isinstance(index, Table) else read_index(index)]
     entries = {key: entry for table in indices for key, entry in read_entries(table).items()}
-    files, empty = [], []
-    for path in paths:
+    files: list[Path] = []
+    empty: list[Rejected] = []
+    for path in named:
         inside = list_files(path, entries) if path.is_dir() else [path]
         if not inside:
             reason = f"{path} must hold spectra, and holds none; folders in it are not searched."

@@ -1,12 +1,15 @@
 """ObservedSpectrum, and reading it: SDSS spec and spSpec, text, anything through specutils."""
 
+from __future__ import annotations
+
 import gzip
 import re
 import zlib
 from dataclasses import dataclass, field
 from html import escape
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy import units as u
@@ -148,11 +151,11 @@ class ObservedSpectrum:
             )
         return u.Quantity(self.flux, unit)
 
-    def plot(self, **options):
+    def plot(self, **options: Any) -> Any:
         """Draw the spectrum as observed; see `agn_helpers.plotting.plot_observed`.  Returns Axes."""
         return call_above("plotting.plot_observed", self, **options)
 
-    def to_specutils(self):
+    def to_specutils(self) -> Any:
         """The spectrum as a `specutils.Spectrum`, masked pixels masked; flux has a unit where one is known.
 
         Raises SpectrumError where specutils is not installed.
@@ -209,7 +212,9 @@ class ObservedSpectrum:
         self.meta = {**self.meta, "flux_unit": unit.to_string()}
 
 
-def read_spectrum(path, *, redshift=None, label=None):
+def read_spectrum(
+    path: str | PathLike, *, redshift: float | None = None, label: str | None = None
+) -> ObservedSpectrum:
     """Read one spectrum; its format is recognised by the file's content, whatever its name.
 
     SDSS spec (lite or full, SDSS-I to eBOSS) and spSpec; text with columns wavelength, flux and ivar or error

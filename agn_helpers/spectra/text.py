@@ -13,7 +13,15 @@ _COMMENT = ("#", "%", "!", ";")
 
 _MISSING = {"", "nan", "null", "none", "na", "n/a", "--", "-", "indef"}
 
-_ANGSTROM = {"": None, "a": 1, "aa": 1, "å": 1, "ang": 1, "angstrom": 1, "angstroms": 1}
+_ANGSTROM: dict[str, float | None] = {
+    "": None,
+    "a": 1,
+    "aa": 1,
+    "å": 1,
+    "ang": 1,
+    "angstrom": 1,
+    "angstroms": 1,
+}
 
 _ANGSTROM |= {"nm": 10, "um": 1e4, "µm": 1e4, "μm": 1e4, "micron": 1e4, "microns": 1e4}
 

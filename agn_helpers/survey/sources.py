@@ -1,8 +1,13 @@
 """Where spectra come from: single files, folders, labels tables, fetched spectra, the simulated survey."""
 
+from __future__ import annotations
+
 import itertools
 import os
+from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astropy.table import join
 
@@ -11,8 +16,19 @@ from ..runs import SDSS, SDSS_CACHE, SYNTHETIC
 from ..spectra import Rejected, list_files, read_entries, read_files, read_index
 from .synthetic import simulate_survey
 
+if TYPE_CHECKING:
+    from ..spectra import ObservedSpectrum
 
-def open_survey(survey, *, root=None, random_state=0, n_type1=680, n_intermediate=521, n_type2=2145):
+
+def open_survey(
+    survey: str | PathLike,
+    *,
+    root: str | PathLike | None = None,
+    random_state: int = 0,
+    n_type1: int = 680,
+    n_intermediate: int = 521,
+    n_type2: int = 2145,
+) -> Iterator[ObservedSpectrum | Rejected]:
     """Give the labelled spectra of a survey, one after the other.
 
     Parameters
@@ -61,8 +77,8 @@ def open_survey(survey, *, root=None, random_state=0, n_type1=680, n_intermediat
             f"{len(entries)} does, such as {index['file'][0]}; correct the column file."
         )
     files = list_files(survey, entries) if survey.is_dir() else [entry.path for entry in entries.values()]
-    spectra = (_require_label(spectrum, index.meta["path"]) for spectrum in read_files(files, entries, None))
-    return itertools.chain(spectra, _list_missing(Path(index.meta["path"]).parent))
+    labelled = (_require_label(spectrum, index.meta["path"]) for spectrum in read_files(files, entries, None))
+    return itertools.chain(labelled, _list_missing(Path(index.meta["path"]).parent))
 
 
 def _list_missing(folder):
