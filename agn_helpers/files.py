@@ -25,10 +25,6 @@ _REMEDIES = {
 TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
 
 
-class OutputError(AgnError):
-    """A file could not be written; nothing half-written is left under its name."""
-
-
 def _explain(path, error):
     """An error in one line, with a remedy, for one of the system."""
     cause = error
@@ -38,7 +34,7 @@ def _explain(path, error):
     # numpy reports a short write without saying why.
     number = errno.ENOSPC if re.search(r"requested and \d+ written", str(cause)) else cause.errno
     remedy = _REMEDIES.get(number, cause.strerror or " ".join(str(cause).split()))
-    return OutputError(f"{path} could not be written: {remedy}.")
+    return AgnError(f"{path} could not be written: {remedy}.")
 
 
 def make_folder(path):
@@ -52,7 +48,7 @@ def make_folder(path):
 
 
 def check_writable(path):
-    """Raise OutputError now where `path` could not be written after long work."""
+    """Raise AgnError now where `path` could not be written after long work."""
     path = Path(path)
     make_folder(path.parent)
     try:
@@ -68,7 +64,7 @@ def whole_file(path):
     """Give a temporary path beside `path`; rename it to `path` only when the block ends well.
 
     A block that raises (or is interrupted) leaves `path` as it was and no temporary file.
-    Raises OutputError, in one line with a remedy, for a full disk or a read-only folder.
+    Raises AgnError, in one line with a remedy, for a full disk or a read-only folder.
 
     Examples
     --------
@@ -96,10 +92,10 @@ def whole_file(path):
 
 
 def table_format(path):
-    """Name of the table format that the suffix of `path` stands for.  Raises OutputError for another."""
+    """Name of the table format that the suffix of `path` stands for.  Raises AgnError for another."""
     suffix = Path(path).suffix.lower()
     if suffix not in TABLE_FORMATS:
-        raise OutputError(
+        raise AgnError(
             f"a table's name must end in {', '.join(TABLE_FORMATS)}; got {str(path)!r}. Give another name."
         )
     return TABLE_FORMATS[suffix]
@@ -110,7 +106,7 @@ def write_table(table, path):
 
     CSV keeps the columns only; the others keep ``table.meta`` as well, which `read_table` gives back.  FITS
     knows only ASCII: other characters become Python escapes there.
-    Raises OutputError for another suffix, or where the file cannot be written.
+    Raises AgnError for another suffix, or where the file cannot be written.
     """
     table_name = table_format(path)
     if table_name == "fits":

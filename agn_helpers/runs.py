@@ -84,7 +84,7 @@ def write_frame(frame, path, *, survey, shown=None):
 
     Raises
     ------
-    OutputError
+    AgnError
         For a suffix that stands for no table, or where a file cannot be written.
     """
     from astropy.table import Table

@@ -14,7 +14,6 @@ from astropy.table import Table
 from agn_helpers.errors import AgnError
 from agn_helpers.files import (
     TABLE_FORMATS,
-    OutputError,
     check_writable,
     make_folder,
     read_table,
@@ -64,7 +63,7 @@ def test_folder_under_a_file_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "table.csv"
     for write in (make_folder, check_writable, lambda path: whole_file(path).__enter__()):
-        with pytest.raises(OutputError, match="choose another folder") as caught:
+        with pytest.raises(AgnError, match="choose another folder") as caught:
             write(path)
         assert str(tmp_path / "file") in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -73,7 +72,7 @@ def test_folder_under_a_file_is_refused_in_one_line(tmp_path):
 def test_file_in_the_place_of_a_folder_is_refused(tmp_path, table):
     (tmp_path / "taken.csv").mkdir()
     for write in (check_writable, lambda path: write_table(table, path)):
-        with pytest.raises(OutputError, match=r"taken\.csv could not be written: that is a folder"):
+        with pytest.raises(AgnError, match=r"taken\.csv could not be written: that is a folder"):
             write(tmp_path / "taken.csv")
     assert os.listdir(tmp_path) == ["taken.csv"]
 
@@ -83,7 +82,7 @@ def test_full_disk_leaves_nothing(tmp_path, suffix):
     table = Table({"x": np.random.default_rng(0).normal(size=20_000)})
     with small_disk(tmp_path):
         message = r"^\S*big\.\w+ could not be written: the disk is full[^\n]*$"
-        with pytest.raises(OutputError, match=message):
+        with pytest.raises(AgnError, match=message):
             write_table(table, tmp_path / f"big{suffix}")
         assert os.listdir(tmp_path) == []
         # The disk is usable again: a small table fits.
@@ -94,7 +93,7 @@ def test_full_disk_leaves_nothing(tmp_path, suffix):
 def test_read_only_disk_is_refused(tmp_path, table):
     with small_disk(tmp_path, read_only=True):
         for write in (check_writable, lambda path: write_table(table, path)):
-            with pytest.raises(OutputError, match="read-only file system; choose another folder"):
+            with pytest.raises(AgnError, match="read-only file system; choose another folder"):
                 write(tmp_path / "table.ecsv")
 
 
@@ -108,10 +107,11 @@ def test_file_size_limit_leaves_nothing(tmp_path):
     program = """
 import sys
 from astropy.table import Table
-from agn_helpers.files import OutputError, write_table
+from agn_helpers.errors import AgnError
+from agn_helpers.files import write_table
 try:
     write_table(Table({"x": range(100_000)}), sys.argv[1])
-except OutputError as error:
+except AgnError as error:
     print(error)
 """
 
@@ -212,7 +212,7 @@ def test_empty_tables_keep_their_columns(tmp_path, table, suffix):
 
 @pytest.mark.parametrize("name", ["table.txt", "table", "table.ecsv.gz"])
 def test_other_suffixes_are_refused(tmp_path, table, name):
-    with pytest.raises(OutputError, match=r"must end in \.ecsv, \.csv, \.fits, \.parquet") as caught:
+    with pytest.raises(AgnError, match=r"must end in \.ecsv, \.csv, \.fits, \.parquet") as caught:
         write_table(table, tmp_path / name)
     assert isinstance(caught.value, AgnError)
     assert os.listdir(tmp_path) == []

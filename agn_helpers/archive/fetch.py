@@ -18,7 +18,7 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from ..errors import AgnError, SpectrumError
-from ..files import OutputError, make_folder
+from ..files import make_folder
 from .cache import MANIFEST, RECORDS, update_index
 from .catalogue import make_problems, name_rows, split_survey_name
 from .http import Failure, StoppedError, Transfer, TransferError, check_base
@@ -94,7 +94,7 @@ class Fetcher:
                     entry = Entry(outcome, url=url, release=self.release, reason=str(problem))
                     entry = self.manifest.record(task.name, entry)
         except OSError as error:
-            raise OutputError(
+            raise AgnError(
                 f"{error.filename or folder} could not be written: {error.strerror}; free some space, remove "
                 "what is in the way or choose another folder."
             ) from error

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..files import OutputError
+from ..files import AgnError
 
 try:
     import fcntl
@@ -189,7 +189,7 @@ class Manifest:
             raise self._explain(error) from error
 
     def _explain(self, error):
-        return OutputError(
+        return AgnError(
             f"{self._path} could not be written: {error.strerror}; free some space or choose another folder."
         )
 

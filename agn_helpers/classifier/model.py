@@ -225,7 +225,7 @@ def check_grid(model, grid):
 def save_model(model, path):
     """Write a TrainedModel to `path`, which ends in .skops.
 
-    Raises AgnError for another ending or for parts that `load_model` would refuse, OutputError where
+    Raises AgnError for another ending or for parts that `load_model` would refuse, AgnError where
     the file cannot be written.
     """
     path = Path(path)

@@ -193,7 +193,7 @@ def run_notebooks(
     NotebookError
         Before anything runs, for parameters that fit no notebook or tags that name none before it; at the
         first failing cell, first in the order of the notebooks.
-    OutputError
+    AgnError
         Where the outputs cannot be written.
     """
     project = Path(project).resolve()

@@ -131,7 +131,7 @@ def write_map(spectrum_map, path):
 
     Raises
     ------
-    OutputError
+    AgnError
         Where `path` does not end in .fits or cannot be written.
     """
     table = Table(

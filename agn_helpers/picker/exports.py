@@ -22,7 +22,7 @@ def draw_picker(state, shown):
 def write_summary_page(state, shown, path):
     """Draw the picked spectrum's `plot_summary_page` to `path`, PNG or PDF by its suffix.
 
-    Raises AgnError while a selection is shown, OutputError where the file cannot be written.
+    Raises AgnError while a selection is shown, AgnError where the file cannot be written.
     """
     if shown.n_spectra > 1:
         raise AgnError("a summary page is of one spectrum; a selection is shown; pick a spectrum first.")

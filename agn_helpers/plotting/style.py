@@ -77,7 +77,7 @@ def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | No
 
     Raises
     ------
-    OutputError
+    AgnError
         Where it cannot be written.
     """
     whole: Any = figure.figure if isinstance(figure, Axes) else figure

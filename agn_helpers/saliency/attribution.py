@@ -329,7 +329,7 @@ def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, m
     ------
     AgnError
         For attributions that do not fit the grid, or an uncertainty of another shape.
-    OutputError
+    AgnError
         Where `path` does not end in .fits or cannot be written.
     """
     attribution = np.asarray(attribution)

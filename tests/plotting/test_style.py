@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from scipy.spatial.distance import pdist
 
-from agn_helpers.files import OutputError
+from agn_helpers.errors import AgnError
 from agn_helpers.lines import AGN_TYPES, LINES, MARKED_LINES, PAPER_GRID
 from agn_helpers.maps import SpectrumMap, SpectrumScaler
 from agn_helpers.plotting import (
@@ -214,5 +214,5 @@ def test_a_figure_is_saved_whole_or_not_at_all(tmp_path):
     save_figure(figure, tmp_path / "new" / "figure.png")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["figure.png"]
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="could not be written"):
+    with pytest.raises(AgnError, match="could not be written"):
         save_figure(figure, tmp_path / "file" / "figure.png")

@@ -5,7 +5,6 @@ import pytest
 from astropy.table import Table
 
 from agn_helpers.errors import AgnError, ReductionError
-from agn_helpers.files import OutputError
 from agn_helpers.lines import LINES, PAPER_GRID
 from agn_helpers.reduction import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
 from agn_helpers.reduction.rest_frame import continuum_level, reduce_spectrum, resample_flux
@@ -173,7 +172,7 @@ def test_bad_sample_files_are_named(tmp_path):
         read_sample(tmp_path / "other.fits")
     (tmp_path / "file").touch()
     sample, _ = reduce_spectra([make_spectrum()])
-    with pytest.raises(OutputError):
+    with pytest.raises(AgnError):
         write_sample(sample, tmp_path / "file" / "sample.fits")
 
 
