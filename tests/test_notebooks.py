@@ -16,9 +16,9 @@ from astropy.table import Table
 from agn_helpers.classifier import load_model
 from agn_helpers.cli.batch import NotebookError, run_notebooks
 from agn_helpers.lines import AGN_TYPES
-from agn_helpers.maps import read_map
-from agn_helpers.reduction import read_sample, sample_arrays, write_sample
-from agn_helpers.spectra import write_spec_lite
+from agn_helpers.maps import place_on_map, read_map
+from agn_helpers.reduction import read_sample, reduce_spectra, sample_arrays, write_sample
+from agn_helpers.spectra import read_spectra, write_spec_lite
 from agn_helpers.survey import simulate_survey
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -292,17 +292,46 @@ def own_spectra(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def own_run(own_spectra, tmp_path_factory):
+    """Notebooks 01 to 03 on a folder, normalised by a pixel; the same spectra are placed on the map anew."""
+    folder = tmp_path_factory.mktemp("own-project")
+    values = {"normalisation": "pixel", "tune": False, "n_fits": 1, "n_bootstrap": 10}
+    values |= {"perplexities": [5], "random_starts": 1, "n_draws": 2, "spectra": str(own_spectra)}
+    run_notebooks(
+        FOLDER,
+        project=folder,
+        run="own",
+        survey=own_spectra,
+        parameters=values,
+        only=["01", "02", "03"],
+        progress=False,
+    )
+    return folder / "data" / "own"
+
+
 @pytest.mark.notebooks
-def test_a_folder_of_ones_own_spectra_is_trained_on(own_spectra, tmp_path):
-    run_notebooks(FOLDER, project=tmp_path, run="own", survey=own_spectra, only=["01", "02"], progress=False)
-    data = tmp_path / "data" / "own"
-    assert len(read_sample(data / "sample.fits")) == 36
-    rejected = Table.read(data / "rejected.ecsv")
+def test_a_folder_of_ones_own_spectra_is_trained_on(own_run):
+    assert len(read_sample(own_run / "sample.fits")) == 36
+    rejected = Table.read(own_run / "rejected.ecsv")
     assert list(rejected["name"]) == ["missing"]
-    # Spectra of the embedded survey stay synthetic, whatever folder they lie in.
+    # Spectra of the simulated survey stay synthetic, whatever folder they lie in.
     assert rejected.meta["survey"] == "synthetic"
-    assert set(load_model(data / "model.skops").classes) == set(AGN_TYPES)
-    assert not (data / "truth.fits").exists()
+    assert set(load_model(own_run / "model.skops").classes) == set(AGN_TYPES)
+    assert not (own_run / "truth.fits").exists()
+
+
+@pytest.mark.notebooks
+def test_new_spectra_are_put_on_the_map_with_the_normalisation_of_the_map(own_run, own_spectra):
+    spectrum_map = read_map(own_run / "map.fits")
+    placed = pd.read_csv(own_run / "tables" / "map_placed.csv", index_col="name")
+    places = {}
+    for normalisation in ("pixel", "window"):
+        sample, _ = reduce_spectra(read_spectra(own_spectra), normalisation=normalisation)
+        assert list(sample["name"]) == list(placed.index)
+        places[normalisation] = place_on_map(spectrum_map, sample_arrays(sample)[0])
+    np.testing.assert_allclose(placed[["x", "y"]], places["pixel"], atol=1e-6)
+    assert np.abs(placed[["x", "y"]] - places["window"]).to_numpy().max() > 0.1
 
 
 @pytest.mark.notebooks
@@ -312,3 +341,16 @@ def test_a_sample_of_one_type_is_refused_in_one_sentence(embedded_sample, tmp_pa
     with pytest.raises(NotebookError, match="at least two types with 5 spectra each") as refusal:
         run_notebooks(FOLDER, project=tmp_path, run="own", only=["02"], progress=False)
     assert not refusal.value.traceback
+
+
+@pytest.mark.notebooks
+def test_a_wrong_value_is_refused_in_one_sentence(embedded_sample, tmp_path):
+    write_sample(embedded_sample[::40], tmp_path / "data" / "own" / "sample.fits")
+    with pytest.raises(
+        NotebookError, match=r"C of linear must hold positive finite numbers; got \[0.0\]"
+    ) as refusal:
+        run_notebooks(
+            FOLDER, project=tmp_path, run="own", parameters={"C_values": "[0]"}, only=["02"], progress=False
+        )
+    assert not refusal.value.traceback
+    assert "\n" not in str(refusal.value)
