@@ -60,10 +60,9 @@ def test_imports_lead_downstairs(name):
 
 
 def test_no_circle():
-    graph = {
-        name: {module for module, _ in find_imports(name, tree, types=False)}
-        for name, tree in MODULES.items()
-    }
+    graph = {}
+    for name, tree in MODULES.items():
+        graph[name] = {module for module, _ in find_imports(name, tree, types=False)}
     for name in graph:
         own = find_top(name)
         graph[name] = {other if find_top(other) == own else find_top(other) for other in graph[name]}
