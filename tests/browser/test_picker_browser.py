@@ -25,8 +25,24 @@ from .conftest import ROOT, Server, get_status
 # What a browser takes at most, in milliseconds, on a busy machine.
 PATIENCE = 60_000
 
-# The page reports the mouse every 33 ms, and takes a while to draw an image; in seconds.
+# The page reports the mouse every 33 ms; in seconds.
 _QUIET = 0.15
+
+# An image that the kernel sent is decoded before it is drawn; those that are not yet are kept in a set.
+_WATCH_IMAGES = """
+  window.undrawn = new Set();
+  const source = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
+  Object.defineProperty(HTMLImageElement.prototype, "src", {...source, set(url) {
+    window.undrawn.add(this);
+    for (const event of ["load", "error"])
+      this.addEventListener(event, () => window.undrawn.delete(this), {once: true});
+    source.set.call(this, url);
+  }});
+"""
+
+# After two frames the page has drawn what it had; how many images it is still to draw.
+_DRAW = """() => new Promise(resolve =>
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(window.undrawn.size))))"""
 
 
 @pytest.fixture(scope="package")
@@ -79,6 +95,7 @@ class Page:
 
     def __init__(self, page):
         self.page, self.traffic = page, KernelTraffic(page)
+        page.add_init_script(_WATCH_IMAGES)
         self.picker = page.locator(".agn-picker")
         self.canvases = self.picker.locator(".jupyter-matplotlib-canvas-div")
 
@@ -97,7 +114,9 @@ class Page:
         """Wait until the kernel has answered all that the page asked, and the page has drawn the answers."""
         self.traffic.last = time.monotonic()
         end = self.traffic.last + PATIENCE / 1000
-        while self.traffic.pending or time.monotonic() < self.traffic.last + _QUIET:
+        while (
+            self.traffic.pending or self.page.evaluate(_DRAW) or self.traffic.last + _QUIET > time.monotonic()
+        ):
             assert time.monotonic() < end, "the page does not come to rest."
             self.page.wait_for_timeout(20)
 
