@@ -1,4 +1,4 @@
-"""Ground truth: two samples of the embedded survey that differ within known windows and nowhere else.
+"""Ground truth: two samples of the simulated survey that differ within known windows and nowhere else.
 
 Half of the spectra are synthetic type 2 spectra, the others the same with a broad component under Hβ and Hγ.
 `measure_relevance` judges maps by these windows.
