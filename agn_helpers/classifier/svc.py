@@ -63,7 +63,7 @@ class PairDecisions:
         return -(decision * self.sigmoids_[:, 0] + self.sigmoids_[:, 1])
 
     def pair_decisions(self, X):
-        """Decision values of the machines, (n_samples, n_pairs); positive for the first class of the pair."""
+        """Decision values of the pairs, (n_samples, n_pairs); positive for the first class of the pair."""
         X = self._validate(X)
         return np.concatenate([decision for _, _, decision in self._chunks(X)])
 
@@ -95,40 +95,15 @@ class PairDecisions:
         return gradient
 
     def log_proba_by_decision(self, decision, index=None):
-        """Derivatives of the log-probability of a class by the pairs' decision values.
+        """Derivatives (n_samples, n_pairs) of the log-probability of a class by decision values like these.
 
-        Parameters
-        ----------
-        decision : (n_samples, n_pairs) array
-            As `pair_decisions` returns them.
-        index : (n_samples,) int array, optional
-            The class's place in `classes_`; the most probable one by default.
-
-        Returns
-        -------
-        derivatives : (n_samples, n_pairs) array
+        index : (n_samples,) places of the classes in `classes_`; the most probable ones by default
         """
         by_log_odds = couple_pairs_gradient(self._log_odds(decision), index, len(self.classes_))
         return -self.sigmoids_[:, 0] * by_log_odds
 
     def pair_gradient(self, X, weights):
-        """Exact gradient of a weighted sum of decision values by the features.
-
-        Parameters
-        ----------
-        X : (n_samples, n_features) array
-        weights : (n_samples, n_pairs) array
-            Factors of the decision values of `pair_decisions`.
-
-        Returns
-        -------
-        gradient : (n_samples, n_features) array
-
-        Raises
-        ------
-        AgnError
-            For a precomputed kernel, which has no features.
-        """
+        """Exact gradient (n_samples, n_features) of the sum over pairs of weights (n, n_pairs) x decisions."""
         X = self._validate(X)
         gradient = np.empty(X.shape)
         for chunk, part, _ in self._chunks(X):
@@ -139,7 +114,7 @@ class PairDecisions:
 class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     """Support vector classifier whose class probabilities are calibrated and differentiable in closed form.
 
-    One soft-margin machine a pair of classes (libsvm, through `sklearn.svm.SVC`), a Platt sigmoid a pair,
+    One soft-margin SVM a pair of classes (libsvm, through `sklearn.svm.SVC`), a Platt sigmoid a pair,
     fitted on decision values of held-out folds, and the pairs coupled by the second method of Wu, Lin & Weng.
 
     Parameters
@@ -159,7 +134,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     prior : {"weighted", "sample"}, default="weighted"
         Which population the probabilities describe: the sample with `class_weight` applied, so that a class
         of more weight is also predicted more often, as by SVC; or the sample as it is: `class_weight` then
-        shapes the machines only.
+        shapes the SVMs only.
     cv : int, splitter, or iterable of (train, test) rows, default=5
         Inner folds that give the sigmoids their decision values; a number means stratified ones, at least 2.
         Each sample is held out once.
@@ -175,7 +150,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     ----------
     classes_, class_weight_ : (n_classes,) arrays
     support_ : (n_support,) int array
-        Rows of the training set that support any machine.
+        Rows of the training set that support any pair.
     dual_coef_ : (n_pairs, n_support) array
     support_vectors_ : (n_support, n_features) array
         Kernels rbf and poly.
@@ -241,7 +216,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         return tags
 
     def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
-        """Fit the machines and their sigmoids.
+        """Fit an SVM and a sigmoid for every pair of classes.
 
         Parameters
         ----------
@@ -272,7 +247,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         folds = split_folds(
             self.cv, X, encoded, weight, classes=self.classes_, random_state=self.random_state
         )
-        machines = train_pairs(
+        pairs = train_pairs(
             X,
             encoded,
             kernel=self._kernel,
@@ -283,9 +258,9 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             class_weight=self.class_weight_[encoded],
             prior=self.prior,
         )
-        self.intercept_, self.sigmoids_, self.n_iter_ = machines[1:]
-        self.support_ = np.flatnonzero(machines.dual_coef.any(axis=0))
-        self.dual_coef_ = machines.dual_coef[:, self.support_]
+        self.intercept_, self.sigmoids_, self.n_iter_ = pairs[1:]
+        self.support_ = np.flatnonzero(pairs.dual_coef.any(axis=0))
+        self.dual_coef_ = pairs.dual_coef[:, self.support_]
         if self.kernel == "linear":
             self.coef_ = self.dual_coef_ @ X[self.support_]
         elif self.kernel != "precomputed":
@@ -302,7 +277,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         Returns
         -------
         scores : array
-            With ``decision_function_shape="ovo"`` the decision values of the machines, (n_samples, n_pairs),
+            With ``decision_function_shape="ovo"`` the decision values of the pairs, (n_samples, n_pairs),
             as `SVC` gives them; with "ovr" the classes' log-probabilities, (n_samples, n_classes), which
             unlike SVC's scores are smooth and agree with `predict`.  For two classes (n_samples,), positive
             for the second: the decision value ("ovo") or the log-odds ("ovr").

@@ -1,4 +1,4 @@
-"""The machines under ProbabilisticSVC: kernels with their gradients, training on one shared Gram matrix."""
+"""What ProbabilisticSVC is made of: kernels with their gradients, SVMs of pairs trained on one Gram matrix."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -76,7 +76,7 @@ def _raise(base, power):
 
 
 class TrainedPairs(NamedTuple):
-    """Trained machines, a row a pair (i, j), i < j; f_ij > 0 speaks for class i.
+    """Trained SVMs, a row a pair (i, j), i < j; f_ij > 0 speaks for class i.
 
     dual_coef : (n_pairs, n_samples) array, zero where a sample supports nothing
     intercept : (n_pairs,) array
@@ -91,31 +91,11 @@ class TrainedPairs(NamedTuple):
 
 
 def train_pairs(X, y, *, kernel, C, tol, folds, weight, class_weight, prior):
-    """Train a machine and a Platt sigmoid for every pair of classes.
+    """Train an SVM and a Platt sigmoid for every pair of classes: `TrainedPairs`.
 
-    Parameters
-    ----------
-    X : (n_samples, n_features) array, or (n_samples, n_samples) Gram matrix for a precomputed kernel
-    y : (n_samples,) int array
-        Classes, 0 to n_classes - 1.
-    kernel : Kernel
-    C, tol : float
-        Penalty and stopping tolerance of libsvm.
-    folds : list of (train, held) int arrays
-        Rows on which the decision values of held-out rows are learnt, for the sigmoids.
-    weight, class_weight : (n_samples,) arrays
-        Factors of C, from the sample and from its class; a sample of weight 0 is not used.
-    prior : {"weighted", "sample"}
-        Whether `class_weight` counts in the sigmoids' likelihood too.
-
-    Returns
-    -------
-    machines : Machines
-
-    Notes
-    -----
-    The kernel is worked out once and its blocks are shared by all pairs and folds; libsvm's own
-    cross-validation works it out anew a dozen times.
+    `y` holds classes from 0 on, `folds` the (train, held) rows of the sigmoids, `weight` and `class_weight`
+    (n_samples,) factors of C; a sample of weight 0 is not used.  The kernel is worked out once and its blocks
+    are shared by all pairs and folds; libsvm's own cross-validation works it out anew a dozen times.
     """
     if kernel.name == "precomputed":
         gram = X

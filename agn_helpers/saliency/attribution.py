@@ -329,7 +329,6 @@ def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, m
     ------
     AgnError
         For attributions that do not fit the grid, or an uncertainty of another shape.
-    AgnError
         Where `path` does not end in .fits or cannot be written.
     """
     attribution = np.asarray(attribution)

@@ -1,8 +1,8 @@
 """How classifiers weigh the lines: cores, wings and continuum of each line, over a whole sample.
 
-What a table over many spectra can say: a machine with a linear kernel has one weight vector a pair of
+What a table over many spectra can say: an SVM with a linear kernel has one weight vector a pair of
 classes, and every one of its maps is a mixture of those few.  Its spectra are evidence of how often this
-machine weighs a line so, not of how often a machine trained on other spectra would; for that, see
+classifier weighs a line so, not of how often one trained on other spectra would; for that, see
 `agn_helpers.saliency.refits`.
 """
 

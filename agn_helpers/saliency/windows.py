@@ -33,19 +33,9 @@ def half_widths(*, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
 
 
 def line_windows(grid, *, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
-    """Windows of the lines that lie on a grid, at least in part.
+    """Windows (``name, low, high`` in Å, a row a line) of the lines that lie on a grid, at least in part.
 
-    Parameters
-    ----------
-    grid : (n_grid,) array
-        Rest wavelengths in vacuum Å, increasing.
-    broad, narrow : float
-        Half-widths in km/s of the windows of `BROAD_LINES` and of the others.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``name``, ``low``, ``high`` (Å), a row a line; windows of neighbours may overlap.
+    `broad` and `narrow` are half-widths in km/s of the windows of `BROAD_LINES` and of the others.
     """
     grid = check_wavelengths(grid, np.size(grid))
     rows = [(name, *LINES[name].window(-half, half)) for name, half in _sorted_half_widths(broad, narrow)]
@@ -74,28 +64,10 @@ def line_mask(grid, *, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
 
 
 def bridge_window(X, grid, start, stop, *, clean):
-    """Draw a straight line through the local continuum on both sides of a window.
+    """Draw a straight line over a window: (n_spectra, stop - start).
 
-    Parameters
-    ----------
-    X : (n_spectra, n_grid) array
-    grid : (n_grid,) array
-        Wavelengths, Å.
-    start, stop : int
-        The window's first pixel and one past its last.
-    clean : (n_grid,) bool array
-        Pixels that may serve as continuum; those of the window are left out.
-
-    Returns
-    -------
-    (n_spectra, stop - start) array
-        The line through the means of the 20 nearest clean pixels on either side; their mean alone
-        where there are such pixels on one side only.
-
-    Raises
-    ------
-    AgnError
-        Where no clean pixel is left.
+    It goes through the means of the 20 nearest `clean` pixels on either side of the pixels start to stop - 1;
+    where there are such pixels on one side only, it is their mean, where there are none, an AgnError.
     """
     places = np.flatnonzero(clean)
     left, right = places[places < start][-BAND_PIXELS:], places[places >= stop][:BAND_PIXELS]
