@@ -103,7 +103,7 @@ class PairDecisions:
         return -self.sigmoids_[:, 0] * by_log_odds
 
     def pair_gradient(self, X, weights):
-        """Exact gradient (n_samples, n_features) of the sum over pairs of weights (n, n_pairs) x decisions."""
+        """Exact gradient (n_samples, n_features) of the sum over pairs of weights x decision values."""
         X = self._validate(X)
         gradient = np.empty(X.shape)
         for chunk, part, _ in self._chunks(X):

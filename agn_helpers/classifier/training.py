@@ -1,4 +1,4 @@
-"""What ProbabilisticSVC is made of: kernels with their gradients, SVMs of pairs trained on one Gram matrix."""
+"""What ProbabilisticSVC is made of: kernels with their gradients, and SVMs of pairs on one Gram matrix."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
