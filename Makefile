@@ -36,11 +36,8 @@ lint: $(ENVIRONMENT)  ## style and types of the code; notebooks carry no outputs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_notebooks.py -k "clean"
 
-# The README shows what the code drew.
-README_FIGURES := 04_saliency_correct.png 03_map_types.png
-readme:  ## copy the figures of the README from figures/synthetic
-	mkdir -p figures/readme
-	cp $(addprefix figures/synthetic/,$(README_FIGURES)) figures/readme/
+readme: $(ENVIRONMENT)  ## collect numbers and figures of the README from data/synthetic
+	$(BIN)/python -m tests.readme
 
 clean:  ## remove the environment; data/ and figures/ stay
 	rm -rf $(VENV)
