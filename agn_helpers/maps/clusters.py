@@ -45,7 +45,7 @@ def find_clusters(spectrum_map, *, min_cluster_size=30, method="eom"):
         )
     if method not in ("eom", "leaf"):
         raise AgnError(f"method must be 'eom' or 'leaf'; got {method!r}.")
-    clusterer = HDBSCAN(min_cluster_size=min_cluster_size, cluster_selection_method=method, copy=True)
+    clusterer = HDBSCAN(min_cluster_size=min_cluster_size, cluster_selection_method=kind, copy=True)
     found = clusterer.fit_predict(spectrum_map.coordinates)
     sizes = np.bincount(found[found >= 0])
     rank = np.empty(len(sizes), dtype=int)
@@ -122,7 +122,7 @@ def match_clusters(reference, others, y):
     Returns
     -------
     pandas.DataFrame
-        A row a cluster, index ``island`` (its number): ``n_spectra``, the share of each type (``type1`` …),
+        A row a cluster, index ``cluster`` (its number): ``n_spectra``, the share of each type (``type1`` …),
         ``jaccard`` (median over the other maps of the largest Jaccard index with any of their clusters),
         ``lowest`` (the smallest of them) and ``persistent`` (median of at least 0.6; Hennig 2007).
     """
@@ -141,7 +141,7 @@ def match_clusters(reference, others, y):
         rows.append(
             {"n_spectra": inside.sum(), **shares, "jaccard": np.median(matches), "lowest": min(matches)}
         )
-    table = pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="island"))
+    table = pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="cluster"))
     return table.assign(persistent=table["jaccard"] >= PERSISTENT) if rows else table
 
 
@@ -154,7 +154,7 @@ def _set_apart(found):
 
 
 #: Kinds of clusters in the tables of a run, and the method of `find_clusters` that finds them.
-KINDS = {"lasting": "eom", "finest": "leaf"}
+KINDS = ("eom", "leaf")
 
 
 class Followed(NamedTuple):
@@ -167,9 +167,9 @@ class Followed(NamedTuple):
     agreement : dict of str to (n_maps, n_maps) array
         From `compare_clusterings`.
     table : pandas.DataFrame
-        From `match_clusters`, index ``kind, island``.
+        From `match_clusters`, index ``kind, cluster``.
     stability : (n_spectra,) array
-        From `score_stability`, of the finest clusters.
+        From `score_stability`, of the leaf clusters.
     """
 
     clusters: dict
@@ -197,10 +197,8 @@ def follow_clusters(maps, y, *, reference=0, min_cluster_size=20):
     Followed
     """
     clusters, agreement, tables = {}, {}, {}
-    for kind, method in KINDS.items():
-        found = np.array([find_clusters(m, min_cluster_size=min_cluster_size, method=method) for m in maps])
+    for kind in KINDS:
+        found = np.array([find_clusters(m, min_cluster_size=min_cluster_size, method=kind) for m in maps])
         clusters[kind], agreement[kind] = found, compare_clusterings(found)
         tables[kind] = match_clusters(found[reference], np.delete(found, reference, axis=0), y)
-    return Followed(
-        clusters, agreement, pd.concat(tables, names=["kind"]), score_stability(clusters["finest"])
-    )
+    return Followed(clusters, agreement, pd.concat(tables, names=["kind"]), score_stability(clusters["leaf"]))

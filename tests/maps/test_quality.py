@@ -141,7 +141,7 @@ def test_clusters_are_found_largest_first(blobs):
     assert np.mean(clusters < 0) < 0.1
 
 
-def test_the_finest_clusters_lie_within_the_lasting_ones(blobs):
+def test_leaf_clusters_lie_within_those_of_excess_of_mass(blobs):
     places, _ = blobs
     spectrum_map = make_map(places, places)
     coarse, fine = (
@@ -209,15 +209,15 @@ def test_clusters_of_one_map_are_followed_to_the_others(blobs):
     merged = np.where(group[:, None] == 2, places - [0, 10], places)
     maps = [make_map(each, places) for each in (places, places[:, ::-1], merged)]
     followed = follow_clusters(maps, y, min_cluster_size=20)
-    for kind, method in (("lasting", "eom"), ("finest", "leaf")):
-        found = [find_clusters(each, min_cluster_size=20, method=method) for each in maps]
+    for kind in ("eom", "leaf"):
+        found = [find_clusters(each, min_cluster_size=20, method=kind) for each in maps]
         np.testing.assert_array_equal(followed.clusters[kind], found)
         np.testing.assert_array_equal(followed.agreement[kind], compare_clusterings(found))
         table = match_clusters(found[0], found[1:], y)
         pd.testing.assert_frame_equal(followed.table.loc[kind], table)
-    np.testing.assert_array_equal(followed.stability, score_stability(followed.clusters["finest"]))
-    assert followed.agreement["lasting"][0, 1] == pytest.approx(1)
-    assert followed.agreement["lasting"][0, 2] < 0.9
+    np.testing.assert_array_equal(followed.stability, score_stability(followed.clusters["leaf"]))
+    assert followed.agreement["eom"][0, 1] == pytest.approx(1)
+    assert followed.agreement["eom"][0, 2] < 0.9
     with pytest.raises(AgnError, match="at least one other map"):
         follow_clusters(maps[:1], y)
 
