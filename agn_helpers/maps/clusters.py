@@ -45,7 +45,7 @@ def find_clusters(spectrum_map, *, min_cluster_size=30, method="eom"):
         )
     if method not in ("eom", "leaf"):
         raise AgnError(f"method must be 'eom' or 'leaf'; got {method!r}.")
-    clusterer = HDBSCAN(min_cluster_size=min_cluster_size, cluster_selection_method=kind, copy=True)
+    clusterer = HDBSCAN(min_cluster_size=min_cluster_size, cluster_selection_method=method, copy=True)
     found = clusterer.fit_predict(spectrum_map.coordinates)
     sizes = np.bincount(found[found >= 0])
     rank = np.empty(len(sizes), dtype=int)
@@ -153,7 +153,7 @@ def _set_apart(found):
     return apart
 
 
-#: Kinds of clusters in the tables of a run, and the method of `find_clusters` that finds them.
+#: Kinds of clusters in the tables of a run: methods of `find_clusters`.
 KINDS = ("eom", "leaf")
 
 
