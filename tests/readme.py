@@ -41,7 +41,7 @@ def collect_numbers(data, shared=None):
         "F of types": ", ".join(f"{score:.3f}" for score in types["f_score"]),
         "intermediates predicted type 2": f"{missed['type 2']} of {missed.sum()}",
         "type 1 opposite": f"{type1['share_opposite']:.0%} of the correctly classified type 1 "
-        f"({type1['n_opposite']:.0f} of {type1['n']:.0f}, p = {type1['p_value']:.0e})",
+        f"({type1['n_opposite']:.0f} of {type1['n']:.0f})",
         "intermediates opposite": f"{intermediate['share_opposite']:.0%}",
         "intermediates with a dip": f"in {narrow['n_opposite_there']:.0f} of the "
         f"{narrow['n_wings_raise']:.0f} intermediates whose wings raise P",

@@ -58,7 +58,7 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
         "scores": "0.956, 0.500, 0.250",
         "F of types": "0.100, 0.200, 0.300",
         "intermediates predicted type 2": "11 of 114",
-        "type 1 opposite": "91 % of the correctly classified type 1 (112 of 123, p = 2e-22)",
+        "type 1 opposite": "91 % of the correctly classified type 1 (112 of 123)",
         "intermediates opposite": "31 %",
         "intermediates with a dip": "in 40 of the 69 intermediates whose wings raise P",
         "one host": "rank accuracy 1.00; 0.08 by chance",
