@@ -4,6 +4,7 @@ import ast
 import importlib
 import io
 import re
+import shutil
 import tokenize
 from pathlib import Path
 
@@ -202,6 +203,9 @@ SMALL = {
     "n_intermediate": 40,
     "n_type2": 60,
     "random_state": 1,
+    "C_values": [5e-3, 5e0],
+    "gamma_values": [0.05],
+    "refine": False,
     "n_fits": 1,
     "n_draws": 2,
     "perplexities": [5, 50],
@@ -213,11 +217,17 @@ SMALL = {
 }
 
 
+def run_in(folder, **options):
+    """Run the notebooks in a project of their own: they find their files by the folder notebooks/."""
+    shutil.copytree(FOLDER, folder / "notebooks")
+    return run_notebooks(folder / "notebooks", project=folder, progress=False, **options)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The notebooks run on a small embedded survey."""
     folder = tmp_path_factory.mktemp("project")
-    run_notebooks(FOLDER, project=folder, run="small", parameters=SMALL, progress=False)
+    run_in(folder, run="small", parameters=SMALL)
     return folder
 
 
@@ -232,7 +242,7 @@ def test_a_run_writes_what_the_notebooks_promise(project):
         for name in names:
             assert any((folder / name).is_file() for folder in (data, data / "tables")), name
         assert list(figures.glob(f"{path.stem[:2]}_*.png"))
-    assert sorted(path.name for path in project.iterdir()) == ["data", "figures"]
+    assert sorted(path.name for path in project.iterdir()) == ["data", "figures", "notebooks"]
 
 
 @pytest.mark.notebooks
@@ -298,15 +308,7 @@ def own_run(own_spectra, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own-project")
     values = {"normalisation": "pixel", "tune": False, "n_fits": 1, "n_bootstrap": 10}
     values |= {"perplexities": [5], "random_starts": 1, "n_draws": 2, "spectra": str(own_spectra)}
-    run_notebooks(
-        FOLDER,
-        project=folder,
-        run="own",
-        survey=own_spectra,
-        parameters=values,
-        only=["01", "02", "03"],
-        progress=False,
-    )
+    run_in(folder, run="own", survey=own_spectra, parameters=values, only=["01", "02", "03"])
     return folder / "data" / "own"
 
 
@@ -339,7 +341,7 @@ def test_a_sample_of_one_type_is_refused_in_one_sentence(embedded_sample, tmp_pa
     alike = embedded_sample[embedded_sample["label"] == "type 2"][:30]
     write_sample(alike, tmp_path / "data" / "own" / "sample.fits")
     with pytest.raises(NotebookError, match="at least two types with 5 spectra each") as refusal:
-        run_notebooks(FOLDER, project=tmp_path, run="own", only=["02"], progress=False)
+        run_in(tmp_path, run="own", only=["02"])
     assert not refusal.value.traceback
 
 
@@ -349,8 +351,6 @@ def test_a_wrong_value_is_refused_in_one_sentence(embedded_sample, tmp_path):
     with pytest.raises(
         NotebookError, match=r"C of linear must hold positive finite numbers; got \[0.0\]"
     ) as refusal:
-        run_notebooks(
-            FOLDER, project=tmp_path, run="own", parameters={"C_values": "[0]"}, only=["02"], progress=False
-        )
+        run_in(tmp_path, run="own", parameters={"C_values": "[0]"}, only=["02"])
     assert not refusal.value.traceback
     assert "\n" not in str(refusal.value)

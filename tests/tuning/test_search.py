@@ -385,12 +385,9 @@ class TestRobustness:
         assert times["n_fits"].tolist() == [3, 3]
 
 
-def test_embedded_survey_is_classified_and_calibrated(embedded_sample):
+def test_embedded_survey_is_classified_and_calibrated(embedded_sample, paper_model):
     X, y = np.asarray(embedded_sample["flux"], dtype=float), np.asarray(embedded_sample["label"], dtype=str)
-    split = split_sample(y)
-    rows = np.concatenate([split.train, split.validation])
-    model = ProbabilisticSVC(0.07, kernel="linear", class_weight="balanced", prior="sample", random_state=0)
-    model.fit(X[rows], y[rows])
-    scores = score_probabilities(y[split.test], model.predict_proba(X[split.test]), classes=model.classes_)
+    model, test = paper_model(0)
+    scores = score_probabilities(y[test], model.predict_proba(X[test]), classes=model.classes_)
     assert scores["ece"] <= 0.04
-    assert score_predictions(y[split.test], model.predict(X[split.test]))["f_score"]["macro"] > 0.85
+    assert score_predictions(y[test], model.predict(X[test]))["f_score"]["macro"] > 0.85
