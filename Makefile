@@ -3,8 +3,10 @@ PYTHON ?= python3
 # A folder of spectra or a labels table instead of the embedded survey, and the name of its run.
 SURVEY ?= synthetic
 RUN ?=
-# Further options of `agn reproduce`, e.g. ARGS="-p n_type1 80 --only 01,02".
+# Further options of `agn reproduce`, e.g. ARGS="-p n_type1=80 --only 01,02".
 ARGS ?=
+# Processes that tests run in; all tests of a file in the same one.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/complete
@@ -20,7 +22,7 @@ reproduce: $(ENVIRONMENT)  ## run all notebooks in order: tables, figures, HTML 
 	$(BIN)/agn reproduce --survey "$(SURVEY)" $(if $(RUN),--run "$(RUN)") $(ARGS)
 
 test: $(ENVIRONMENT)  ## prove it
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lab: $(ENVIRONMENT)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -28,16 +30,14 @@ lab: $(ENVIRONMENT)  ## open JupyterLab on the notebooks
 bench: $(ENVIRONMENT)  ## measure speed, as ratios against a peer in the same run
 	$(BIN)/python -m tests.benchmarks
 
-lint: $(ENVIRONMENT)  ## ruff on code and notebooks; notebooks carry no outputs
+lint: $(ENVIRONMENT)  ## style and types of the code; notebooks carry no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_notebooks.py -k "clean"
 
-# The README shows what the code drew.
-README_FIGURES := 04_saliency_correct.png 03_map_types.png
-readme:  ## copy the figures of the README from figures/synthetic
-	mkdir -p figures/readme
-	cp $(addprefix figures/synthetic/,$(README_FIGURES)) figures/readme/
+readme: $(ENVIRONMENT)  ## collect numbers and figures of the README from data/synthetic
+	$(BIN)/python -m tests.readme
 
 clean:  ## remove the environment; data/ and figures/ stay
 	rm -rf $(VENV)

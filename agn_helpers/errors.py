@@ -1,4 +1,4 @@
-"""The one base of all errors that carry a remedy; the command line prints them in one line."""
+"""Errors that carry a remedy; the command line prints them in one line."""
 
 
 class AgnError(ValueError):

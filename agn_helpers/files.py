@@ -25,11 +25,8 @@ _REMEDIES = {
 TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
 
 
-class OutputError(AgnError):
-    """A file could not be written; nothing half-written is left under its name."""
-
-
 def _explain(path, error):
+    """An error in one line, with a remedy, for one of the system."""
     cause = error
     # Writers such as astropy wrap the system's error in one of their own.
     while cause.errno not in _REMEDIES and isinstance(cause.__context__, OSError):
@@ -37,7 +34,7 @@ def _explain(path, error):
     # numpy reports a short write without saying why.
     number = errno.ENOSPC if re.search(r"requested and \d+ written", str(cause)) else cause.errno
     remedy = _REMEDIES.get(number, cause.strerror or " ".join(str(cause).split()))
-    return OutputError(f"{path} could not be written: {remedy}.")
+    return AgnError(f"{path} could not be written: {remedy}.")
 
 
 def make_folder(path):
@@ -51,7 +48,7 @@ def make_folder(path):
 
 
 def check_writable(path):
-    """Raise OutputError now where `path` could not be written after long work."""
+    """Raise AgnError now where `path` could not be written after long work."""
     path = Path(path)
     make_folder(path.parent)
     try:
@@ -67,7 +64,7 @@ def whole_file(path):
     """Give a temporary path beside `path`; rename it to `path` only when the block ends well.
 
     A block that raises (or is interrupted) leaves `path` as it was and no temporary file.
-    Raises OutputError, in one line with a remedy, for a full disk or a read-only folder.
+    Raises AgnError, in one line with a remedy, for a full disk or a read-only folder.
 
     Examples
     --------
@@ -95,10 +92,10 @@ def whole_file(path):
 
 
 def table_format(path):
-    """Name of the table format that the suffix of `path` stands for.  Raises OutputError for another."""
+    """Name of the table format that the suffix of `path` stands for.  Raises AgnError for another."""
     suffix = Path(path).suffix.lower()
     if suffix not in TABLE_FORMATS:
-        raise OutputError(
+        raise AgnError(
             f"a table's name must end in {', '.join(TABLE_FORMATS)}; got {str(path)!r}. Give another name."
         )
     return TABLE_FORMATS[suffix]
@@ -107,20 +104,64 @@ def table_format(path):
 def write_table(table, path):
     """Write astropy `table` as ECSV, CSV, FITS or Parquet, by the suffix of `path`.
 
-    CSV keeps the columns only; the others keep ``table.meta`` as well.  FITS knows only ASCII: other
-    characters become Python escapes there.
-    Raises OutputError for another suffix, or where the file cannot be written.
+    CSV keeps the columns only; the others keep ``table.meta`` as well, which `read_table` gives back.  FITS
+    knows only ASCII: other characters become Python escapes there.
+    Raises AgnError for another suffix, or where the file cannot be written.
     """
     table_name = table_format(path)
     if table_name == "fits":
-        table = _escape_text(table)
+        table = _prepare_fits(table)
     with whole_file(path) as temporary, warnings.catch_warnings():
         # Keys longer than eight letters are fine: astropy and TOPCAT read HIERARCH cards.
         warnings.filterwarnings("ignore", message=".*HIERARCH card will be created")
         table.write(temporary, format=table_name, overwrite=True)
 
 
-def _escape_text(table):
+def read_table(path):
+    """Read a table that `write_table` wrote, its metadata under the names that they were written with.
+
+    Raises AgnError, in one line, for another suffix and for a file that is missing or no such table.
+    """
+    table_name = table_format(path)
+    from astropy.table import Table
+
+    try:
+        with warnings.catch_warnings():
+            # What astropy warns of in a damaged file, it also raises, or could mend.
+            warnings.simplefilter("ignore")
+            table = _read_fits(path) if table_name == "fits" else Table.read(path, format=table_name)
+    except FileNotFoundError:
+        raise AgnError(f"{path} is missing; write it first or give another name.") from None
+    except Exception as error:  # The readers of tables share no class of errors.
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+        raise AgnError(
+            f"{path} must be a table as write_table writes it; it cannot be read: {reason}. Make it again."
+        ) from error
+    if not table.colnames:
+        raise AgnError(f"{path} must be a table as write_table writes it; it is empty. Make it again.")
+    return table
+
+
+def _read_fits(path):
+    """Read the first table of a FITS file, its keys as the comments of their cards spell them."""
+    from astropy.io import fits
+    from astropy.table import Table
+
+    with fits.open(path, memmap=False, character_as_bytes=False) as hdus:
+        hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        if hdu is None:
+            raise ValueError("it holds no table")
+        table = Table.read(hdu, format="fits")
+        spelt = {card.keyword: card.comment for card in hdu.header.cards}
+    table.meta = {
+        spelt[key] if spelt.get(key, "").upper() == key else key: value for key, value in table.meta.items()
+    }
+    return table
+
+
+def _prepare_fits(table):
+    """A copy in ASCII; FITS spells short keys in capitals, so the comments of their cards keep them."""
+
     def escape(text):
         return text.encode("ascii", "backslashreplace").decode() if isinstance(text, str) else text
 
@@ -129,4 +170,9 @@ def _escape_text(table):
         if table[name].dtype.kind == "U":
             table[name] = [escape(text) for text in table[name].tolist()] or table[name]
     table.meta = {key: escape(value) for key, value in table.meta.items() if value is not None}
+    for key, value in table.meta.items():
+        if len(key) <= 8 and not isinstance(value, list):
+            # With blanks, which have no meaning at the end, a long text leaves its comment another card.
+            padded = value.ljust(69) if isinstance(value, str) and len(value) > 24 else value
+            table.meta[key] = (padded, key)
     return table

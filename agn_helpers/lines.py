@@ -85,9 +85,9 @@ class AgnType:
     key : str
         The name without a space, for column and file names, e.g. ``"type1"``.
     colour : str
-        Its colour in every figure (Okabe & Ito 2008: told apart by colour-blind readers).
+        Its colour in every figure (Okabe & Ito 2008: distinguished by colour-blind readers).
     marker : str
-        Its marker on maps, so that grey print keeps the types apart.
+        Its marker on maps, so that grey print distinguishes the types.
     """
 
     name: str

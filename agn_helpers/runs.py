@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .errors import AgnError
 from .files import whole_file, write_table
 
-#: Name of the embedded survey, and of its run.
+#: Name of the simulated survey, and of its run.
 SYNTHETIC = "synthetic"
 
 #: Name of the survey of fetched spectra, and their folder within a project.
@@ -23,43 +23,31 @@ class RunFolders(NamedTuple):
 
 
 def find_project():
-    """Folder that holds notebooks/, data/ and figures/.
+    """Folder that holds notebooks/, data/ and figures/, wherever commands and notebooks are started.
 
-    The batch runner starts notebooks in the project's root, JupyterLab in the folder of the notebook
-    (notebooks/, or data/<run>/notebooks/ for an executed one), and commands run anywhere; all must find the
-    same data.
-
-    Returns
-    -------
-    Path
-        The nearest folder, from the current one upwards, with numbered notebooks; else the checkout that this
-        package runs from; else the current folder.
+    The nearest folder, from the current one upwards, with numbered notebooks or a run of them; else the
+    checkout that this package runs from; else the current folder.
     """
     here = Path.cwd().resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
-        if any(folder.glob("notebooks/01_*.ipynb")):
+        if any(folder.glob("notebooks/01_*.ipynb")) or any(folder.glob("data/*/notebooks")):
             return folder
     return here
 
 
+def name_run(survey):
+    """Name of a run after its survey: `SYNTHETIC`, `SDSS`, a folder, a table, an index's folder."""
+    if survey in (SYNTHETIC, SDSS):
+        return survey
+    survey = Path(survey)
+    name = survey.parent.name if survey.stem == "index" else survey.stem if survey.suffix else survey.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "run"
+
+
 def run_folders(run, *, root=None):
-    """Folders of a run; neither is created.
+    """Folders of a run below `root`, the project's by default; neither is created.
 
-    Parameters
-    ----------
-    run : str
-        Name of the run.
-    root : path, optional
-        Holds ``data/`` and ``figures/``; `find_project` by default.
-
-    Returns
-    -------
-    RunFolders
-
-    Raises
-    ------
-    AgnError
-        Where `run` cannot name a folder.
+    Raises AgnError where `run` cannot name a folder.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(run)):
         raise AgnError(
@@ -70,24 +58,7 @@ def run_folders(run, *, root=None):
 
 
 def require_file(path, *, written_by):
-    """Return `path` where that file exists.
-
-    Parameters
-    ----------
-    path : path
-        Something that an earlier notebook writes.
-    written_by : str
-        That notebook, e.g. ``"01_data_reduction"``.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    AgnError
-        Where it is missing; the message says what to run first.
-    """
+    """Return `path` as a Path; AgnError where it is missing says which notebook it is `written_by`."""
     path = Path(path)
     if not path.is_file():
         raise AgnError(f"{path} is missing; run {written_by} with the same run name first.")
@@ -95,7 +66,7 @@ def require_file(path, *, written_by):
 
 
 def write_frame(frame, path, *, survey, shown=None):
-    """Write a DataFrame, its index first, for machines and for a paper.
+    """Write a DataFrame, its index first, as a table for programs and one for a paper.
 
     The table at `path` has a last column that says which survey it was made from; the LaTeX file beside it,
     of the same name with the suffix .tex, says so in a comment and needs the package booktabs.
@@ -113,7 +84,7 @@ def write_frame(frame, path, *, survey, shown=None):
 
     Raises
     ------
-    OutputError
+    AgnError
         For a suffix that stands for no table, or where a file cannot be written.
     """
     from astropy.table import Table
@@ -127,6 +98,7 @@ def write_frame(frame, path, *, survey, shown=None):
 
 
 def _format_latex(frame):
+    """A LaTeX table in the style of booktabs."""
     # The names of the index stand in the line of the columns' own names, not of their groups.
     table = frame.reset_index(col_level=-1) if frame.columns.nlevels > 1 else frame.reset_index()
     style = table.style.hide(axis="index").format(_format_cell, escape="latex")

@@ -1,17 +1,44 @@
-"""What all tests share: the network block, and the folder of real spectra."""
+"""What all tests share: one thread a process, the network block, and the folder of real spectra."""
 
 import os
 import runpy
+from functools import cache
 from pathlib import Path
 
+# Before numpy is imported. Threads of small batched products wait for each other in busy loops: a fixture of
+# 14 CPU seconds takes one with a single thread. Processes that tests start inherit it.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
-from agn_helpers.reduction import reduce_spectra
+from agn_helpers.classifier import ProbabilisticSVC
+from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.survey import simulate_survey
+from agn_helpers.tuning import split_sample
 
 ROOT = Path(__file__).parents[1]
+# Material that is not part of the project.
+SHARED = Path(os.environ.get("AGN_SHARED", ROOT.parent / "shared"))
 NETWORK_BLOCK = ROOT / "tests" / "network_block"
+
+
+# Files that take longest come first, so that no worker is left with one of them at the end.
+SLOWEST = ("browser/test_picker_browser", "test_notebooks")
+
+
+def pytest_collection_modifyitems(items):
+    """Sort files by SLOWEST; say of each test without its material what it would check, as its name does."""
+    places = {ROOT / "tests" / f"{name}.py": number for number, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+    if not SHARED.is_dir():
+        for item in items:
+            if "shared" in item.fixturenames:
+                words = item.originalname.removeprefix("test_").replace("_", " ")
+                reason = f"would check: {words}; there is no folder {SHARED}, AGN_SHARED names another"
+                item.add_marker(pytest.mark.skip(reason))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,11 +60,8 @@ def plot_style():
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of material that is not part of the project; tests that need it skip without it."""
-    folder = Path(os.environ.get("AGN_SHARED", ROOT.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"there is no folder {folder}; AGN_SHARED names another")
-    return folder
+    """The folder of material that is not part of the project; tests that need it are skipped without it."""
+    return SHARED
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +70,18 @@ def embedded_sample():
     sample, rejected = reduce_spectra(simulate_survey()[0])
     assert len(rejected) == 0
     return sample
+
+
+@pytest.fixture(scope="session")
+def paper_model(embedded_sample):
+    """Function of a seed: the paper's kernel and C fitted on 80 % as in notebook 02; the held-out rows."""
+    X, y = sample_arrays(embedded_sample)
+
+    @cache
+    def train(seed):
+        split = split_sample(y, random_state=seed)
+        fitted = np.concatenate([split.train, split.validation])
+        options = {"class_weight": "balanced", "prior": "sample", "random_state": 0}
+        return ProbabilisticSVC(0.07, kernel="linear", **options).fit(X[fitted], y[fitted]), split.test
+
+    return train

@@ -28,6 +28,7 @@ def write_small_run(root, *, run="small", n_type1=60, n_intermediate=60, n_type2
     save_model(model, folders.data / "model.skops")
     parts = Table({"name": sample["name"], "part": np.where(test, "test", "training")}, meta=meta)
     write_table(parts, folders.data / "split.ecsv")
-    spectrum_map = embed_spectra(X, perplexity=30, name=sample["name"], meta={"survey": "synthetic"})
+    spectrum_map = embed_spectra(X, perplexity=30, name=sample["name"])
+    spectrum_map.meta["survey"] = "synthetic"
     write_map(spectrum_map, folders.data / "map.fits")
     return folders

@@ -9,6 +9,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from agn_helpers.cli.batch import list_notebooks, match_parameters, read_parameters
+
 from .conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -44,3 +46,37 @@ def test_what_is_installed_is_what_is_locked():
         pin = Requirement(line)
         if pin.marker is None or pin.marker.evaluate():
             assert pin.specifier.contains(metadata.version(pin.name), prereleases=True), line
+
+
+# The README's commands, in hooks and CI
+
+CI = {name: (ROOT / name).read_text() for name in (".ci/run", ".github/workflows/ci.yml")}
+TARGETS = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", CI)
+def test_ci_calls_commands_that_exist_with_parameters_that_notebooks_declare(name):
+    assert re.findall(r"\bmake (\w+)", CI[name]) and set(re.findall(r"\bmake (\w+)", CI[name])) <= TARGETS
+    given = dict(re.findall(r"-p (\w+)=(\w+)", CI[name]))
+    assert len(given) == CI[name].count("-p ") >= 5
+    declared = {path.stem: read_parameters(path) for path in list_notebooks(ROOT / "notebooks")}
+    match_parameters(declared, given)
+
+
+def test_ci_runs_the_pythons_that_are_promised_on_both_systems():
+    workflow = yaml.safe_load(CI[".github/workflows/ci.yml"])
+    matrix = workflow["jobs"]["check"]["strategy"]["matrix"]
+    assert [os.split("-")[0] for os in matrix["os"]] == ["ubuntu", "macos"]
+    assert matrix["python"][0] == PROJECT["requires-python"].removeprefix(">=") == "3.11"
+    assert matrix["python"] == ["3.11", "3.12", "3.13"]
+    # What is promised of the commands there and here is the same.
+    made = re.compile(r"make reproduce RUN=ci ARGS=.+")
+    assert made.search(CI[".ci/run"])[0] == made.search(CI[".github/workflows/ci.yml"])[0]
+
+
+def test_hooks_are_local_and_run_what_lint_runs():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    hooks = {hook["id"]: hook["entry"] for hook in config["repos"][0]["hooks"]}
+    assert list(hooks) == ["ruff", "ruff-format", "clean-notebooks"]
+    assert all("://" not in entry and "pip" not in entry for entry in hooks.values())

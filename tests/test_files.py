@@ -8,10 +8,18 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from agn_helpers.errors import AgnError
-from agn_helpers.files import TABLE_FORMATS, OutputError, check_writable, make_folder, whole_file, write_table
+from agn_helpers.files import (
+    TABLE_FORMATS,
+    check_writable,
+    make_folder,
+    read_table,
+    whole_file,
+    write_table,
+)
 
 from .disks import small_disk
 
@@ -55,7 +63,7 @@ def test_folder_under_a_file_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "table.csv"
     for write in (make_folder, check_writable, lambda path: whole_file(path).__enter__()):
-        with pytest.raises(OutputError, match="choose another folder") as caught:
+        with pytest.raises(AgnError, match="choose another folder") as caught:
             write(path)
         assert str(tmp_path / "file") in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -64,7 +72,7 @@ def test_folder_under_a_file_is_refused_in_one_line(tmp_path):
 def test_file_in_the_place_of_a_folder_is_refused(tmp_path, table):
     (tmp_path / "taken.csv").mkdir()
     for write in (check_writable, lambda path: write_table(table, path)):
-        with pytest.raises(OutputError, match=r"taken\.csv could not be written: that is a folder"):
+        with pytest.raises(AgnError, match=r"taken\.csv could not be written: that is a folder"):
             write(tmp_path / "taken.csv")
     assert os.listdir(tmp_path) == ["taken.csv"]
 
@@ -74,7 +82,7 @@ def test_full_disk_leaves_nothing(tmp_path, suffix):
     table = Table({"x": np.random.default_rng(0).normal(size=20_000)})
     with small_disk(tmp_path):
         message = r"^\S*big\.\w+ could not be written: the disk is full[^\n]*$"
-        with pytest.raises(OutputError, match=message):
+        with pytest.raises(AgnError, match=message):
             write_table(table, tmp_path / f"big{suffix}")
         assert os.listdir(tmp_path) == []
         # The disk is usable again: a small table fits.
@@ -85,7 +93,7 @@ def test_full_disk_leaves_nothing(tmp_path, suffix):
 def test_read_only_disk_is_refused(tmp_path, table):
     with small_disk(tmp_path, read_only=True):
         for write in (check_writable, lambda path: write_table(table, path)):
-            with pytest.raises(OutputError, match="read-only file system; choose another folder"):
+            with pytest.raises(AgnError, match="read-only file system; choose another folder"):
                 write(tmp_path / "table.ecsv")
 
 
@@ -99,10 +107,11 @@ def test_file_size_limit_leaves_nothing(tmp_path):
     program = """
 import sys
 from astropy.table import Table
-from agn_helpers.files import OutputError, write_table
+from agn_helpers.errors import AgnError
+from agn_helpers.files import write_table
 try:
     write_table(Table({"x": range(100_000)}), sys.argv[1])
-except OutputError as error:
+except AgnError as error:
     print(error)
 """
 
@@ -125,26 +134,85 @@ except OutputError as error:
 def test_tables_come_back(tmp_path, table, suffix):
     path = tmp_path / f"table{suffix}"
     write_table(table, path)
-    back = Table.read(path, format=TABLE_FORMATS[suffix])
-    name = back["name"].astype(str)[1].encode().decode("unicode_escape") if suffix == ".fits" else None
-    assert (name or back["name"][1]) == "größe 5100 Å"
+    back = read_table(path)
+    name = back["name"][1].encode().decode("unicode_escape") if suffix == ".fits" else back["name"][1]
+    assert name == "größe 5100 Å"
     np.testing.assert_array_equal(np.ma.filled(back["redshift"], np.nan), table["redshift"])
-    if suffix != ".csv":
-        assert {key.lower(): value for key, value in back.meta.items()} == table.meta
+    assert back.meta == ({} if suffix == ".csv" else table.meta)
+
+
+@pytest.mark.parametrize("suffix", sorted(set(TABLE_FORMATS) - {".csv"}))
+def test_metadata_come_back_in_their_case(tmp_path, suffix):
+    meta = {
+        **{"run": "synthetic", "OBSERVER": "E. E.", "gridMin": 3728.91, "ok": True, "n": 7, "nine_keys": 0.1},
+        # Longer than one card of FITS, under short keys and long ones.
+        **{"survey": "x" * 60, "path": "/a" * 100, "model_survey": "y" * 40, "Long_Key_Of_Mine": "z" * 200},
+        "some": ["a", "b"],
+    }
+    table = Table({"x": [1.0]}, meta=meta)
+    write_table(table, tmp_path / f"table{suffix}")
+    assert table.meta == meta
+    back = read_table(tmp_path / f"table{suffix}").meta
+    if suffix == ".fits":
+        # A list is several cards, none of which has room for a key.
+        back["some"] = back.pop("SOME")
+    assert back == meta
+
+
+def test_tables_of_other_programs_keep_their_keys(tmp_path):
+    Table({"x": [1]}, meta={"TELESCOP": "SDSS"}).write(tmp_path / "other.fits")
+    assert read_table(tmp_path / "other.fits").meta == {"TELESCOP": "SDSS"}
+
+
+@pytest.mark.parametrize("content", ["empty", "text", "cut", "zeros", "spoilt", "other"])
+@pytest.mark.parametrize("suffix", TABLE_FORMATS)
+def test_what_is_no_table_is_one_line(tmp_path, table, suffix, content):
+    path = tmp_path / f"table{suffix}"
+    write_table(table, path)
+    whole = path.read_bytes()
+    other = tmp_path / f"other{'.parquet' if suffix == '.fits' else '.fits'}"
+    write_table(table, other)
+    made = {
+        "empty": b"",
+        "text": b'a\0"b\n,,,\n1,2\n',
+        "cut": whole[:-3000] if suffix == ".fits" else whole[: len(whole) // 2],
+        "zeros": bytes(5000),
+        "spoilt": whole.replace(b"T", b"\xff").replace(b"a", b'"'),
+        "other": other.read_bytes(),
+    }
+    path.write_bytes(made[content])
+    try:
+        read_table(path)
+    except AgnError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+    else:
+        # Half of a table without a count of its rows is a table, and so is any line of text, to CSV.
+        is_text = suffix == ".csv" and content not in ("empty", "other")
+        assert is_text or (suffix, content) == (".ecsv", "cut")
+
+
+def test_a_fits_file_without_a_table_and_a_missing_file(tmp_path):
+    fits.PrimaryHDU(np.ones(3)).writeto(tmp_path / "image.fits")
+    with pytest.raises(AgnError, match=r"image\.fits must be a table .*: it holds no table\. Make it again"):
+        read_table(tmp_path / "image.fits")
+    with pytest.raises(AgnError, match=r"none\.ecsv is missing; write it first"):
+        read_table(tmp_path / "none.ecsv")
+    with pytest.raises(AgnError, match="must end in"):
+        read_table(tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize("suffix", TABLE_FORMATS)
 def test_empty_tables_keep_their_columns(tmp_path, table, suffix):
     path = tmp_path / f"table{suffix}"
     write_table(table[:0], path)
-    back = Table.read(path, format=TABLE_FORMATS[suffix])
+    back = read_table(path)
     assert len(back) == 0
     assert back.colnames == table.colnames
 
 
 @pytest.mark.parametrize("name", ["table.txt", "table", "table.ecsv.gz"])
 def test_other_suffixes_are_refused(tmp_path, table, name):
-    with pytest.raises(OutputError, match=r"must end in \.ecsv, \.csv, \.fits, \.parquet") as caught:
+    with pytest.raises(AgnError, match=r"must end in \.ecsv, \.csv, \.fits, \.parquet") as caught:
         write_table(table, tmp_path / name)
     assert isinstance(caught.value, AgnError)
     assert os.listdir(tmp_path) == []

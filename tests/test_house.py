@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -11,9 +12,8 @@ import pytest
 
 import agn_helpers
 
-from .conftest import ROOT
+from .house import MODULES, PACKAGES, SOURCE, find_imports, find_top, list_modules, main, read_stub
 
-SOURCE = ROOT / "agn_helpers"
 # Imports lead to a lower floor, or stay in the same package.
 FLOORS = [
     {"errors", "files", "lines", "runs", "dispatch"},
@@ -29,25 +29,9 @@ FLOORS = [
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # Who alone may import what, beside the packages above it.
 KEPT = {"matplotlib": 6, "seaborn": 6, "ipywidgets": 7, "ipympl": 7, "voila": 7, "typer": 8, "papermill": 8}
-PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
-MODULES = {
-    path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", "."): ast.parse(path.read_text())
-    for path in sorted(SOURCE.rglob("*.py"))
-    if path.name != "__init__.py"
-}
 
-
-def find_imports(name, tree):
-    """Modules within agn_helpers that a module imports anywhere in it, with the names: (module, names)."""
-    package = name.split(".")[:-1]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            yield ".".join([*base, *(node.module or "").split(".")]).strip("."), [a.name for a in node.names]
-
-
-def find_top(name):
-    return name.split(".")[0]
+# Packages that others import from.
+LISTED = [name for name in PACKAGES if name != "cli"]
 
 
 def test_every_module_has_its_floor():
@@ -76,7 +60,9 @@ def test_imports_lead_downstairs(name):
 
 
 def test_no_circle():
-    graph = {name: {module for module, _ in find_imports(name, tree)} for name, tree in MODULES.items()}
+    graph = {}
+    for name, tree in MODULES.items():
+        graph[name] = {module for module, _ in find_imports(name, tree, types=False)}
     for name in graph:
         own = find_top(name)
         graph[name] = {other if find_top(other) == own else find_top(other) for other in graph[name]}
@@ -84,10 +70,41 @@ def test_no_circle():
     assert set(MODULES) <= set(order)
 
 
-def test_numbers():
-    assert len(MODULES) <= 105
-    assert len(agn_helpers.__all__) <= 30
+def test_numbers(capsys):
+    rows = list_modules()
+    assert len(rows) <= 110
+    assert len(read_stub("")) <= 30
     assert set(PACKAGES) == set().union(*FLOORS) - FLOORS[0]
+    main()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 + len(PACKAGES) + len(rows) + 1
+    assert said[-1].startswith(f"{len(PACKAGES)} packages, {len(rows)} modules, ")
+
+
+def test_a_module_that_nothing_imports_is_an_entrance():
+    """What no module and no public name leads to is dead."""
+    entrances = {
+        f"{package}.{module}"
+        for package in PACKAGES
+        if package != "cli"
+        for module in read_stub(package).values()
+    }
+    dead = {name for _, name, _, importers in list_modules() if not importers} - entrances
+    assert dead == {"cli.app"}
+
+
+@pytest.mark.parametrize("package", ["", *LISTED])
+def test_the_list_of_public_names_is_whole_sorted_and_of_own_modules(package):
+    stub, module = read_stub(package), importlib.import_module(f"agn_helpers.{package}".rstrip("."))
+    assert sorted(stub) == list(module.__all__) == sorted(set(module.__all__))
+    for name, source in stub.items():
+        assert f"{package}.{source}".strip(".") in {*MODULES, *PACKAGES}, f"{name} is of no own module"
+    tree = ast.parse((SOURCE / package / "__init__.py").read_text())
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {ast.unparse(node) for node in imported} <= {
+        "import lazy_loader",
+        "from importlib import metadata",
+    }
 
 
 @pytest.mark.parametrize("package", ["", *PACKAGES])
@@ -103,6 +120,28 @@ def test_public_names_are_what_they_say(package):
             assert home.startswith(f"agn_helpers.{package}."), f"{package} re-exports {name} of {home}"
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = module.no_such_name
+
+
+def list_public_callables():
+    """Functions of the top, and constructors and public methods of its classes."""
+    for name in sorted(agn_helpers.__all__):
+        value = getattr(agn_helpers, name)
+        if inspect.isclass(value):
+            members = {f"{name}.{key}": each for key, each in vars(value).items() if not key.startswith("_")}
+            yield from ((key, each) for key, each in members.items() if inspect.isfunction(each))
+            if not issubclass(value, Exception):
+                yield name, value.__init__
+        elif callable(value):
+            yield name, value
+
+
+@pytest.mark.parametrize(("name", "function"), list(list_public_callables()))
+def test_what_is_public_at_the_top_says_its_types(name, function):
+    signature = inspect.signature(function)
+    # A dataclass's constructor has the annotations of its fields.
+    untyped = [key for key, each in signature.parameters.items() if each.annotation is each.empty]
+    assert set(untyped) <= {"self"}
+    assert signature.return_annotation is not signature.empty
 
 
 def test_importing_is_light():

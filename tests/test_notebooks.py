@@ -1,8 +1,10 @@
 """The notebooks: clean as committed, in the house style, and true from the first cell to the last."""
 
 import ast
+import importlib
 import io
 import re
+import shutil
 import tokenize
 from pathlib import Path
 
@@ -15,19 +17,30 @@ from astropy.table import Table
 from agn_helpers.classifier import load_model
 from agn_helpers.cli.batch import NotebookError, run_notebooks
 from agn_helpers.lines import AGN_TYPES
-from agn_helpers.maps import read_map
-from agn_helpers.reduction import read_sample, sample_arrays, write_sample
-from agn_helpers.spectra import write_spec_lite
+from agn_helpers.maps import place_on_map, read_map
+from agn_helpers.reduction import read_sample, reduce_spectra, sample_arrays, write_sample
+from agn_helpers.spectra import read_spectra, write_spec_lite
 from agn_helpers.survey import simulate_survey
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
+
+OUR_MODULES = {path.stem for path in (FOLDER.parent / "agn_helpers").glob("[a-z]*")}
 
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
 
 def code_cells(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def prose_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+
+
+def count_words(source):
+    """Words of a cell's text, without the rows of the table at the head of a notebook."""
+    return [word for line in source.splitlines() if not line.startswith("|") for word in line.split()]
 
 
 def test_there_are_notebooks():
@@ -81,7 +94,99 @@ def test_imports_come_first_and_functions_live_in_the_package(path):
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef) for node in nodes)
         assert number == 0 or not any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
-        assert number == 0 or len(cell.source.splitlines()) <= 30
+
+
+@each_notebook
+def test_cells_are_short(path):
+    imports, *others = code_cells(path)
+    assert len(imports.source.splitlines()) <= 15
+    for cell in others:
+        assert len(cell.source.splitlines()) <= 20, cell.source
+    for cell in prose_cells(path):
+        assert len(count_words(cell.source)) <= 120, cell.source
+
+
+def find_places(path):
+    """Packages and modules of ours that a notebook's names come from, itself among them."""
+    places = set()
+    for node in ast.walk(ast.parse(code_cells(path)[0].source)):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "agn_helpers":
+            names = {alias.name for alias in node.names}
+            modules = {f"agn_helpers.{name}" for name in names & OUR_MODULES}
+            places |= modules if names <= OUR_MODULES else modules | {node.module}
+    return places
+
+
+@each_notebook
+def test_names_come_from_the_top_or_from_few_packages(path):
+    assert len(find_places(path)) <= (6 if path.stem.startswith("04") else 9)
+    tree = ast.parse(code_cells(path)[0].source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("agn_helpers."):
+            assert node.module.count(".") == 1, f"{node.module} is no package's front"
+            for alias in node.names:
+                assert alias.name in importlib.import_module(node.module).__dir__(), alias.name
+
+
+@each_notebook
+def test_no_housekeeping_no_global_settings_no_expression_tricks(path):
+    for cell in code_cells(path):
+        tree = ast.parse(cell.source)
+        assert not re.search(r"unlink|rmtree|\bos\.remove|pd\.(options|set_option)|rcParams", cell.source)
+        for statement in tree.body:
+            # A cell that shows something always shows it.
+            if isinstance(statement, ast.Expr):
+                assert not isinstance(statement.value, ast.IfExp | ast.BoolOp), cell.source
+            targets = [node for node in ast.walk(statement) if isinstance(node, ast.NamedExpr)]
+            assert not targets, cell.source
+
+
+# Numbers that prose may hold, since no run changes them; all others are printed by a cell.
+LASTING_NUMBERS = [
+    r"`[^`]*`",  # names of files and of parameters with their values
+    r"^# \d\d · ",
+    r"^\| takes \|.*",
+    r"\([^()]*\b(?:18|19|20)\d\d\b[^()]*\)",  # a reference, up to its brackets
+    r"et al\. (?:18|19|20)\d\d",
+    r"[Nn]otebooks? \d\d(?:(?:, | and | to )\d\d)*",
+    r"\b(?:Figures?|Tables?) (?:A\.)?\d+(?:(?:, | and | to )(?:A\.)?\d+| \([a-z]+\))*",
+    r"\bsections? \d+(?:\.\d+)*",
+    r"\b[Tt]ypes? [12](?: (?:and|or|against|from) (?:type )?[12])?\b",
+    r"\d[\d.]*(?:(?: and | to )\d[\d.]*)? Å",  # wavelengths
+    r"\[(?:O|N|S|Ne) [IV]+\] \d{4}",
+    r"\b(?:95|68) %",  # confidence
+    r"C = 0\.07",  # the paper's, the default
+    r"is 1 where",  # the limit of a measure
+    r"n/3",  # the rule of three
+]
+
+
+@each_notebook
+def test_prose_holds_no_number_that_a_run_could_change(path):
+    for cell in prose_cells(path):
+        text = cell.source
+        for pattern in LASTING_NUMBERS:
+            text = re.sub(pattern, "", text, flags=re.MULTILINE)
+        left = re.search(r"[^\s]*\d[^\s]*", text)
+        assert not left, f"{left[0]} in: {cell.source}"
+        assert not re.search(r"\b(?:per cent|in ten|out of \w+|in twenty)\b", text), cell.source
+
+
+FORBIDDEN = (
+    r"(?<!vector )machines?\b|\bcards?\b|\bislands?\b|\bhonest|\bcalled\b|\bwhoever\b|\bnobody\b|\blest\b"
+    r"|\btold apart\b|\btell(?:s)? apart\b|\bstrangers?\b|\bembedded survey\b|\brooms?\b"
+)
+
+
+@each_notebook
+def test_the_words_are_the_fields(path):
+    for cell in prose_cells(path):
+        found = re.search(FORBIDDEN, re.sub(r"`[^`]*`", "", cell.source), flags=re.IGNORECASE)
+        assert not found, f"{found[0]!r} in: {cell.source}"
+    for cell in code_cells(path):
+        texts = [node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant)]
+        words = " ".join(text for text in texts if isinstance(text, str) and " " in text)
+        assert not re.search(FORBIDDEN, words, flags=re.IGNORECASE), cell.source
 
 
 @each_notebook
@@ -98,6 +203,9 @@ SMALL = {
     "n_intermediate": 40,
     "n_type2": 60,
     "random_state": 1,
+    "C_values": [5e-3, 5e0],
+    "gamma_values": [0.05],
+    "refine": False,
     "n_fits": 1,
     "n_draws": 2,
     "perplexities": [5, 50],
@@ -109,11 +217,17 @@ SMALL = {
 }
 
 
+def run_in(folder, **options):
+    """Run the notebooks in a project of their own: they find their files by the folder notebooks/."""
+    shutil.copytree(FOLDER, folder / "notebooks")
+    return run_notebooks(folder / "notebooks", project=folder, progress=False, **options)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The notebooks run on a small embedded survey."""
     folder = tmp_path_factory.mktemp("project")
-    run_notebooks(FOLDER, project=folder, run="small", parameters=SMALL, progress=False)
+    run_in(folder, run="small", parameters=SMALL)
     return folder
 
 
@@ -128,7 +242,7 @@ def test_a_run_writes_what_the_notebooks_promise(project):
         for name in names:
             assert any((folder / name).is_file() for folder in (data, data / "tables")), name
         assert list(figures.glob(f"{path.stem[:2]}_*.png"))
-    assert sorted(path.name for path in project.iterdir()) == ["data", "figures"]
+    assert sorted(path.name for path in project.iterdir()) == ["data", "figures", "notebooks"]
 
 
 @pytest.mark.notebooks
@@ -188,17 +302,38 @@ def own_spectra(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def own_run(own_spectra, tmp_path_factory):
+    """Notebooks 01 to 03 on a folder, normalised by a pixel; the same spectra are placed on the map anew."""
+    folder = tmp_path_factory.mktemp("own-project")
+    values = {"normalisation": "pixel", "tune": False, "n_fits": 1, "n_bootstrap": 10}
+    values |= {"perplexities": [5], "random_starts": 1, "n_draws": 2, "spectra": str(own_spectra)}
+    run_in(folder, run="own", survey=own_spectra, parameters=values, only=["01", "02", "03"])
+    return folder / "data" / "own"
+
+
 @pytest.mark.notebooks
-def test_a_folder_of_ones_own_spectra_is_trained_on(own_spectra, tmp_path):
-    run_notebooks(FOLDER, project=tmp_path, run="own", survey=own_spectra, only=["01", "02"], progress=False)
-    data = tmp_path / "data" / "own"
-    assert len(read_sample(data / "sample.fits")) == 36
-    rejected = Table.read(data / "rejected.ecsv")
+def test_a_folder_of_ones_own_spectra_is_trained_on(own_run):
+    assert len(read_sample(own_run / "sample.fits")) == 36
+    rejected = Table.read(own_run / "rejected.ecsv")
     assert list(rejected["name"]) == ["missing"]
-    # Spectra of the embedded survey stay synthetic, whatever folder they lie in.
+    # Spectra of the simulated survey stay synthetic, whatever folder they lie in.
     assert rejected.meta["survey"] == "synthetic"
-    assert set(load_model(data / "model.skops").classes) == set(AGN_TYPES)
-    assert not (data / "truth.fits").exists()
+    assert set(load_model(own_run / "model.skops").classes) == set(AGN_TYPES)
+    assert not (own_run / "truth.fits").exists()
+
+
+@pytest.mark.notebooks
+def test_new_spectra_are_put_on_the_map_with_the_normalisation_of_the_map(own_run, own_spectra):
+    spectrum_map = read_map(own_run / "map.fits")
+    placed = pd.read_csv(own_run / "tables" / "map_placed.csv", index_col="name")
+    places = {}
+    for normalisation in ("pixel", "window"):
+        sample, _ = reduce_spectra(read_spectra(own_spectra), normalisation=normalisation)
+        assert list(sample["name"]) == list(placed.index)
+        places[normalisation] = place_on_map(spectrum_map, sample_arrays(sample)[0])
+    np.testing.assert_allclose(placed[["x", "y"]], places["pixel"], atol=1e-6)
+    assert np.abs(placed[["x", "y"]] - places["window"]).to_numpy().max() > 0.1
 
 
 @pytest.mark.notebooks
@@ -206,5 +341,16 @@ def test_a_sample_of_one_type_is_refused_in_one_sentence(embedded_sample, tmp_pa
     alike = embedded_sample[embedded_sample["label"] == "type 2"][:30]
     write_sample(alike, tmp_path / "data" / "own" / "sample.fits")
     with pytest.raises(NotebookError, match="at least two types with 5 spectra each") as refusal:
-        run_notebooks(FOLDER, project=tmp_path, run="own", only=["02"], progress=False)
+        run_in(tmp_path, run="own", only=["02"])
     assert not refusal.value.traceback
+
+
+@pytest.mark.notebooks
+def test_a_wrong_value_is_refused_in_one_sentence(embedded_sample, tmp_path):
+    write_sample(embedded_sample[::40], tmp_path / "data" / "own" / "sample.fits")
+    with pytest.raises(
+        NotebookError, match=r"C of linear must hold positive finite numbers; got \[0.0\]"
+    ) as refusal:
+        run_in(tmp_path, run="own", parameters={"C_values": "[0]"}, only=["02"])
+    assert not refusal.value.traceback
+    assert "\n" not in str(refusal.value)

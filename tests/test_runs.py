@@ -32,6 +32,13 @@ def test_elsewhere_the_project_is_the_checkout_and_without_one_the_current_folde
     assert find_project() == tmp_path.resolve()
 
 
+def test_a_folder_that_holds_a_run_is_a_project(tmp_path, monkeypatch):
+    """`run_notebooks` runs them in a folder that has no copy of them."""
+    (tmp_path / "data" / "mine" / "notebooks").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert find_project() == tmp_path.resolve()
+
+
 @pytest.mark.parametrize("run", ["", "..", "a/b", "-x", "two words", "/tmp"])
 def test_a_run_is_a_plain_name(run):
     with pytest.raises(AgnError, match="run must"):

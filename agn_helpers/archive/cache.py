@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.table import Table, vstack
+from astropy.table import Table, hstack, vstack
 from tqdm import tqdm
 
 from ..errors import AgnError
 from ..files import make_folder, write_table
 from ..lines import AGN_TYPES
 from .catalogue import COLUMNS, make_problems
-from .manifest import Manifest, hold_lock
+from .manifest import Manifest, Outcome, hold_lock
 
 #: Folder of everything in a cache that is no spectrum; spectra are looked for beside it, not in it.
 RECORDS = "records"
@@ -26,9 +26,12 @@ MANIFEST = "manifest.jsonl"
 
 _INDEX, _MISSING = "index.csv", f"{RECORDS}/missing.csv"
 
-_EXTRA = ("file", "outcome", "reason")
-
-_KINDS = {**COLUMNS, **dict.fromkeys(_EXTRA, str)}
+# Columns of both tables and their kinds, in their order; the index goes without the last two.
+_COLUMNS = {
+    **{"file": str, "redshift": float, "label": str},
+    **{key: kind for key, kind in COLUMNS.items() if key not in ("redshift", "label")},
+    **{"outcome": str, "reason": str},
+}
 
 _OR = " / "
 
@@ -36,54 +39,42 @@ _PENDING = ("pending", "not asked for yet; give the same command again.")
 
 
 def update_index(cache, catalogue, manifest, *, problems=None, fresh=False):
-    """Write both tables anew.
+    """Write both tables anew, and return which labels of an earlier list the catalogue contradicts.
 
-    Parameters
-    ----------
-    cache : path
-    catalogue : astropy.table.Table
-        What was asked for now; it is added to what was asked for before.
-    manifest : Manifest
-    problems : astropy.table.Table, optional
-        Rows of lists that could not be used (see `make_catalogue`): of these the unusable ones are missing.
-    fresh : bool
-        Whether what was asked for before is forgotten; files stay where they are.
-
-    Returns
-    -------
-    astropy.table.Table
-        Problems of kind ``"conflict"``: spectra to which an earlier list gives another label.  They get both,
-        as ``"type 1 / type 2"``, and are rejected by `open_survey`.
+    The catalogue is added to what was asked for before, or takes its place where `fresh`; files stay where
+    they are.  `problems` are rows of lists that could not be used (see `make_catalogue`): of these the
+    unusable ones are missing.  A spectrum to which an earlier list gives another label gets both, as
+    ``"type 1 / type 2"``, is rejected by `open_survey`, and is a problem of kind ``"conflict"``.
     """
     cache = Path(cache)
     make_folder(cache / RECORDS)
     with hold_lock(cache / RECORDS / ".index.lock"):
-        before = None if fresh else read_request(cache)
-        asked = catalogue[list(COLUMNS)]
-        conflicts = []
-        unusable = [] if problems is None else problems[problems["kind"] == "unusable"]
-        lost = [(str(row["name"]), str(row["source"]), "unusable", str(row["reason"])) for row in unusable]
-        if before is not None and len(before):
-            asked, conflicts = _add_request(before[before["outcome"] != "unusable"], asked)
-            old = before[before["outcome"] == "unusable"]
-            lost += [tuple(map(str, row)) for row in old[["name", "source", "outcome", "reason"]]]
+        before = _make_empty() if fresh else read_request(cache)
+        was_usable = before["outcome"] != "unusable"
+        asked, conflicts = _add_request(before[was_usable], catalogue[list(COLUMNS)])
+        unusable = [] if problems is None else [problems[problems["kind"] == "unusable"]]
+        rows = [
+            (str(row["name"]), str(row["source"]), "unusable", str(row["reason"]))
+            for part in (*unusable, before[~was_usable])
+            for row in part
+        ]
         manifest.refresh()
         states = [_find_state(cache, manifest.get(name)) for name in asked["name"].tolist()]
-        for key, values in zip(_EXTRA, zip(*states) if states else ([], [], [])):
-            asked[key] = np.array(values, dtype=str)
-        there = asked["outcome"] == "verified"
+        states = Table(rows=states or None, names=("file", "outcome", "reason"), dtype=[str] * 3)
+        asked = hstack([asked, states])
+        there = asked["outcome"] == Outcome.VERIFIED
         # Rows that could not be used have no other columns than these.
-        lost = Table(rows=lost or None, names=("name", "source", "outcome", "reason"), dtype=[str] * 4)
-        missing = vstack([asked[~there], lost[np.unique(lost["reason"], return_index=True)[1]]])
-        order = ["file", "redshift", "label", *(key for key in COLUMNS if key not in ("redshift", "label"))]
-        write_table(asked[there][order], cache / _INDEX)
-        write_table(missing[[*order, "outcome", "reason"]], cache / _MISSING)
+        unusable = Table(rows=rows or None, names=("name", "source", "outcome", "reason"), dtype=[str] * 4)
+        missing = vstack([asked[~there], unusable[np.unique(unusable["reason"], return_index=True)[1]]])
+        write_table(asked[there][list(_COLUMNS)[:-2]], cache / _INDEX)
+        write_table(missing[list(_COLUMNS)], cache / _MISSING)
     return make_problems(conflicts)
 
 
 def _find_state(cache, entry):
+    """File, outcome and reason of a spectrum."""
     # A client may have died between its line in the manifest and the file's final name.
-    if entry is None or (entry.outcome == "verified" and not os.path.exists(cache / entry.file)):
+    if entry is None or (entry.outcome == Outcome.VERIFIED and not os.path.exists(cache / entry.file)):
         return ("", *_PENDING)
     return entry.file, entry.outcome, entry.reason
 
@@ -98,7 +89,7 @@ def _add_request(before, asked):
         now = asked["label"].tolist()
         for row, name in enumerate(asked["name"].tolist()):
             old, new = labels.get(name, ""), now[row]
-            # What two lists call differently stays both, which is no type, whichever is asked for again.
+            # Two types stay both, which is no type, whichever list is asked for again.
             now[row] = _OR.join(sorted({*old.split(_OR), new} - {""}))
             if old not in ("", now[row]):
                 reason = f"{name} is {old} in an earlier list and {new} in this; it is used as neither."
@@ -110,19 +101,12 @@ def _add_request(before, asked):
 def read_request(cache):
     """Everything that a cache was asked for, with what became of it.
 
-    Parameters
-    ----------
-    cache : path
-
-    Returns
-    -------
-    astropy.table.Table
-        The columns of a catalogue, ``file``, and ``outcome`` (``"verified"``, one of `Entry`,
-        ``"unusable"`` for a row that names no spectrum, or ``"pending"``) with its ``reason``.
+    A Table with the columns of a catalogue, ``file``, and ``outcome`` (such as ``"verified"`` or ``"not
+    found"``; ``"unusable"`` for a row that names no spectrum, ``"pending"``) with its ``reason``.
     """
     parts = [_read_table(Path(cache) / name) for name in (_INDEX, _MISSING)]
     if parts[0] is not None:
-        parts[0]["outcome"], parts[0]["reason"] = "verified", ""
+        parts[0]["outcome"], parts[0]["reason"] = str(Outcome.VERIFIED), ""
     parts = [part for part in parts if part is not None and len(part)]
     return vstack(parts) if parts else _make_empty()
 
@@ -140,12 +124,12 @@ def _read_table(path):
     table = Table()
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        absent = [key for key in ("file", *COLUMNS) if key not in frame.columns]
+        absent = [key for key in list(_COLUMNS)[:-2] if key not in frame.columns]
         if absent:
             raise ValueError(f"it has no column {absent[0]}")
         for key in list(frame.columns):
             # A column at a time: a million rows take much memory as text of Python.
-            cells, kind = np.array(frame.pop(key).tolist(), dtype=str), _KINDS.get(key, str)
+            cells, kind = np.array(frame.pop(key).tolist(), dtype=str), _COLUMNS.get(key, str)
             table[key] = np.where(cells == "", {str: "", int: "-1", float: "nan"}[kind], cells).astype(kind)
     except ValueError as error:
         raise AgnError(
@@ -156,7 +140,7 @@ def _read_table(path):
 
 
 def _make_empty():
-    return Table(names=list(_KINDS), dtype=list(_KINDS.values()))
+    return Table(names=list(_COLUMNS), dtype=list(_COLUMNS.values()))
 
 
 def summarise_request(cache):
@@ -223,8 +207,8 @@ def check_cache(cache, *, progress=True):
                     found = _hash_file(cache / entry.file)
             if found == (entry.size, entry.sha256):
                 n_good += 1
-                if entry.outcome == "damaged":
-                    manifest.record(name, entry._replace(outcome="verified", reason=""))
+                if entry.outcome == Outcome.DAMAGED:
+                    manifest.record(name, entry._replace(outcome=Outcome.VERIFIED, reason=""))
                 continue
             reason = (
                 f"{name}: {entry.file} is missing or cannot be read"
@@ -233,8 +217,8 @@ def check_cache(cache, *, progress=True):
                 f"has {found[0]} of {found[1][:12]}…"
             )
             reason += "; fetch it again."
-            if entry.outcome != "damaged" or entry.reason != reason:
-                manifest.record(name, entry._replace(outcome="damaged", reason=reason))
+            if entry.outcome != Outcome.DAMAGED or entry.reason != reason:
+                manifest.record(name, entry._replace(outcome=Outcome.DAMAGED, reason=reason))
             damaged.append((name, entry.file, reason))
         update_index(cache, read_request(cache)[:0], manifest)
     names = ("name", "file", "reason")

@@ -8,7 +8,11 @@ and ``redshift`` (NaN where unknown); ``label``, a type or ""; ``source``, the l
 Files are named after the numbers only, never after what a list calls an object.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -41,25 +45,9 @@ _LIMITS = {"plate": (1, 999_999), "mjd": (10_000, 99_999), "fiberid": (1, 9999)}
 
 
 def find_columns(table, columns, source):
-    """Find what a list calls our columns.
+    """A dict of our names to those of a list, for the columns that there are, beside the `columns` named.
 
-    Parameters
-    ----------
-    table : astropy.table.Table
-    columns : dict
-        What is known already: our name to that of the list.
-    source : str
-        The list, for errors.
-
-    Returns
-    -------
-    dict
-        Our names to those of the list, for the columns that there are.
-
-    Raises
-    ------
-    AgnError
-        Where `columns` names one that is not there, or nothing says which spectra are meant.
+    Raises AgnError for a name that is not there, and where nothing says which spectra are meant.
     """
     wrong = [theirs for theirs in columns.values() if theirs not in table.colnames]
     if wrong:
@@ -112,6 +100,7 @@ def read_numbers(table, found, key):
 
 
 def _parse_number(text):
+    """A number, NaN for other text."""
     try:
         return float(text)
     except ValueError:
@@ -130,6 +119,7 @@ def read_identifiers(table, found):
 
 
 def _parse_name(text):
+    """Plate, MJD and fibre within the name of a file or spectrum, NaN where there are none."""
     match = SPECTRUM_NAME.search(text)
     if match is None:
         return np.nan, np.nan, np.nan
@@ -202,7 +192,9 @@ COLUMNS = {
 PROBLEM_COLUMNS = ("name", "source", "kind", "reason")
 
 
-def read_catalogue(path, *, label=None, columns=None):
+def read_catalogue(
+    path: str | PathLike, *, label: str | None = None, columns: Mapping[str, str] | None = None
+) -> tuple[Table, Table]:
     """Read a list of objects from a file.
 
     Parameters
@@ -305,7 +297,7 @@ def combine_catalogues(catalogues):
     -------
     catalogue : astropy.table.Table
         Of several rows for one spectrum the first, with the first redshift, position and label that is
-        given; where two labels differ it has none, since nobody can learn from it.
+        given; where two labels differ it has none.
     problems : astropy.table.Table
         Kinds ``"duplicate"`` and ``"conflict"``.
     """
@@ -333,6 +325,7 @@ def limit_catalogue(catalogue, number):
 
 
 def _merge_rows(kept, spare):
+    """Complete a row from another of the same spectrum, and return what there is to say of it."""
     for key in ("ra", "dec", "redshift"):
         if np.isnan(kept[key]):
             kept[key] = spare[key]
@@ -347,18 +340,7 @@ def _merge_rows(kept, spare):
 
 
 def make_problems(parts):
-    """One table of problems.
-
-    Parameters
-    ----------
-    parts : sequence of astropy.table.Table, or of tuples
-        Tables of problems, or rows of one.
-
-    Returns
-    -------
-    astropy.table.Table
-        Columns `PROBLEM_COLUMNS`.
-    """
+    """One table with `PROBLEM_COLUMNS` of some such tables, or of their rows."""
     if any(isinstance(part, Table) for part in parts):
         return vstack(list(parts), metadata_conflicts="silent")
     return Table(rows=list(parts) or None, names=PROBLEM_COLUMNS, dtype=[str] * len(PROBLEM_COLUMNS))

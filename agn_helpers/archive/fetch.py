@@ -1,31 +1,47 @@
 """Spectra of a catalogue, from the archives to a verified cache on disk; may be stopped and begun again."""
 
+from __future__ import annotations
+
 import collections
 import hashlib
+import itertools
 import os
 import queue
 import threading
 import time
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
 from ..errors import AgnError, SpectrumError
-from ..files import OutputError, make_folder
+from ..files import make_folder
 from .cache import MANIFEST, RECORDS, update_index
-from .catalogue import make_problems, split_survey_name
-from .http import AbsentError, StoppedError, Transfer, TransferError, UnreachableError, check_base
-from .layout import ARCHIVE, list_urls, name_dr7_file, name_spectrum
-from .manifest import Entry, Manifest, Result, claim_file
+from .catalogue import make_problems, name_rows, split_survey_name
+from .http import Failure, StoppedError, Transfer, TransferError, check_base
+from .layout import ARCHIVE, check_release, list_urls, name_dr7_file
+from .manifest import Entry, Manifest, Outcome, Result, claim_file
+from .sparcl import fetch_from_sparcl
 from .verify import verify_spectrum
+
+if TYPE_CHECKING:
+    from .http import Limits
+
+#: Connections at once: what an archive is asked for, whatever the caller wants.
+MOST_WORKERS = 16
 
 # Spectra in a row for which the archive gave no answer that could be used, or none at all, before it is left
 # alone.
 _MOST_FAILURES, _MOST_SILENT = 80, 3
+
+# What the manifest says of a failure; of all others that the spectrum failed.
+_OUTCOMES = {Failure.ABSENT: Outcome.ABSENT, Failure.REJECTED: Outcome.REJECTED}
+
+# Seconds until a spectrum that another client is fetching is looked at again, and for threads to end.
+_ASK_AGAIN, _LAST_WAIT = 0.2, 2.0
 
 
 class Task(NamedTuple):
@@ -37,6 +53,15 @@ class Task(NamedTuple):
     fiberid: int
     run2d: str
 
+    def verify(self, content):
+        """Raise SpectrumError where these bytes are not the spectrum."""
+        verify_spectrum(content, plate=self.plate, mjd=self.mjd, fiberid=self.fiberid)
+
+    def list_files(self):
+        """Its files in a cache: SDSS spec, spSpec."""
+        names = f"{self.name}.fits", name_dr7_file(self.plate, self.mjd, self.fiberid)
+        return tuple(f"{self.plate:04d}/{name}" for name in names)
+
 
 class Fetcher:
     """Fetches one spectrum; many threads do so with one of these."""
@@ -45,34 +70,41 @@ class Fetcher:
         self.cache, self.manifest, self.transfer = cache, manifest, transfer
         self.release, self.mirror = release, mirror
         self._failures = self._silent = 0
-        self._silent_hosts = set()
+        # Hosts that do not answer while others do.
+        self._closed = set()
 
     def fetch(self, task):
-        """Return a Result, or None where another client is fetching it."""
+        """Return a Result; the spectrum is on disk, or the manifest says why not."""
         if entry := self._find(task):
-            return Result(task.name, "kept", entry)
+            return Result(task.name, Outcome.KEPT, entry)
         folder = make_folder(self.cache / f"{task.plate:04d}")
         part = folder / f".{task.name}.part"
         try:
             with claim_file(part) as handle:
                 if handle is None:
-                    return None
+                    return Result(task.name, Outcome.BUSY, None)
                 self.manifest.refresh()
                 if entry := self._find(task) or self._adopt(task):
-                    return Result(task.name, "kept", entry)
-                entry, problem = self._fetch(task, part, handle)
+                    return Result(task.name, Outcome.KEPT, entry)
+                content, url, problem = self._download(task)
+                if problem is None:
+                    entry = self._store(task, content, url, part, handle)
+                else:
+                    outcome = _OUTCOMES.get(problem.kind, Outcome.FAILED)
+                    entry = Entry(outcome, url=url, release=self.release, reason=str(problem))
+                    entry = self.manifest.record(task.name, entry)
         except OSError as error:
-            raise OutputError(
+            raise AgnError(
                 f"{error.filename or folder} could not be written: {error.strerror}; free some space, remove "
                 "what is in the way or choose another folder."
             ) from error
-        self._count_failures(entry, problem)
-        return Result(task.name, entry.outcome, entry)
+        self._count_failures(problem)
+        return Result(task.name, Outcome(entry.outcome), entry)
 
     def _find(self, task):
         """The Entry of a spectrum that is on disk, or None."""
         entry = self.manifest.get(task.name)
-        if entry is None or entry.outcome != "verified" or entry.file not in _list_files(task):
+        if entry is None or entry.outcome != Outcome.VERIFIED or entry.file not in task.list_files():
             return None
         try:
             return entry if os.stat(self.cache / entry.file).st_size == entry.size else None
@@ -82,100 +114,83 @@ class Fetcher:
     def _adopt(self, task):
         """Take over a file that is in the cache without a line in the manifest, or is whole again."""
         known = self.manifest.known_sha256(task.name)
-        for file in _list_files(task):
+        for file in task.list_files():
             try:
                 content = (self.cache / file).read_bytes()
                 if known not in ("", hashlib.sha256(content).hexdigest()):
                     continue
-                verify_spectrum(content, plate=task.plate, mjd=task.mjd, fiberid=task.fiberid)
+                task.verify(content)
             except (FileNotFoundError, SpectrumError):
                 continue
             return self._record(task, file, content, url="")
         return None
 
-    def _fetch(self, task, part, handle):
-        def check(content):
-            verify_spectrum(content, plate=task.plate, mjd=task.mjd, fiberid=task.fiberid)
-
-        numbers = task.plate, task.mjd, task.fiberid
-        problem, url, answered, silent = None, "", set(), set()
-        for url in list_urls(*numbers, run2d=task.run2d, release=self.release, mirror=self.mirror):
+    def _download(self, task):
+        """Ask host after host: the bytes, their address and no problem, or why there are none."""
+        url, problem, failures = "", None, {}
+        for url in list_urls(*task[1:4], run2d=task.run2d, release=self.release, mirror=self.mirror):
             host = urlsplit(url).netloc
-            if host in self._silent_hosts:
-                silent.add(host)
+            if host in self._closed:
+                failures[host] = Failure.CLOSED
                 continue
             try:
-                content = self.transfer.get(url, check)
-            except AbsentError:
-                answered.add(host)
-                continue
+                return self.transfer.get(url, task.verify), url, None
             except TransferError as error:
-                if error.kind == "unreachable" and answered and host not in answered:
+                kind = error.kind
+                if (
+                    kind == Failure.UNREACHABLE
+                    and host not in failures
+                    and Failure.ABSENT in failures.values()
+                ):
                     # The last resort is closed: no reason to leave the archive that answers alone.
-                    self._silent_hosts.add(host)
-                    silent.add(host)
-                    continue
-                problem = problem or error
-                if error.kind in ("rejected", "refused"):
-                    continue
-                break
-            file = _list_files(task)[url.endswith(".fit")]
-            view = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]
-            entry = self._record(task, file, content, url=url)
-            os.replace(part, self.cache / file)
-            return entry, None
-        if problem is None and silent:
-            reason = (
-                f"{task.name}: {_join(answered)} does not have it (404), and {_join(silent)} does not "
-                "answer; look at its numbers, or try again later."
-            )
-            entry = Entry("failed", url=url, release=self.release, reason=reason)
-        elif problem is None:
-            numbers = f"numbers, or at its run2d {task.run2d}" if task.run2d else "numbers"
-            reason = f"{task.name}: no archive of DR{self.release} has it (404); look at its {numbers}."
-            entry = Entry("not found", url=url, release=self.release, reason=reason)
+                    self._closed.add(host)
+                    kind = Failure.CLOSED
+                failures[host] = kind
+                if problem is None and kind not in (Failure.ABSENT, Failure.CLOSED):
+                    problem = TransferError(f"{task.name}: {error}", kind=kind)
+                if kind in (Failure.TRANSIENT, Failure.UNREACHABLE):
+                    break
+        return None, url, problem or self._explain_absence(task, failures)
+
+    def _explain_absence(self, task, failures):
+        """That no host has a spectrum, or that one that might have it does not answer."""
+        absent = ", ".join(host for host, kind in failures.items() if kind == Failure.ABSENT)
+        closed = ", ".join(host for host, kind in failures.items() if kind == Failure.CLOSED)
+        if closed:
+            reason = f"{absent} does not have it (404), and {closed} does not answer"
+            remedy = "look at its numbers, or try again later"
         else:
-            outcome = "rejected" if problem.kind == "rejected" else "failed"
-            entry = Entry(outcome, url=url, release=self.release, reason=f"{task.name}: {problem}")
-        return self.manifest.record(task.name, entry), problem
+            reason = f"no archive of DR{self.release} has it (404)"
+            remedy = "look at its numbers" + (f", or at its run2d {task.run2d}" if task.run2d else "")
+        kind = Failure.CLOSED if closed else Failure.ABSENT
+        return TransferError(f"{task.name}: {reason}; {remedy}.", kind=kind)
+
+    def _store(self, task, content, url, part, handle):
+        """Write the bytes, record them, and give the file its final name."""
+        file = task.list_files()[url.endswith(".fit")]
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        entry = self._record(task, file, content, url=url)
+        os.replace(part, self.cache / file)
+        return entry
 
     def _record(self, task, file, content, *, url):
         sha256 = hashlib.sha256(content).hexdigest()
-        entry = Entry("verified", file, len(content), sha256, url, self.release)
+        entry = Entry(Outcome.VERIFIED, file, len(content), sha256, url, self.release)
         return self.manifest.record(task.name, entry)
 
-    def _count_failures(self, entry, problem):
+    def _count_failures(self, problem):
         """End the run where it makes no sense to ask for more."""
-        is_silent = problem is not None and problem.kind == "unreachable"
-        self._failures = self._failures + 1 if problem is not None and entry.outcome == "failed" else 0
-        self._silent = self._silent + 1 if is_silent else 0
+        kind = problem and problem.kind
+        is_failure = kind in (Failure.REFUSED, Failure.TRANSIENT, Failure.UNREACHABLE)
+        self._failures = self._failures + 1 if is_failure else 0
+        self._silent = self._silent + 1 if kind == Failure.UNREACHABLE else 0
         if self._failures >= _MOST_FAILURES or self._silent >= _MOST_SILENT:
-            raise UnreachableError(
-                f"the archive failed {self._failures} times in a row, the last time so: {entry.reason} "
+            raise AgnError(
+                f"the archive failed {self._failures} times in a row, the last time so: {problem} "
                 "Nothing that was fetched is lost: give the same command again later."
             )
-
-
-def _join(hosts):
-    return ", ".join(sorted(hosts))
-
-
-def _list_files(task):
-    """Files of a spectrum in the cache: SDSS spec, spSpec."""
-    numbers = task.plate, task.mjd, task.fiberid
-    folder = f"{task.plate:04d}"
-    return f"{folder}/{name_spectrum(*numbers)}.fits", f"{folder}/{name_dr7_file(*numbers)}"
-
-
-#: Connections at once: what an archive is asked for, whatever the caller wants.
-MOST_WORKERS = 16
-
-# Seconds until a spectrum that another client is fetching is looked at again, and for threads to end.
-_ASK_AGAIN = 0.2
-
-_LAST_WAIT = 2.0
 
 
 class FetchReport(NamedTuple):
@@ -184,8 +199,7 @@ class FetchReport(NamedTuple):
     Attributes
     ----------
     counts : dict
-        Number of spectra by outcome: ``"kept"`` (they were there), ``"verified"`` (fetched now), and those
-        of `Entry`.
+        Number of spectra by outcome, such as ``"kept"`` (they were there) and ``"verified"`` (fetched now).
     missing : astropy.table.Table
         Columns name, outcome, reason: what could not be had.
     changed : astropy.table.Table
@@ -204,18 +218,18 @@ class FetchReport(NamedTuple):
 
 
 def fetch_spectra(
-    catalogue,
-    cache,
+    catalogue: Table,
+    cache: str | PathLike,
     *,
-    release=17,
-    workers=8,
-    mirror=None,
-    limits=None,
-    problems=None,
-    fresh=False,
-    progress=True,
-    client=None,
-):
+    release: int = 17,
+    workers: int = 8,
+    mirror: str | None = None,
+    limits: Limits | None = None,
+    problems: Table | None = None,
+    fresh: bool = False,
+    progress: bool = True,
+    client: Any = None,
+) -> FetchReport:
     """Bring the spectra of a catalogue to disk, each verified; what is there is not fetched again.
 
     Parameters
@@ -231,7 +245,7 @@ def fetch_spectra(
         Connections at once, at most `MOST_WORKERS`.
     mirror : str, optional
         Address that stands in for the SDSS archives.
-    limits : transfer.Limits, optional
+    limits : http.Limits, optional
         Patience with the network.
     problems, fresh
         As of `update_index`.
@@ -246,43 +260,42 @@ def fetch_spectra(
 
     Raises
     ------
-    UnreachableError
-        Where the archive does not answer any more; what was fetched is kept.
     AgnError
-        For arguments that are no use; OutputError where the cache cannot be written.
+        For arguments that are no use, where the archive does not answer any more (what was fetched is kept),
+        and where the cache cannot be written.
     """
     mirror = None if mirror is None else check_base(mirror)
     if workers < 1:
         raise AgnError(f"workers must be at least 1; got {workers}.")
-    list_urls(1, 1, 1, release=release)
+    check_release(release)
     cache = Path(cache)
     if (cache / "index.csv").exists() and not (cache / RECORDS / MANIFEST).exists():
         raise AgnError(
             f"{cache} must be a cache of spectra or new; it holds an index.csv of your own. Name another."
         )
     make_folder(cache / RECORDS)
-    named = _canonical_names(catalogue)
+    # A name of one's own could lead anywhere.
+    named = catalogue.copy()
+    named["name"] = name_rows(catalogue, {"name": "name"}, catalogue)
+    named = named[named["name"] != ""]
     problems = make_problems([*([] if problems is None else [problems]), _unnamed_rows(catalogue)])
     workers = min(workers, MOST_WORKERS)
     transfer = Transfer(mirror or ARCHIVE, connections=workers, limits=limits)
     with Manifest(cache / RECORDS / MANIFEST) as manifest:
         fetcher = Fetcher(cache, manifest, transfer, release=release, mirror=mirror)
         tally = _Tally()
-        hide = None if progress else True
-        bar = tqdm(total=len(named), desc="fetch", unit=" spectra", delay=2, disable=hide)
+        options = {"unit": " spectra", "delay": 2, "disable": None if progress else True}
+        others = [name for name in named["name"].tolist() if split_survey_name(name)]
+        results = itertools.chain(
+            _fetch_all(fetcher, _list_tasks(named), 2 * workers),
+            fetch_from_sparcl(others, cache, manifest, client=client),
+        )
         try:
-            with bar:
-                for result in _run_threads(fetcher, _list_tasks(named), 2 * workers):
+            with tqdm(total=len(named), desc="fetch", **options) as bar:
+                for result in results:
                     tally.add(result)
                     bar.set_postfix_str(f"{tally.size / 1e6:.0f} MB", refresh=False)
                     bar.update()
-                others = [name for name in named["name"].tolist() if split_survey_name(name)]
-                if others:
-                    from .sparcl import fetch_from_sparcl
-
-                    for result in fetch_from_sparcl(others, cache, manifest, client=client):
-                        tally.add(result)
-                        bar.update()
         finally:
             conflicts = update_index(cache, named, manifest, problems=problems, fresh=fresh)
     return tally.report(conflicts)
@@ -295,26 +308,28 @@ class _Tally:
         self.counts, self.missing, self.changed, self.size = collections.Counter(), [], [], 0
 
     def add(self, result):
-        self.counts[result.outcome] += 1
-        if result.outcome == "verified":
-            self.size += result.entry.size
-            if result.entry.changed:
-                self.changed.append((result.name, result.entry.changed, result.entry.sha256))
-        elif result.outcome != "kept":
-            self.missing.append((result.name, result.outcome, result.entry.reason))
+        entry, outcome = result.entry, str(result.outcome)
+        self.counts[outcome] += 1
+        if outcome == Outcome.VERIFIED:
+            self.size += entry.size
+            if entry.changed:
+                self.changed.append((result.name, entry.changed, entry.sha256))
+        elif outcome != Outcome.KEPT:
+            self.missing.append((result.name, outcome, entry.reason))
 
     def report(self, conflicts):
-        tables = [
+        missing, changed = (
             Table(rows=rows or None, names=names, dtype=[str] * 3)
             for rows, names in (
                 (self.missing, ("name", "outcome", "reason")),
                 (self.changed, ("name", "before", "now")),
             )
-        ]
-        return FetchReport(dict(self.counts), *tables, conflicts, self.size)
+        )
+        return FetchReport(dict(self.counts), missing, changed, conflicts, self.size)
 
 
 def _unnamed_rows(catalogue):
+    """Problems of the objects of which only the position is known."""
     rows = [
         (
             "",
@@ -328,50 +343,43 @@ def _unnamed_rows(catalogue):
     return make_problems(rows)
 
 
-def _canonical_names(catalogue):
-    """The objects that can be fetched, named by their numbers: a name of one's own could lead anywhere."""
-    names = [
-        name_spectrum(*row[1:]) if row[1] > 0 else row[0] if split_survey_name(row[0]) else ""
-        for row in zip(*(catalogue[key].tolist() for key in ("name", "plate", "mjd", "fiberid")))
-    ]
-    named = catalogue.copy()
-    named["name"] = np.array(names, dtype=str)
-    return named[named["name"] != ""]
-
-
 def _list_tasks(catalogue):
+    """The objects of SDSS, one after the other."""
     columns = [catalogue[key].tolist() for key in Task._fields]
     return (Task(*row) for row in zip(*columns) if row[1] > 0)
 
 
-def _run_threads(fetcher, tasks, number):
-    """Yield a Result a task, in the order in which they end; the threads end with the generator."""
-    lock, waiting, results = threading.Lock(), collections.deque(), queue.SimpleQueue()
+def _fetch_all(fetcher, tasks, number):
+    """Yield a Result a task, in the order in which they end; those of another client are looked at again."""
+    while tasks:
+        busy = []
+        for task, result in _run_threads(fetcher, tasks, number):
+            if result.outcome == Outcome.BUSY:
+                busy.append(task)
+            else:
+                yield result
+        tasks, number = busy, min(number, len(busy))
+        if busy:
+            time.sleep(_ASK_AGAIN)
 
-    def next_task():
-        """A task, and whether it comes again."""
-        with lock:
-            task = next(tasks, None)
-            return (waiting.popleft(), True) if task is None and waiting else (task, False)
+
+def _run_threads(fetcher, tasks, number):
+    """Yield every task with its Result; nothing more is asked for once the generator is left early."""
+    tasks, lock, results = iter(tasks), threading.Lock(), queue.SimpleQueue()
+    stopped = fetcher.transfer.stopped
 
     def work():
         try:
-            while not fetcher.transfer.stopped.is_set():
-                task, again = next_task()
+            while not stopped.is_set():
+                with lock:
+                    task = next(tasks, None)
                 if task is None:
                     break
-                result = fetcher.fetch(task)
-                if result is not None:
-                    results.put(result)
-                    continue
-                # Another client is at it; what becomes of it is seen later.
-                waiting.append(task)
-                if again:
-                    fetcher.transfer.stopped.wait(_ASK_AGAIN)
+                results.put((task, fetcher.fetch(task)))
         except StoppedError:
             pass
         except BaseException as error:
-            fetcher.transfer.stopped.set()
+            stopped.set()
             results.put(error)
         finally:
             results.put(None)
@@ -379,18 +387,20 @@ def _run_threads(fetcher, tasks, number):
     threads = [threading.Thread(target=work, daemon=True) for _ in range(number)]
     for thread in threads:
         thread.start()
+    running = number
     try:
-        while number:
+        while running:
             result = results.get()
             if isinstance(result, BaseException):
                 raise result
             if result is None:
-                number -= 1
+                running -= 1
             else:
                 yield result
     finally:
-        fetcher.transfer.stopped.set()
-        deadline = time.monotonic() + _LAST_WAIT
-        for thread in threads:
-            # One that waits for a silent server ends with the process; it writes nothing unverified.
-            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        if running:
+            stopped.set()
+            deadline = time.monotonic() + _LAST_WAIT
+            for thread in threads:
+                # One that waits for a silent server ends with the process; it writes nothing unverified.
+                thread.join(timeout=max(0.0, deadline - time.monotonic()))

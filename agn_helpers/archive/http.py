@@ -1,85 +1,265 @@
-"""HTTP transfers that survive a bad network: retries, back-off, stalls, redirects, limits of size."""
+"""HTTP transfers that survive a bad network: attempts, stalls, redirects, bounds on size and rate."""
 
 import contextlib
 import hashlib
 import http.client
 import ipaddress
-import queue
+import os
 import random
 import re
 import socket
+import ssl
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from importlib import metadata
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
-import requests
+import certifi
+import tenacity
 import urllib3
 
 from ..errors import AgnError, SpectrumError
 
+# What can go wrong on the way, as urllib3 and the sockets below it say it.
+_NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+
+_REDIRECTS, _ABSENT, _TRANSIENT = (301, 302, 303, 307, 308), (404, 410), (408, 425, 429, 500, 502, 503, 504)
+
+# Bytes read at once; a longer message beside a status other than 200 is not read.
+_BLOCK = 1 << 16
+
 
 @dataclass(frozen=True)
 class Limits:
-    """How patient and how careful a transfer is.
-
-    Attributes
-    ----------
-    connect_timeout, read_timeout : float
-        Seconds without a connection, and without a byte.
-    total_time : float
-        Seconds that one attempt may take.
-    lowest_rate : float
-        Bytes per second below which an attempt is given up, judged after `read_timeout`.
-    attempts : int
-        Tries for one address.
-    first_wait, longest_wait : float
-        Seconds to wait after the first failed attempt, doubled after each further one, and at most; also
-        the most that a server's Retry-After is granted.
-    largest_size : int
-        Bytes of one file; what is longer is not a spectrum.
-    redirects : int
-        How many are followed.
-    """
+    """How patient and how careful a transfer is: seconds, bytes and numbers of tries."""
 
     connect_timeout: float = 10
-    read_timeout: float = 30
-    total_time: float = 300
-    lowest_rate: float = 1000
-    attempts: int = 8
-    first_wait: float = 0.5
-    longest_wait: float = 60
-    largest_size: int = 64 << 20
+    read_timeout: float = 30  # without a byte
+    total_time: float = 300  # of one attempt
+    lowest_rate: float = 1000  # bytes per second, judged after `read_timeout`
+    attempts: int = 8  # for one address
+    first_wait: float = 0.5  # after the first failed attempt, doubled after each further one
+    longest_wait: float = 60  # also the most that a server's Retry-After is granted
+    largest_size: int = 64 << 20  # what is longer is not a spectrum
     redirects: int = 5
 
 
+class Failure(StrEnum):
+    """Why a file could not be had."""
+
+    ABSENT = "absent"  # The archive answers that it has no such file.
+    REFUSED = "refused"  # An answer that will not change, such as 403.
+    REJECTED = "rejected"  # What was sent is not what was asked for.
+    TRANSIENT = "transient"  # An answer that may change, such as 503.
+    UNREACHABLE = "unreachable"  # No answer.
+    CLOSED = "closed"  # No answer from the last resort; the other archive has no such file.
+
+
 class TransferError(AgnError):
-    """A file could not be had.
+    """A file could not be had; `kind` is a Failure, `final` says that another attempt would be no use."""
 
-    Attributes
-    ----------
-    kind : str
-        ``"rejected"``: what was sent is not what was asked for.  ``"refused"``: an answer that will not
-        change, such as 403.  ``"sick"``: one that may, such as 503.  ``"unreachable"``: none.
-    """
-
-    def __init__(self, message, *, kind):
+    def __init__(self, message, *, kind, final=False, wait=0.0):
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.wait = kind, wait
+        self.final = final or kind in (Failure.ABSENT, Failure.REFUSED)
 
 
-class AbsentError(TransferError):
-    """The archive answered that it has no such file."""
-
-
-class UnreachableError(AgnError):
-    """The archive has stopped answering: it makes no sense to ask it for more."""
+class AddressError(AgnError):
+    """An address that must not be asked."""
 
 
 class StoppedError(Exception):
     """The run is being ended."""
+
+
+class Transfer:
+    """Fetches files for any number of threads over a few connections to each host.
+
+    A thread has a connection only while it transfers, so that none idles while a file is verified or a
+    failure is waited out.  Only where `base_url` is private may a redirect lead to a private address.
+    """
+
+    def __init__(self, base_url, *, connections=1, limits=None):
+        """Nothing is connected yet."""
+        self.limits = limits or Limits()
+        self.stopped = threading.Event()
+        self._base_url, self._connections = base_url, connections
+        self._pools, self._lock = {}, threading.Lock()
+        # Not a seed to set: clients that failed together must not come back together.
+        self._random = random.Random()
+        self._resume = 0.0
+
+    def get(self, url, check=None, *, form=None):
+        """The bytes at `url`, which is asked by POST where there is a `form` to send along.
+
+        `check` raises SpectrumError where they are not what was asked for; they are asked for again then,
+        until the same wrong bytes come twice.  Raises TransferError after the last attempt, or at once where
+        further ones would be no use, and StoppedError once `stopped` is set.
+        """
+        limits = self.limits
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: not getattr(error, "final", True)),
+            stop=tenacity.stop_after_attempt(limits.attempts),
+            wait=self._choose_wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return attempts(self._attempt, url, check, form, refused=set())
+        except TransferError as error:
+            count = f"attempt {attempts.statistics['attempt_number']} of {limits.attempts}"
+            raise TransferError(f"{str(error).rstrip('.')} ({count}).", kind=error.kind) from error
+
+    def _attempt(self, url, check, form, refused):
+        """Fetch and check once; whatever goes wrong is a TransferError."""
+        self._sleep(self._resume - time.monotonic())
+        try:
+            content = self._follow(url, form)
+            if check is not None:
+                check(content)
+            return content
+        except SpectrumError as error:
+            digest = hashlib.sha256(content).digest()
+            final = digest in refused
+            refused.add(digest)
+            raise TransferError(f"{url}: {error}", kind=Failure.REJECTED, final=final) from error
+        except AddressError as error:
+            raise TransferError(str(error), kind=Failure.REFUSED) from error
+        except _NETWORK_ERRORS as error:
+            raise TransferError(f"{url}: {_describe(error)}", kind=Failure.UNREACHABLE) from error
+
+    def _follow(self, url, form):
+        """Ask an address, and those that it redirects to."""
+        asked = url
+        for _ in range(self.limits.redirects + 1):
+            status, headers, content = self._ask(url, form)
+            if status in _REDIRECTS and "location" in headers:
+                is_local = is_private(self._base_url)
+                url = follow_redirect(url, headers["location"], allow_private=is_local)
+            elif status == 200:
+                return content
+            elif status in _ABSENT:
+                raise TransferError(f"{url}: not found ({status})", kind=Failure.ABSENT)
+            else:
+                raise TransferError(
+                    f"{url}: the archive answers {status} {http.client.responses.get(status, '')}",
+                    kind=Failure.TRANSIENT if status in _TRANSIENT else Failure.REFUSED,
+                    wait=self._honour(headers.get("retry-after", "")),
+                )
+        raise TransferError(
+            f"{asked}: more than {self.limits.redirects} redirects, the last to {url}", kind=Failure.REFUSED
+        )
+
+    def _ask(self, url, form):
+        """Status, headers and content of one answer; its connection goes back to the others."""
+        timeout = urllib3.Timeout(connect=self.limits.connect_timeout, read=self.limits.read_timeout)
+        answer = self._find_pool(url).request(
+            "GET" if form is None else "POST",
+            url,
+            body=form,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=timeout,
+        )
+        content, length = None, answer.length_remaining
+        try:
+            # A short message is read to its end, so that the connection can be used again.
+            if answer.status == 200 or (length is not None and length <= _BLOCK):
+                content = self._read_body(url, answer)
+        finally:
+            if content is None:
+                answer.close()
+            # Without this a connection that was closed is never given back, and the pool runs dry.
+            answer.release_conn()
+        return answer.status, answer.headers, content
+
+    def _read_body(self, url, answer):
+        """The bytes of an answer within the bounds on size, time and rate."""
+        limits, started, content = self.limits, time.monotonic(), bytearray()
+        size = answer.length_remaining or 0
+        while size <= limits.largest_size:
+            # Whole blocks would hide a stall: a read that waits for 64 kB is content with a byte a second.
+            block = answer.read1(_BLOCK, decode_content=False)
+            if not block:
+                return bytes(content)
+            content += block
+            size, passed = len(content), time.monotonic() - started
+            problem = ""
+            if passed > limits.total_time:
+                problem = f"not complete after {limits.total_time:g} s"
+            elif passed > limits.read_timeout and size < limits.lowest_rate * passed:
+                problem = f"stalled, {size} bytes in {passed:.0f} s"
+            if problem:
+                raise TransferError(f"{url}: {problem}", kind=Failure.TRANSIENT)
+            if self.stopped.is_set():
+                raise StoppedError
+        raise TransferError(f"{url}: longer than {limits.largest_size} bytes", kind=Failure.REFUSED)
+
+    def _find_pool(self, url):
+        """The connections to an address: direct ones, or those through the proxy of the environment."""
+        parts, proxies = urlsplit(url), urllib.request.getproxies()
+        proxy = proxies.get(parts.scheme) or proxies.get("all")
+        if proxy and urllib.request.proxy_bypass(parts.hostname):
+            proxy = None
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = _make_pool(proxy, self._connections)
+            return self._pools[proxy]
+
+    def _honour(self, retry_after):
+        """Seconds that a Retry-After asks for, within bounds; all threads wait as long."""
+        seconds = 0.0
+        with contextlib.suppress(ValueError):
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        with contextlib.suppress(ValueError):
+            seconds = float(retry_after)
+        seconds = min(max(0.0, seconds), self.limits.longest_wait)
+        self._resume = max(self._resume, time.monotonic() + seconds)
+        return seconds
+
+    def _choose_wait(self, state):
+        """Seconds until the next attempt: doubled each time, by chance up to halved, as long as asked for."""
+        seconds = min(self.limits.longest_wait, self.limits.first_wait * 2 ** (state.attempt_number - 1))
+        return max(state.outcome.exception().wait, seconds * self._random.uniform(0.5, 1))
+
+    def _sleep(self, seconds):
+        if self.stopped.wait(max(0.0, seconds)):
+            raise StoppedError
+
+
+def _make_pool(proxy, connections):
+    """Connections that verify certificates and ask for files as they are stored."""
+    agent = f"agn-helpers/{metadata.version('agn-helpers')}"
+    certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+    options = {
+        # Lengths and checksums are those of the files, which are not to be compressed on the way.
+        "headers": {"User-Agent": agent, "Accept-Encoding": "identity"},
+        "ssl_context": ssl.create_default_context(
+            **{"capath" if os.path.isdir(certificates) else "cafile": certificates}
+        ),
+        "maxsize": connections,
+        "block": True,
+    }
+    if not proxy:
+        return urllib3.PoolManager(**options)
+    proxy = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    secret = urllib3.make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else None
+    return urllib3.ProxyManager(proxy.url, proxy_headers=secret, **options)
+
+
+def _describe(error):
+    """The innermost reason, without the names of classes and their addresses in memory."""
+    cause = error
+    while isinstance(inner := cause.__cause__ or cause.__context__, Exception):
+        cause = inner
+    words = " ".join(str(cause).split()) or type(cause).__name__
+    return getattr(cause, "strerror", None) or words
 
 
 # What a host may look like.  Parsers disagree about everything else: before a backslash or an @ one sees a
@@ -90,22 +270,10 @@ _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[\w-]{1,63}(?:\.[\w-]{1,63})
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class AddressError(AgnError):
-    """An address that must not be asked."""
-
-
 def check_base(url):
     """Return the base address of an archive without its last slash.
 
-    Parameters
-    ----------
-    url : str
-        Such as ``"https://data.sdss.org"`` or ``"http://localhost:8000/mirror"``.
-
-    Raises
-    ------
-    AddressError
-        For another scheme, no host, a password, a query or a fragment.
+    Raises AddressError for another scheme than http and https, no host, a password, a query or a fragment.
     """
     parts = _split(url)
     if parts.query or parts.fragment:
@@ -119,10 +287,8 @@ def is_private(url):
     A name that cannot be looked up here is left to the proxy that perhaps can, and is not private.
     """
     parts = urlsplit(url)
-    try:
+    with contextlib.suppress(ValueError):
         return not _is_global(parts.hostname)
-    except ValueError:
-        pass
     try:
         found = {item[4][0] for item in socket.getaddrinfo(parts.hostname, parts.port)}
     except (OSError, UnicodeError):
@@ -131,6 +297,7 @@ def is_private(url):
 
 
 def _is_global(text):
+    """Whether an address in numbers, in any spelling, is public; ValueError where it is a name."""
     # Sockets know more spellings than ip_address: 127.1, 2130706433, 0x7f.1.
     with contextlib.suppress(OSError, UnicodeError):
         text = socket.inet_ntoa(socket.inet_aton(text))
@@ -144,27 +311,7 @@ def _is_global(text):
 
 
 def follow_redirect(url, location, *, allow_private):
-    """Where a redirect leads.
-
-    Parameters
-    ----------
-    url : str
-        The address that was asked.
-    location : str
-        What it answered, absolute or relative.
-    allow_private : bool
-        Whether this machine and private networks may be asked.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    AddressError
-        For what is no address, for a scheme other than http and https, from https to http, and to a private
-        address.
-    """
+    """Where a redirect from `url` leads; AddressError for no address, away from https, to a private one."""
     try:
         target = urljoin(url, location)
     except ValueError as error:
@@ -182,6 +329,7 @@ def follow_redirect(url, location, *, allow_private):
 
 
 def _split(url):
+    """Parts of an address that all parsers take for the same, or AddressError."""
     try:
         parts = urlsplit(url)
         # Reading it checks it.
@@ -191,226 +339,3 @@ def _split(url):
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc):
         raise AddressError(f"an address must be http or https, a host and no password; got {url!r}.")
     return parts
-
-
-#: What can go wrong on the way, as requests, urllib3 and the sockets below them say it.
-NETWORK_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
-
-_REDIRECTS = (301, 302, 303, 307, 308)
-
-_ABSENT = (404, 410)
-
-_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-
-_BLOCK = 1 << 16
-
-
-class _AttemptError(Exception):
-    """One attempt failed; `final` where another would, too."""
-
-    def __init__(self, message, *, kind="sick", final=False, wait=0.0):
-        super().__init__(message)
-        self.kind, self.final, self.wait = kind, final or kind == "refused", wait
-
-
-class Transfer:
-    """Fetches files for any number of threads over a few connections.
-
-    A thread has a connection only while it transfers, so that none idles while a file is verified or a
-    failure is waited out.
-
-    Parameters
-    ----------
-    base_url : str
-        Of the archive; only where it is private itself may a redirect lead to a private address.
-    connections : int
-        How many at once.
-    limits : Limits, optional
-    """
-
-    def __init__(self, base_url, *, connections=1, limits=None):
-        """Nothing is connected yet."""
-        # The last one used comes first: its connection is the likeliest to be still open.
-        self._sessions = queue.LifoQueue()
-        for _ in range(connections):
-            self._sessions.put(_make_session())
-        self.limits = limits or Limits()
-        self.stopped = threading.Event()
-        self._base_url = base_url
-        # Not a seed to set: clients that failed together must not come back together.
-        self._random = random.Random()
-        self._resume = 0.0
-
-    def get(self, url, check=None, *, form=None):
-        """Fetch one file.
-
-        Parameters
-        ----------
-        url : str
-        check : callable, optional
-            Given the bytes; raises SpectrumError where they are not what was asked for.  They are asked for
-            again then, until the same wrong bytes come twice.
-        form : dict or str, optional
-            Sent along by POST.
-
-        Returns
-        -------
-        bytes
-
-        Raises
-        ------
-        AbsentError
-            For 404 and 410.
-        TransferError
-            After the last attempt, or at once where further ones would be no use.
-        StoppedError
-            Once `stopped` is set.
-        """
-        refused = set()
-        for number in range(self.limits.attempts):
-            self._wait_until(self._resume)
-            try:
-                content, session = self._attempt(url, form)
-                if check is not None:
-                    check(content)
-                return content
-            except SpectrumError as error:
-                digest = hashlib.sha256(content).digest()
-                failure = _AttemptError(f"{url}: {error}", kind="rejected", final=digest in refused)
-                refused.add(digest)
-                # Its connection may still hold what the length that was claimed left out.
-                session.close()
-            except AddressError as error:
-                failure = _AttemptError(str(error), kind="refused")
-            except _AttemptError as error:
-                failure = error
-            except NETWORK_ERRORS as error:
-                failure = _AttemptError(f"{url}: {_describe(error)}", kind="unreachable")
-            if failure.final or number + 1 == self.limits.attempts:
-                break
-            self._back_off(number, failure.wait)
-        message = f"{failure}".rstrip(".") + f" (attempt {number + 1} of {self.limits.attempts})."
-        raise TransferError(message, kind=failure.kind)
-
-    def _attempt(self, url, form):
-        session = self._sessions.get()
-        try:
-            content = self._follow(session, url, form)
-        except AbsentError:
-            raise
-        except BaseException:
-            session.close()
-            raise
-        finally:
-            self._sessions.put(session)
-        return content, session
-
-    def _follow(self, session, url, form):
-        limits, asked = self.limits, url
-        for _ in range(limits.redirects + 1):
-            with session.request(
-                "GET" if form is None else "POST",
-                url,
-                data=form,
-                stream=True,
-                allow_redirects=False,
-                timeout=(limits.connect_timeout, limits.read_timeout),
-            ) as answer:
-                if answer.status_code != 200:
-                    _drain(answer, limits.read_timeout)
-                if answer.status_code in _REDIRECTS and "location" in answer.headers:
-                    is_local = is_private(self._base_url)
-                    url = follow_redirect(url, answer.headers["location"], allow_private=is_local)
-                    continue
-                if answer.status_code in _ABSENT:
-                    raise AbsentError(f"{url}: not found ({answer.status_code}).", kind="refused")
-                if answer.status_code != 200:
-                    raise _AttemptError(
-                        f"{url}: the archive answers {answer.status_code} {answer.reason}",
-                        kind="sick" if answer.status_code in _TRANSIENT else "refused",
-                        wait=self._honour(answer.headers.get("retry-after")),
-                    )
-                return self._read_body(url, answer)
-        raise _AttemptError(
-            f"{asked}: more than {limits.redirects} redirects, the last to {url}", kind="refused"
-        )
-
-    def _read_body(self, url, answer):
-        limits, started = self.limits, time.monotonic()
-        if (answer.raw.length_remaining or 0) > limits.largest_size:
-            raise _AttemptError(f"{url}: longer than {limits.largest_size} bytes", kind="refused")
-        content = bytearray()
-        # Whole blocks would hide a stall: a read that waits for 64 kB is content with a byte a second.
-        while block := answer.raw.read1(_BLOCK, decode_content=False):
-            content += block
-            passed = time.monotonic() - started
-            if len(content) > limits.largest_size:
-                raise _AttemptError(f"{url}: longer than {limits.largest_size} bytes", kind="refused")
-            if passed > limits.total_time:
-                raise _AttemptError(f"{url}: not complete after {limits.total_time:g} s")
-            if passed > limits.read_timeout and len(content) < limits.lowest_rate * passed:
-                raise _AttemptError(f"{url}: stalled, {len(content)} bytes in {passed:.0f} s")
-            if self.stopped.is_set():
-                raise StoppedError
-        return bytes(content)
-
-    def _honour(self, retry_after):
-        """Seconds that a Retry-After asks for, within bounds; all threads wait as long."""
-        if not retry_after:
-            return 0.0
-        try:
-            seconds = float(retry_after)
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-            except ValueError:
-                return 0.0
-        seconds = min(max(0.0, seconds), self.limits.longest_wait)
-        self._resume = max(self._resume, time.monotonic() + seconds)
-        return seconds
-
-    def _back_off(self, number, at_least):
-        seconds = min(self.limits.longest_wait, self.limits.first_wait * 2**number)
-        self._wait_until(time.monotonic() + max(at_least, seconds * self._random.uniform(0.5, 1)))
-
-    def _wait_until(self, moment):
-        if self.stopped.wait(max(0.0, moment - time.monotonic())):
-            raise StoppedError
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp):
-        """Nowhere: requests would read the body of a redirect to its end, however long."""
-
-
-def _make_session():
-    session = _Session()
-    # Lengths and checksums are those of the files, which are not to be compressed on the way.
-    session.headers.update(
-        {"User-Agent": f"agn-helpers/{metadata.version('agn-helpers')}", "Accept-Encoding": "identity"}
-    )
-    return session
-
-
-def _drain(answer, seconds):
-    """Read a short message to its end, so that the connection can be used again."""
-    end = time.monotonic() + seconds
-    while 0 < (answer.raw.length_remaining or 0) <= _BLOCK and time.monotonic() < end:
-        if not answer.raw.read1(_BLOCK, decode_content=False):
-            break
-
-
-def _describe(error):
-    """The innermost reason, without the names of classes and their addresses in memory."""
-    cause = error
-    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(
-        inner, Exception
-    ):
-        cause = inner
-    words = " ".join(str(cause).split()) or type(cause).__name__
-    return getattr(cause, "strerror", None) or words

@@ -44,6 +44,14 @@ _BOSS_RUNS = {
 RUN2D = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,30}")
 
 
+def check_release(release):
+    """Raise AgnError for a release whose layout is not known."""
+    if release not in RELEASES:
+        raise AgnError(
+            f"release must be one of {RELEASES[0]} to {RELEASES[-1]}; got {release}. Give another --release."
+        )
+
+
 def list_urls(plate, mjd, fiberid, *, run2d="", release=17, mirror=None):
     """Addresses at which a spectrum may be found, the likeliest first.
 
@@ -68,10 +76,7 @@ def list_urls(plate, mjd, fiberid, *, run2d="", release=17, mirror=None):
     AgnError
         For a release whose layout is not known, or a run2d that cannot be one.
     """
-    if release not in RELEASES:
-        raise AgnError(
-            f"release must be one of {RELEASES[0]} to {RELEASES[-1]}; got {release}. Give another --release."
-        )
+    check_release(release)
     if run2d and not RUN2D.fullmatch(run2d):
         raise AgnError(f"run2d must be letters, digits and '_', such as 26 or v5_13_2; got {run2d!r}.")
     is_boss = plate >= _FIRST_BOSS_PLATE
@@ -97,6 +102,7 @@ def _list_kinds(release, is_boss):
 
 
 def _folder(run, release):
+    """Folder of all reductions."""
     if release >= 18:
         return "spectro/sdss/redux"
     if run in _SDSS_RUNS:

@@ -1,6 +1,7 @@
 """The manifest of a cache: one line of JSON an outcome, appended and never rewritten.
 
-Several clients may append at once.  A line that a dying client tore apart is skipped and ended by the next.
+Several clients may append at once.  A line that a dying client left incomplete is skipped and ended by the
+next.
 """
 
 import contextlib
@@ -9,33 +10,19 @@ import os
 import re
 import threading
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import NamedTuple
 
-from astropy.table import Table
-
-from ..files import OutputError
+from ..files import AgnError
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 def lock_file(handle, *, wait=True):
-    """Lock an open file until it is closed.
-
-    Parameters
-    ----------
-    handle : int
-        A file descriptor.
-    wait : bool
-        Whether to wait for a client that holds the lock.
-
-    Returns
-    -------
-    bool
-        False where another client holds the lock and `wait` is False.
-    """
+    """Lock an open file until it is closed; False where another client has it and `wait` is False."""
     if fcntl is None:
         return True
     try:
@@ -66,18 +53,9 @@ def hold_lock(path):
 def claim_file(path):
     """Open a file that one client at a time may write, which is how it claims what the file is for.
 
-    The claim of a client that died is void, since its lock died with it; what it had written is truncated.
-    Inside the block the holder may rename the file; what has not been renamed is removed.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        In a folder that exists.
-
-    Yields
-    ------
-    int or None
-        The file descriptor, at the beginning of an empty file; None where another client holds the claim.
+    Gives the file descriptor of an empty file, or None where another client holds the claim.  The claim of a
+    client that died is void, since its lock died with it.  Inside the block the holder may rename the file;
+    what has not been renamed is removed.
     """
     handle = _open_claim(path)
     if handle is None:
@@ -93,6 +71,7 @@ def claim_file(path):
 
 
 def _open_claim(path):
+    """An empty file that is locked and has that name, or None."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -110,6 +89,7 @@ def _open_claim(path):
 
 
 def _is_same(handle, path):
+    """Whether an open file still has that name."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))
     except FileNotFoundError:
@@ -123,63 +103,45 @@ _FILE = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
 _LONGEST = 1 << 20
 
 
-class Entry(NamedTuple):
-    """The latest outcome of one spectrum.
+class Outcome(StrEnum):
+    """What became of a spectrum that was asked for."""
 
-    Attributes
-    ----------
-    outcome : str
-        ``"verified"``, or why there is no file: ``"not found"``, ``"rejected"`` (what was sent is no such
-        spectrum), ``"failed"`` (no answer that could be used), ``"damaged"`` (on disk it is no longer what
-        was fetched).
-    file : str
-        Relative to the cache; "" where there is none.
-    size : int
-        Bytes.
-    sha256 : str
-        Of the file.
-    url : str
-        Where it came from, or was last looked for; "" for a file that was found in the cache.
-    release : int
-        Data release that was asked for.
-    time : str
-        UTC, ISO 8601.
-    reason : str
-        Why not; "" for a verified file.
-    changed : str
-        The sha256 that the same spectrum had when it was fetched before, where that was another.
-    """
+    KEPT = "kept"  # It was there.
+    VERIFIED = "verified"
+    ABSENT = "not found"
+    REJECTED = "rejected"  # What was sent is no such spectrum.
+    FAILED = "failed"  # There was no answer that could be used.
+    DAMAGED = "damaged"  # On disk it is no longer what was fetched.
+    BUSY = "busy"  # Another client is fetching it.
+
+
+class Entry(NamedTuple):
+    """The latest outcome of one spectrum, as a line of the manifest says it."""
 
     outcome: str
-    file: str = ""
-    size: int = 0
+    file: str = ""  # relative to the cache
+    size: int = 0  # bytes
     sha256: str = ""
-    url: str = ""
-    release: int = 0
-    time: str = ""
-    reason: str = ""
-    changed: str = ""
+    url: str = ""  # "" for a file that was found in the cache
+    release: int = 0  # that was asked for
+    time: str = ""  # UTC, ISO 8601
+    reason: str = ""  # why there is no file
+    changed: str = ""  # the sha256 when it was fetched before, where that was another
 
 
 class Result(NamedTuple):
-    """What became of a spectrum; `outcome` is that of the entry, or ``"kept"`` where it was there."""
+    """What became of a spectrum in this run."""
 
     name: str
-    outcome: str
-    entry: Entry
+    outcome: Outcome
+    entry: Entry | None
 
 
 class Manifest:
-    """The outcomes of a cache by the names of the spectra, with those of other clients as they come in.
-
-    Parameters
-    ----------
-    path : path
-        The file; it is created where it is missing.
-    """
+    """The outcomes of a cache by the names of the spectra, with those of other clients as they come in."""
 
     def __init__(self, path):
-        """Read all lines that there are."""
+        """Read all lines of the file, which is created where it is missing."""
         self._path = path
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -220,41 +182,25 @@ class Manifest:
             self._read_on()
 
     def record(self, name, entry):
-        """Append an outcome.
-
-        Parameters
-        ----------
-        name : str
-        entry : Entry
-            ``time`` and ``changed`` are filled in.
-
-        Returns
-        -------
-        Entry
-            As recorded.
-
-        Raises
-        ------
-        OutputError
-            Where it cannot be written.
-        """
+        """Append an outcome; return it with ``time`` and ``changed`` filled in."""
         try:
             return self._append(name, entry)
         except OSError as error:
             raise self._explain(error) from error
 
     def _explain(self, error):
-        return OutputError(
+        return AgnError(
             f"{self._path} could not be written: {error.strerror}; free some space or choose another folder."
         )
 
     def _append(self, name, entry):
+        """Write one line where no other client can write at the same time."""
         with self._lock:
             lock_file(self._handle)
             try:
                 self._read_on()
                 before = self._verified.get(name, "")
-                changed = before if entry.outcome == "verified" and before != entry.sha256 else ""
+                changed = before if entry.outcome == Outcome.VERIFIED and before != entry.sha256 else ""
                 now = datetime.now(UTC).isoformat(timespec="seconds")
                 entry = entry._replace(time=now, changed=changed)
                 fields = {key: value for key, value in entry._asdict().items() if value}
@@ -268,6 +214,7 @@ class Manifest:
         return entry
 
     def _read_on(self):
+        """Take in all whole lines that follow."""
         while block := self._read_at(self._offset, _LONGEST):
             end = block.rfind(b"\n") + 1
             if not end and len(block) < _LONGEST:
@@ -284,6 +231,7 @@ class Manifest:
         return os.read(self._handle, length)
 
     def _take(self, line):
+        """Take in one line, unless it is incomplete or names a file outside of the cache."""
         try:
             fields = json.loads(line)
             entry = Entry(**{key: fields[key] for key in Entry._fields if key in fields})
@@ -295,22 +243,5 @@ class Manifest:
         except (ValueError, TypeError, KeyError):
             return
         self._latest[name] = entry
-        if entry.outcome == "verified":
+        if entry.outcome == Outcome.VERIFIED:
             self._verified[name] = entry.sha256
-
-
-def summarise_manifest(manifest):
-    """One row a spectrum, its latest outcome.
-
-    Parameters
-    ----------
-    manifest : Manifest
-
-    Returns
-    -------
-    astropy.table.Table
-        Columns name and the fields of `Entry`.
-    """
-    rows = [(name, *manifest.get(name)) for name in manifest]
-    kinds = [str, str, str, int, str, str, int, str, str, str]
-    return Table(rows=rows or None, names=("name", *Entry._fields), dtype=kinds)

@@ -1,6 +1,6 @@
 """Ready SQL queries for SkyServer: active galaxies of two types within one range of redshift.
 
-Type 1 and type 2 of one range let class and redshift be told apart, which the paper's samples do not.
+Type 1 and type 2 of one range let class and redshift be distinguished, which the paper's samples do not.
 Tables and columns are those of the schema browser of SDSS DR17, https://skyserver.sdss.org/dr17.
 """
 
@@ -93,25 +93,17 @@ def write_query(name, *, redshift=(0.02, 0.35), snr=10.0, limit=None):
 
 
 def _lie_above(curve):
+    """SQL that holds above a curve of log([O III]/Hβ) against log([N II]/Hα)."""
     slope, offset, constant = curve
     # Right of its asymptote a point is above the curve, which has a second branch there.
     return f"({_NII} >= {offset} OR {_OIII} > {slope} / NULLIF({_NII} - {offset}, 0) + {constant})"
 
 
 def write_position_query(positions, *, radius=3.0):
-    """SQL of the nearest primary spectrum to each of some positions.
+    """SQL of the nearest primary spectrum within `radius` (arcsec; fibres of SDSS see 3) of some positions.
 
-    Parameters
-    ----------
-    positions : iterable of (int, float, float)
-        A number for each, right ascension and declination in degrees.
-    radius : float
-        Largest distance, arcsec; the fibres of SDSS see 3.
-
-    Returns
-    -------
-    str
-        Its rows have the number as ``number``, for positions that have a spectrum.
+    `positions` are triples of a number, right ascension and declination in degrees; rows of the answer have
+    the number as ``number``, for positions that have a spectrum.
     """
     values = ", ".join(f"({number}, {ra:.6f}, {dec:.6f})" for number, ra, dec in positions)
     return (
@@ -122,24 +114,7 @@ def write_position_query(positions, *, radius=3.0):
 
 
 def parse_answer(content, name):
-    """What SkyServer answers.
-
-    Parameters
-    ----------
-    content : bytes
-    name : str
-        Of the query, for errors.
-
-    Returns
-    -------
-    astropy.table.Table or None
-        None where nothing was found.
-
-    Raises
-    ------
-    AgnError
-        Where the server refuses, in whatever words.
-    """
+    """The table that SkyServer answers, None where nothing was found; AgnError where it refuses, however."""
     lines = [line for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
     is_table = lines and b"," in lines[0] and not lines[0].lstrip().startswith((b"<", b"[", b"{"))
     if not is_table or b"error_message" in content[:10_000]:

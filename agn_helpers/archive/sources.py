@@ -1,4 +1,4 @@
-"""Published lists of active galaxies: the paper's sample, VizieR, SkyServer; kept once asked for."""
+"""Published lists of active galaxies: the paper's sample, VizieR, SkyServer; cached once asked for."""
 
 import hashlib
 import json
@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import AgnError
 from ..files import make_folder, whole_file
-from .catalogue import combine_catalogues, make_catalogue, make_problems
-from .http import Limits, Transfer, TransferError
+from .catalogue import combine_catalogues, limit_catalogue, make_catalogue, make_problems, read_catalogue
+from .http import Limits, Transfer, TransferError, check_base
+from .layout import check_release
 from .queries import QUERY_LABELS, parse_answer, write_position_query, write_query
 from .tables import parse_table
 
@@ -22,34 +23,12 @@ _LIMITS = Limits(read_timeout=120, total_time=1800, attempts=5, largest_size=1 <
 
 
 def download_list(url, folder, *, parse, form=None, key=None, limits=None, fresh=False):
-    """A list from an address, or as kept from an earlier call with the same question.
+    """What `parse` makes of the bytes at an address, or of those cached from the same question before.
 
-    Parameters
-    ----------
-    url : str
-    folder : path
-        Where the list is kept; beside it lies a .json file with its address, sha256, size and date.
-    parse : callable
-        Makes the list of the bytes.  Where it raises AgnError, as for a busy server's excuse, the answer is
-        not kept.
-    form : str, optional
-        Sent along by POST.
-    key : str, optional
-        What the file is called after; the last part of the address by default.
-    limits : Limits, optional
-        Patience with the network.
-    fresh : bool
-        Whether a list that was kept is asked for again; so is one that is no longer what it was.
-
-    Returns
-    -------
-    object
-        Of `parse`.
-
-    Raises
-    ------
-    AgnError
-        Where it cannot be had, or is none.
+    The bytes are cached in `folder`, as a file named after `key` (the last part of the address by default);
+    beside it lies a .json file with address, sha256, size and date.  Where `parse` raises AgnError, as for a
+    busy server's message, they are not.  A `form` is sent along by POST.  A list is asked for again where
+    `fresh`, and where it is no longer what it was.  Raises AgnError where it cannot be had, or is none.
     """
     question = hashlib.sha256(f"{url}\n{form or ''}".encode()).hexdigest()
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", key or url.rsplit("/", 1)[-1]).strip("-.")[:60]
@@ -80,6 +59,7 @@ def download_list(url, folder, *, parse, form=None, key=None, limits=None, fresh
 
 
 def _read_notes(path):
+    """What lies beside a list; nothing where that is missing or damaged."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -115,19 +95,78 @@ _TYPE1 = "J/A+A/555/A89"
 _POSITIONS = 60
 
 
+def find_catalogue(
+    source, folder, *, release=17, label=None, redshift=None, limit=None, mirror=None, fresh=False
+):
+    """Objects of a source, by the name that it has on the command line, with plate, MJD and fibre.
+
+    Parameters
+    ----------
+    source : str
+        ``"paper"``, ``"vizier:ID"``, ``"sql:NAME"`` or ``"sql:SELECT …"``, or the path of a list.
+    folder : path
+        Where downloaded lists are cached.
+    release : int
+        SDSS data release.
+    label : str, optional
+        Type of the objects that the list gives none.
+    redshift : (float, float), optional
+        Range of a ready query ``sql:NAME``.
+    limit : int, optional
+        Most objects of each type.
+    mirror : str, optional
+        Address that stands in for those of all sources.
+    fresh : bool
+        Whether cached lists are asked for again.
+
+    Returns
+    -------
+    catalogue, problems : astropy.table.Table
+        As of `make_catalogue` and `resolve_positions`.
+
+    Raises
+    ------
+    AgnError
+        For arguments that are no use, and where the list cannot be had or is none.
+    """
+    check_release(release)
+    mirror = None if mirror is None else check_base(mirror)
+    skyserver = {"release": max(release, 8), "base_url": mirror or SKYSERVER, "fresh": fresh}
+    kind, _, name = source.partition(":")
+    if redshift is not None and kind != "sql":
+        raise AgnError(f"--redshift is for queries such as sql:type1; got it for {source}. Leave it out.")
+    if source == "paper":
+        addresses = {"base_url": mirror or PAPER_LISTS, "vizier_url": mirror or VIZIER}
+        catalogue, problems = paper_catalogue(folder, fresh=fresh, **addresses)
+    elif source.startswith("vizier:"):
+        options = {"label": label, "base_url": mirror or VIZIER, "fresh": fresh}
+        catalogue, problems = vizier_catalogue(name, folder, **options)
+    elif source.startswith("sql:"):
+        is_sql = " " in name.strip()
+        if is_sql and redshift:
+            raise AgnError("--redshift is for the ready queries; write the range into the SQL.")
+        options = {} if is_sql else {"limit": limit} | ({"redshift": redshift} if redshift else {})
+        catalogue, problems = skyserver_catalogue(name, folder, label=label, **skyserver, **options)
+    else:
+        catalogue, problems = read_catalogue(Path(source).expanduser(), label=label)
+    catalogue = limit_catalogue(catalogue, limit) if limit else catalogue
+    catalogue, unresolved = resolve_positions(catalogue, folder, **skyserver)
+    return catalogue, make_problems([problems, unresolved])
+
+
 def paper_catalogue(folder, *, base_url=PAPER_LISTS, vizier_url=VIZIER, limits=None, fresh=False):
     """The sample of Peruzzi et al. (2021): lists of Vaona et al. (2012) and Marziani et al. (2013).
 
     Parameters
     ----------
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     base_url, vizier_url : str
         Of the paper's code repository, for the 2153 + 521 objects, and of VizieR, for the 680 of type 1.
     limits : Limits, optional
         Patience with the network.
     fresh : bool
-        Whether lists that were kept are asked for again.
+        Whether cached lists are asked for again.
 
     Returns
     -------
@@ -159,7 +198,7 @@ def vizier_catalogue(
         Such as ``"J/ApJS/243/21"``, or with a table, ``"J/ApJS/243/21/table2"``; of several tables the
         longest is taken.
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     label : str, optional
         Type of its objects; that of `VIZIER_LABELS` by default.
     columns : dict, optional
@@ -215,7 +254,7 @@ def skyserver_catalogue(
     query : str
         Name of a ready query (see `write_query`), or SQL that gives plate, mjd and fiberid.
     folder : path
-        Where downloaded lists are kept.
+        Where downloaded lists are cached.
     label : str, optional
         Type of the objects; that of the ready query by default.
     release : int
@@ -254,7 +293,7 @@ def resolve_positions(
     ----------
     catalogue : astropy.table.Table
     folder : path
-        Where the answers are kept.
+        Where the answers are cached.
     release : int
     radius : float
         Largest distance, arcsec.
@@ -296,7 +335,7 @@ def resolve_positions(
             parts.append(part)
             repeated.append(more)
         matched.update(numbers.tolist())
-    lost = [
+    missing = [
         (
             "",
             str(row["source"]),
@@ -308,7 +347,7 @@ def resolve_positions(
         if number not in matched
     ]
     resolved, more = combine_catalogues(parts)
-    return resolved, make_problems([make_problems(lost), *repeated, more])
+    return resolved, make_problems([make_problems(missing), *repeated, more])
 
 
 class _NothingError(AgnError):
@@ -316,6 +355,7 @@ class _NothingError(AgnError):
 
 
 def _ask_skyserver(sql, name, folder, release, base_url, limits, fresh):
+    """The table that a query gives; _NothingError where it is empty."""
     from astroquery.sdss import SDSSClass
 
     form = SDSSClass().query_sql_async(sql, data_release=release, get_query_payload=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 from ..errors import AgnError, SpectrumError
 from ..spectra import ObservedSpectrum, write_spec_lite
 from .catalogue import split_survey_name
-from .http import UnreachableError
-from .manifest import Entry, Result
+from .manifest import Entry, Outcome, Result
 
 # SPARCL has been seen to time out from 500 records on.
 _BATCH = 200
@@ -25,40 +24,18 @@ _URL = "https://astrosparcl.datalab.noirlab.edu"
 
 
 def fetch_from_sparcl(names, cache, manifest, *, client=None, batch=_BATCH, attempts=3, first_wait=2.0):
-    """Fetch spectra by data set and specid, and write them in the spec-lite layout.
+    """Fetch spectra by data set and specid, write them in the spec-lite layout, and yield a Result for each.
 
-    Parameters
-    ----------
-    names : sequence of str
-        As ``"DESI-DR1-39627835576420141"``.
-    cache : path
-    manifest : Manifest
-    client : sparcl.client.SparclClient, optional
-        Any object with its method ``retrieve_by_specid``.
-    batch : int
-        Records a call; a call that fails after all attempts is split in two.
-    attempts : int
-        Tries of one call.
-    first_wait : float
-        Seconds after the first failed one, doubled after each further.
-
-    Yields
-    ------
-    Result
-        One for each name.
-
-    Raises
-    ------
-    AgnError
-        Where sparclclient is needed and not installed.
-    UnreachableError
-        Where SPARCL does not answer any more.
+    `names` are as ``"DESI-DR1-39627835576420141"``; `client` is any object with the method
+    ``retrieve_by_specid`` of sparcl.client.SparclClient.  `batch` records are asked for at once; a call that
+    fails after all `attempts`, before each of which the wait in seconds doubles, is split in two.  Raises
+    AgnError where sparclclient is not installed, and where SPARCL does not answer any more.
     """
     cache, groups, failures = Path(cache), {}, 0
     for name in names:
         entry = manifest.get(name)
-        if entry and entry.outcome == "verified" and _size(cache / entry.file) == entry.size:
-            yield Result(name, "kept", entry)
+        if entry and entry.outcome == Outcome.VERIFIED and _size(cache / entry.file) == entry.size:
+            yield Result(name, Outcome.KEPT, entry)
         else:
             dataset, specid = split_survey_name(name)
             groups.setdefault(dataset, []).append(specid)
@@ -72,10 +49,10 @@ def fetch_from_sparcl(names, cache, manifest, *, client=None, batch=_BATCH, atte
                 entry = manifest.record(
                     name, found if isinstance(found, Entry) else _write(name, found, cache)
                 )
-                yield Result(name, entry.outcome, entry)
-                failures = failures + 1 if entry.outcome == "failed" else 0
+                yield Result(name, Outcome(entry.outcome), entry)
+                failures = failures + 1 if entry.outcome == Outcome.FAILED else 0
                 if failures >= _MOST_FAILURES:
-                    raise UnreachableError(
+                    raise AgnError(
                         f"SPARCL failed {failures} times in a row, the last time so: {entry.reason}. Nothing "
                         "that was fetched is lost: give the same command again later."
                     )
@@ -113,19 +90,20 @@ def _retrieve(client, dataset, specids, attempts, wait):
             for part in (specids[:half], specids[half:]):
                 yield from _retrieve(client, dataset, part, attempts, wait)
         else:
-            yield specids[0], Entry("failed", url=_URL, reason=failure)
+            yield specids[0], Entry(Outcome.FAILED, url=_URL, reason=failure)
         return
     records = {}
     for record in answer.records:
         records.setdefault(int(record["specid"]), record)
     for specid in specids:
         absent = Entry(
-            "not found", url=_URL, reason=f"SPARCL has no {specid} in {dataset}; look at its number."
+            Outcome.ABSENT, url=_URL, reason=f"SPARCL has no {specid} in {dataset}; look at its number."
         )
         yield specid, records.get(specid, absent)
 
 
 def _write(name, record, cache):
+    """Write a record as a spectrum and return its Entry."""
     dataset, specid = split_survey_name(name)
     file = f"{dataset}-{specid % 1000:03d}/{name}.fits"
     try:
@@ -137,9 +115,9 @@ def _write(name, record, cache):
         # Of two clients the last one to finish writes; each writes a whole file.
         write_spec_lite(spectrum, cache / file)
     except (SpectrumError, LookupError, TypeError) as error:
-        return Entry("rejected", url=_URL, reason=f"{name}: {error}")
+        return Entry(Outcome.REJECTED, url=_URL, reason=f"{name}: {error}")
     content = (cache / file).read_bytes()
-    return Entry("verified", file, len(content), hashlib.sha256(content).hexdigest(), _URL)
+    return Entry(Outcome.VERIFIED, file, len(content), hashlib.sha256(content).hexdigest(), _URL)
 
 
 def _size(path):

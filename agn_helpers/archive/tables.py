@@ -19,23 +19,10 @@ _NAMELESS = ("plate", "mjd", "fiberid")
 
 
 def parse_table(content, path):
-    """Read a table that is in memory; its format is recognised by its content.
+    """Read a table that is in memory, with at least one row; its format is recognised by its content.
 
-    Parameters
-    ----------
-    content : bytes
-    path : str or path-like
-        Where it came from, for errors.
-
-    Returns
-    -------
-    astropy.table.Table
-        At least one row.
-
-    Raises
-    ------
-    AgnError
-        For what is no table, and for XML with a DOCTYPE, entities or data that lie elsewhere.
+    Raises AgnError, with the `path` it came from, for what is no table, and for XML with a DOCTYPE, entities
+    or data that lie elsewhere.
     """
     try:
         with warnings.catch_warnings():
@@ -60,6 +47,7 @@ def parse_table(content, path):
 
 
 def _parse_text(text):
+    """A table in ECSV or with any delimiter, with or without a line of names."""
     if text.startswith("# %ECSV"):
         return Table.read(text, format="ascii.ecsv")
     lines = text.splitlines()
@@ -100,6 +88,7 @@ def _is_number(field):
 
 
 def _parse_votable(content, path):
+    """The longest table of a VOTable that refers to nothing outside of it."""
     from astropy.io.votable import parse
 
     # Two-byte encodings hide letters behind zeros.

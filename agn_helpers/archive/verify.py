@@ -15,20 +15,10 @@ _SENT = Path("the file sent")
 
 
 def verify_spectrum(content, *, plate, mjd, fiberid):
-    """Check the bytes of an SDSS spec or spSpec file.
+    """Check that bytes are the SDSS spec or spSpec file of that plate, MJD and fibre, whole and readable.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    plate, mjd, fiberid : int
-        What it must say that it is, in its header and in its catalogue row.
-
-    Raises
-    ------
-    SpectrumError
-        For what is no FITS file, is truncated, contradicts its own CHECKSUM or DATASUM, belongs to another
-        object, or holds no flux that can be read.
+    Raises SpectrumError for what is no FITS file, is truncated, contradicts its own CHECKSUM or DATASUM,
+    belongs to another object (by its header or its catalogue row), or holds no flux that can be read.
     """
     if not content.startswith(b"SIMPLE  ="):
         start = content[:40].decode("latin-1").split("\n")[0]
@@ -50,7 +40,7 @@ def verify_spectrum(content, *, plate, mjd, fiberid):
 
 
 def _verify_identifiers(fields, primary, asked):
-    """The catalogue row and the primary header must both be those of the object; either may be silent."""
+    """The catalogue row and the primary header must both be those of the object; either may lack them."""
     header = {key: primary.value(key.upper() + "ID", primary.value(key.upper())) for key in asked}
     header["fiberid"] = primary.value("FIBERID")
     row = {key: fields.get(key, -1) for key in asked}

@@ -1,11 +1,11 @@
-from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_gradient
+from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_gradient, unwrap_estimator
 from .model import TrainedModel, check_grid, load_model, save_model
 from .novelty import NoveltyDetector
 from .predict import classify_spectra, describe_doubts, join_parts
 from .prediction_sets import calibrate_sets
 from .svc import ProbabilisticSVC
 from .training import Kernel
-from .validation import encode_classes, encode_target
+from .validation import encode_classes, encode_target, split_folds
 
 __all__ = [
     "Kernel",
@@ -25,4 +25,6 @@ __all__ = [
     "pair_decisions",
     "pair_gradient",
     "save_model",
+    "split_folds",
+    "unwrap_estimator",
 ]

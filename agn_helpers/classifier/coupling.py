@@ -20,11 +20,11 @@ def fit_sigmoid(decision, positive, weight=None, *, max_iter=100, tol=1e-10):
     Parameters
     ----------
     decision : (n,) array
-        Decision values f, not used in training the machine that gave them.
+        Decision values f, of members that their classifier was not trained on.
     positive : (n,) bool array
         True for members of the positive class.
     weight : (n,) array, optional
-        Weights of the members; only their ratios count.
+        How many members each stands for.
     max_iter : int
         Largest number of Newton steps.
     tol : float
@@ -42,11 +42,11 @@ def fit_sigmoid(decision, positive, weight=None, *, max_iter=100, tol=1e-10):
     """
     decision = np.asarray(decision, dtype=float)
     positive = np.asarray(positive, dtype=bool)
-    weight = np.ones(decision.shape) if weight is None else weight / np.mean(weight)
+    weight = np.ones(decision.shape) if weight is None else np.asarray(weight, dtype=float)
     n_positive, n_negative = weight[positive].sum(), weight[~positive].sum()
     target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
     # Decision values in units of their own size keep the 2 x 2 Hessian well scaled for every C.
-    unit = np.sqrt(np.mean(decision**2)) or 1.0
+    unit = np.sqrt(np.average(decision**2, weights=weight)) or 1.0
     features = np.column_stack([decision / unit, np.ones(len(decision))])
 
     def cross_entropy(parameters):
@@ -58,7 +58,7 @@ def fit_sigmoid(decision, positive, weight=None, *, max_iter=100, tol=1e-10):
     for _ in range(max_iter):
         p = expit(-(features @ parameters))
         gradient = features.T @ (weight * (target - p))
-        if np.abs(gradient).max() < tol * len(decision):
+        if np.abs(gradient).max() < tol * weight.sum():
             break
         hessian = (features.T * (weight * p * (1 - p))) @ features + 1e-12 * np.eye(2)
         step = -np.linalg.solve(hessian, gradient)

@@ -8,6 +8,31 @@ from sklearn.preprocessing import StandardScaler
 from ..errors import AgnError
 
 
+def unwrap_estimator(estimator):
+    """Take a pipeline apart.
+
+    Parameters
+    ----------
+    estimator : fitted classifier or Pipeline
+        Pipelines may hold pipelines.
+
+    Returns
+    -------
+    steps : list of transformers
+        In order, without those that pass everything through.
+    classifier
+        What comes last.
+    """
+    *steps, classifier = _flatten(estimator)
+    return steps, classifier
+
+
+def _flatten(step):
+    if isinstance(step, Pipeline):
+        return [each for _, inner in step.steps for each in _flatten(inner)]
+    return [] if step is None or step == "passthrough" else [step]
+
+
 def log_proba_gradient(estimator, X, target=None):
     """Exact gradient of the log-probability of a class by the features, through a pipeline.
 
@@ -28,10 +53,10 @@ def log_proba_gradient(estimator, X, target=None):
 
     Raises
     ------
-    ValueError
+    AgnError
         For any other estimator or step, and for a target that is no class.
     """
-    return _through_pipeline(estimator, X, "log_proba_gradient", target)
+    return _differentiate(estimator, X, "log_proba_gradient", target)
 
 
 def pair_decisions(estimator, X):
@@ -39,62 +64,56 @@ def pair_decisions(estimator, X):
 
     The pairs of `ProbabilisticSVC.pair_decisions`; estimators as in `log_proba_gradient`.
     """
-    if hasattr(estimator, "pair_decisions"):
-        return estimator.pair_decisions(X)
-    if not isinstance(estimator, Pipeline):
-        return None
-    transformer, classifier = estimator[:-1], estimator[-1]
-    return pair_decisions(classifier, transformer.transform(X) if len(transformer) else X)
+    steps, classifier = unwrap_estimator(estimator)
+    return classifier.pair_decisions(_transform(X, steps)) if hasattr(classifier, "pair_decisions") else None
 
 
 def pair_gradient(estimator, X, weights):
     """Exact gradient of the sum over pairs of weights x decision values, like X.
 
     weights : (n_samples, n_pairs) array
-    Raises ValueError for estimators that `log_proba_gradient` refuses.
+    Raises AgnError for estimators that `log_proba_gradient` refuses.
     """
-    return _through_pipeline(estimator, X, "pair_gradient", weights)
+    return _differentiate(estimator, X, "pair_gradient", weights)
 
 
 def linear_weights(estimator):
     """Weights of the pairs' decision values, (n_pairs, n_features); None where these are not linear in X."""
-    if not isinstance(estimator, Pipeline):
-        is_svc = hasattr(estimator, "log_proba_by_decision") and estimator.kernel == "linear"
-        return estimator.coef_ if is_svc else None
-    weights = linear_weights(estimator[-1])
-    return None if weights is None else _pull_back(weights, estimator[:-1])
+    steps, classifier = unwrap_estimator(estimator)
+    is_linear = hasattr(classifier, "log_proba_by_decision") and classifier.kernel == "linear"
+    return _pull_back(classifier.coef_, steps) if is_linear else None
 
 
-def _through_pipeline(estimator, X, method, argument):
-    if hasattr(estimator, method):
-        return getattr(estimator, method)(X, argument)
-    if not isinstance(estimator, Pipeline):
+def _differentiate(estimator, X, method, argument):
+    steps, classifier = unwrap_estimator(estimator)
+    if not hasattr(classifier, method):
         raise AgnError(
             "the exact gradient needs a ProbabilisticSVC, or a Pipeline that ends in one; got "
-            f"{type(estimator).__name__}. finite_difference, occlusion and lime need no gradient."
+            f"{type(classifier).__name__}. finite_difference, occlusion and lime need no gradient."
         )
-    transformer, classifier = estimator[:-1], estimator[-1]
-    features = transformer.transform(X) if len(transformer) else X
-    return _pull_back(_through_pipeline(classifier, features, method, argument), transformer)
+    return _pull_back(getattr(classifier, method)(_transform(X, steps), argument), steps)
 
 
-def _pull_back(gradient, step):
-    """Multiply `gradient` (n, n_out) by the Jacobian of an affine step: (n, n_in)."""
-    if isinstance(step, Pipeline):
-        for _, inner in reversed(step.steps):
-            gradient = _pull_back(gradient, inner)
-        return gradient
-    if step is None or step == "passthrough":
-        return gradient
-    if isinstance(step, StandardScaler):
-        return gradient if step.scale_ is None else gradient / step.scale_
-    if isinstance(step, PCA):
-        if step.whiten:
-            # The same floor as in PCA.transform.
-            spread = np.sqrt(step.explained_variance_)
-            gradient = gradient / np.maximum(spread, np.finfo(spread.dtype).eps)
-        return gradient @ step.components_
-    raise ValueError(
-        f"the exact gradient passes through StandardScaler and PCA only; got {type(step).__name__}. "
-        "finite_difference, occlusion and lime need no gradient."
-    )
+def _transform(X, steps):
+    for step in steps:
+        X = step.transform(X)
+    return X
+
+
+def _pull_back(gradient, steps):
+    """Multiply `gradient` (n, n_out) by the Jacobian of affine steps: (n, n_in)."""
+    for step in reversed(steps):
+        if isinstance(step, StandardScaler):
+            gradient = gradient if step.scale_ is None else gradient / step.scale_
+        elif isinstance(step, PCA):
+            if step.whiten:
+                # The same floor as in PCA.transform.
+                spread = np.sqrt(step.explained_variance_)
+                gradient = gradient / np.maximum(spread, np.finfo(spread.dtype).eps)
+            gradient = gradient @ step.components_
+        else:
+            raise AgnError(
+                f"the exact gradient passes through StandardScaler and PCA only; got {type(step).__name__}. "
+                "finite_difference, occlusion and lime need no gradient."
+            )
+    return gradient

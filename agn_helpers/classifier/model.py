@@ -1,17 +1,30 @@
-"""Trained models on disk: .skops files, which unlike pickles run no code of their authors when opened."""
+"""A trained model: a classifier that knows how its spectra were reduced, and its .skops file.
 
+Unlike pickles, .skops files run no code of their authors when opened.
+"""
+
+from __future__ import annotations
+
+import warnings
 import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import skops.io
+from astropy.table import Table
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import whole_file
+from ..maps import place_on_map
+from ..reduction import reduce_spectra, sample_arrays, sample_grid
+from ..spectra import open_spectra
+from .predict import classify_spectra, join_parts, predict_types
 
 #: Types of this package that a model file may hold; skops itself trusts numpy's, scipy's and scikit-learn's.
 TRUSTED_TYPES = (
@@ -35,9 +48,9 @@ _PARTS = ("estimator", "grid", "meta", "extras")
 _GRID_TOLERANCE = 1e-7
 
 
-@dataclass
+@dataclass(repr=False)
 class TrainedModel:
-    """A fitted classifier with what is needed to use it on other spectra.
+    """A fitted classifier with what is needed to use it on other spectra: it reduces, predicts and explains.
 
     Attributes
     ----------
@@ -81,6 +94,111 @@ class TrainedModel:
         """Class names, (n_classes,), in the order of the probabilities' columns."""
         return self.estimator.classes_
 
+    @property
+    def normalisation(self):
+        """How fluxes are normalised, see `agn_helpers.reduction.reduce_spectra`."""
+        return self.meta.get("normalisation", "window")
+
+    @property
+    def survey(self):
+        """What the model was trained on; "synthetic" for the embedded survey."""
+        return str(self.meta.get("survey", "unknown"))
+
+    def __repr__(self):
+        classes = ", ".join(map(str, self.classes))
+        return (
+            f"<TrainedModel: {classes}; {len(self.grid)} wavelengths, {self.grid[0]:.0f} to "
+            f"{self.grid[-1]:.0f} Å; trained on {self.survey}>"
+        )
+
+    def reduce(self, spectra: Any) -> tuple[Table, Table]:
+        """Reduce observed spectra as the model's own were.
+
+        Parameters
+        ----------
+        spectra : ObservedSpectrum, path, or iterable of these
+            Paths are those of files and folders.
+
+        Returns
+        -------
+        sample, rejected : astropy.table.Table
+            As of `agn_helpers.reduction.reduce_spectra`.
+        """
+        return reduce_spectra(open_spectra(spectra), grid=self.grid, normalisation=self.normalisation)
+
+    def check_sample(self, sample: Table) -> None:
+        """Raise AgnError for a reduced sample on another grid, or normalised otherwise, than the model's."""
+        check_grid(self, sample_grid(sample))
+        normalisation = sample.meta.get("normalisation", self.normalisation)
+        if normalisation != self.normalisation:
+            raise AgnError(
+                f"the sample must be normalised as the model's own, by {self.normalisation!r}; it is by "
+                f"{normalisation!r}. Reduce the spectra with model.reduce."
+            )
+
+    def predict(self, sample: Table) -> Table:
+        """Types, probabilities and doubts of a reduced sample; see `agn_helpers.classifier.predict_types`."""
+        return predict_types(sample, self)
+
+    def classify(self, spectra: Any) -> Table:
+        """Reduce observed spectra and predict their types.
+
+        Parameters
+        ----------
+        spectra : ObservedSpectrum, path, or iterable of these
+            As for `reduce`; labels are not looked at.
+
+        Returns
+        -------
+        astropy.table.Table
+            As of `predict`; ``meta["rejected"]`` lists the spectra that could not be reduced, each with
+            ``name, file, reason``, and a warning says how many they are.
+        """
+        parts = [part._replace(sample=None) for part in classify_spectra(open_spectra(spectra), self)]
+        if not parts:
+            raise AgnError("there must be spectra to classify; got none. Give files, a folder or spectra.")
+        table, rejected = join_parts(parts, self)
+        table.meta["rejected"] = [dict(zip(rejected.colnames, map(str, row))) for row in rejected]
+        if len(rejected):
+            warnings.warn(
+                f"{len(rejected)} of {len(rejected) + len(table)} spectra were rejected; the table's "
+                f"meta['rejected'] holds the reasons. The first: {rejected['reason'][0]}",
+                stacklevel=2,
+            )
+        return table
+
+    def explain(self, spectra: Any, *, method: str = "gradient", target: Any = None, **options: Any) -> Any:
+        """Attributions of spectra; see `agn_helpers.saliency.explain`.
+
+        Parameters
+        ----------
+        spectra : ObservedSpectrum or sequence of these, reduced sample, or array of fluxes
+        method, target, **options
+            As there.
+
+        Returns
+        -------
+        agn_helpers.saliency.Attribution
+        """
+        return call_above("saliency.explain", self, spectra, method=method, target=target, **options)
+
+    def place(self, spectra: Any, spectrum_map: Any) -> np.ndarray:
+        """Places (n, 2) of spectra on a map of others; see `agn_helpers.maps.place_on_map`.
+
+        Parameters
+        ----------
+        spectra : ObservedSpectrum or sequence of these, path, or reduced sample
+            Where one of them cannot be reduced, this is an AgnError.
+        spectrum_map : SpectrumMap
+            Of spectra that were reduced as the model's own.
+        """
+        if not isinstance(spectra, Table):
+            spectra, rejected = self.reduce(spectra)
+            if len(rejected):
+                raise AgnError(f"every spectrum must be reducible; {rejected['reason'][0]}")
+        self.check_sample(spectra)
+        return place_on_map(spectrum_map, sample_arrays(spectra)[0])
+
 
 def check_grid(model, grid):
     """Refuse spectra on another wavelength grid than the model's.
@@ -107,7 +225,7 @@ def check_grid(model, grid):
 def save_model(model, path):
     """Write a TrainedModel to `path`, which ends in .skops.
 
-    Raises AgnError for another ending or for parts that `load_model` would refuse, OutputError where
+    Raises AgnError for another ending or for parts that `load_model` would refuse, AgnError where
     the file cannot be written.
     """
     path = Path(path)
@@ -124,7 +242,7 @@ def save_model(model, path):
             )
 
 
-def load_model(path):
+def load_model(path: str | PathLike) -> TrainedModel:
     """Read a TrainedModel from a .skops file.
 
     Raises AgnError, in one line, for a file that is missing, truncated, a renamed pickle or anything else

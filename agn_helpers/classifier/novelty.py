@@ -15,6 +15,8 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import SplineTransformer
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ..errors import AgnError
+
 # Spectra reconstructed together: some 60 MB of temporary arrays.
 _BATCH = 256
 
@@ -106,18 +108,18 @@ class NoveltyDetector(BaseEstimator):
 
         Raises
         ------
-        ValueError
+        AgnError
             For arrays of different shapes, values that are not finite, negative inverse variances, fewer than
             10 spectra, parameters out of their range.
         """
         X, ivar = _check_shapes(X, ivar, len(grid))
         if len(X) < _LEAST_SPECTRA:
-            raise ValueError(f"novelty needs at least {_LEAST_SPECTRA} training spectra; got {len(X)}.")
+            raise AgnError(f"novelty needs at least {_LEAST_SPECTRA} training spectra; got {len(X)}.")
         for name, value in (("false_alarm", self.false_alarm), ("systematic", self.systematic)):
             if not 0 < value < 1:
-                raise ValueError(f"{name} must be between 0 and 1; got {value}.")
+                raise AgnError(f"{name} must be between 0 and 1; got {value}.")
         if not 1 <= self.n_components:
-            raise ValueError(f"n_components must be at least 1; got {self.n_components}.")
+            raise AgnError(f"n_components must be at least 1; got {self.n_components}.")
         X, ivar = _check_values(X, ivar)
         n_knots = max(2, round((grid[-1] - grid[0]) / _BEND) + 1)
         splines = SplineTransformer(n_knots=n_knots).fit_transform(np.reshape(grid, (-1, 1))).T
@@ -161,7 +163,7 @@ class NoveltyDetector(BaseEstimator):
 
         Raises
         ------
-        ValueError
+        AgnError
             For arrays of another shape, values that are not finite, negative inverse variances.
         """
         check_is_fitted(self)
@@ -229,7 +231,7 @@ def _invert(ivar):
 def _check_shapes(X, ivar, n_grid):
     X, ivar = np.asarray(X), np.asarray(ivar)
     if X.shape != ivar.shape or X.shape[1:] != (n_grid,):
-        raise ValueError(f"X and ivar must be (n_spectra, {n_grid}); got {X.shape} and {ivar.shape}.")
+        raise AgnError(f"X and ivar must be (n_spectra, {n_grid}); got {X.shape} and {ivar.shape}.")
     return X, ivar
 
 

@@ -1,7 +1,10 @@
 """Types and probabilities of new spectra, by a model that was trained before."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from itertools import compress, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -9,6 +12,10 @@ from astropy.table import Table, vstack
 from ..lines import AGN_TYPES
 from ..reduction import reduce_spectra, sample_arrays
 from ..spectra import Rejected
+
+if TYPE_CHECKING:
+    from ..spectra import ObservedSpectrum
+    from .model import TrainedModel
 
 
 class Classified(NamedTuple):
@@ -29,7 +36,9 @@ class Classified(NamedTuple):
     sample: Table
 
 
-def classify_spectra(spectra, model, *, chunk_size=256):
+def classify_spectra(
+    spectra: Iterable[ObservedSpectrum | Rejected], model: TrainedModel, *, chunk_size: int = 256
+) -> Iterator[Classified]:
     """Reduce spectra as the model's own were, and classify them, a chunk at a time.
 
     Parameters
@@ -55,7 +64,7 @@ def classify_spectra(spectra, model, *, chunk_size=256):
         sample, rejected = reduce_spectra(
             chunk,
             grid=model.grid,
-            normalisation=model.meta.get("normalisation", "window"),
+            normalisation=model.normalisation,
             survey=", ".join(sorted(map(str, surveys))),
         )
         yield Classified(predict_types(sample, model), rejected, sample)
@@ -79,6 +88,7 @@ def predict_types(sample, model):
         the model's extras hold what tells them, ``prediction_set`` (its types joined by |, "" for none),
         ``novelty`` (in units of its threshold) and ``unlike_training`` (novelty above 1).
     """
+    model.check_sample(sample)
     X, _ = sample_arrays(sample)
     classes = model.estimator.classes_
     # scikit-learn's estimators refuse to predict nothing.
@@ -102,7 +112,7 @@ def predict_types(sample, model):
     return table
 
 
-def join_parts(parts, model, *, run):
+def join_parts(parts, model, *, run=None):
     """Put the chunks of `classify_spectra` together.
 
     Parameters
@@ -111,7 +121,7 @@ def join_parts(parts, model, *, run):
         At least one; their samples are not looked at.
     model : TrainedModel
         What classified them.
-    run : str
+    run : str, optional
         The model's run.
 
     Returns
@@ -125,12 +135,13 @@ def join_parts(parts, model, *, run):
         for name in ("table", "rejected")
     )
     surveys = {name for part in parts if len(part.table) for name in part.table.meta["survey"].split(", ")}
-    table.meta = rejected.meta = {
-        "survey": ", ".join(sorted(surveys)) or "unknown",
-        "run": run,
-        "model_survey": str(model.meta.get("survey", "unknown")),
-        "model_version": str(model.meta["package_version"]),
-    }
+    for part in (table, rejected):
+        part.meta = {
+            "survey": ", ".join(sorted(surveys)) or "unknown",
+            **({} if run is None else {"run": run}),
+            "model_survey": model.survey,
+            "model_version": str(model.meta["package_version"]),
+        }
     return table, rejected
 
 

@@ -4,20 +4,16 @@ The guarantee is that of conformal prediction: it needs no model to be right, on
 as those were that calibrated it.  For others there is `agn_helpers.classifier.novelty`.
 """
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils.validation import check_array, check_is_fitted
 
-with warnings.catch_warnings():
-    # Importing crepes makes Python show every UserWarning of the process, each time.
-    from crepes import ConformalClassifier
+from ..errors import AgnError
 
 
 class PredictionSets(BaseEstimator):
-    """Class-conditional (Mondrian) conformal prediction sets, through `crepes.ConformalClassifier`.
+    """Class-conditional (Mondrian) conformal prediction sets.
 
     A class is left out of a spectrum's set where the spectrum's probability of it is among the lowest, a
     share of 1 - `confidence`, that calibration spectra of the class were given.
@@ -49,7 +45,7 @@ class PredictionSets(BaseEstimator):
     Vovk, Gammerman & Shafer 2005, Algorithmic Learning in a Random World, chapter 4; Sadinle, Lei &
     Wasserman 2019, JASA 114, 223 (this score gives the smallest sets of a given coverage in each class);
     Romano, Sesia & Candès 2020, NeurIPS 33, 3581; Angelopoulos & Bates 2023, Found. Trends Mach. Learn. 16,
-    494; Boström 2024, PMLR 230 (crepes).
+    494.
 
     Examples
     --------
@@ -81,16 +77,16 @@ class PredictionSets(BaseEstimator):
 
         Raises
         ------
-        ValueError
+        AgnError
             For a confidence that is not between 0 and 1, arrays that do not fit, or a label that is no class.
         """
         if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence must be between 0 and 1; got {self.confidence}.")
+            raise AgnError(f"confidence must be between 0 and 1; got {self.confidence}.")
         y, classes = np.asarray(y), np.asarray(classes)
         log_proba = _check_log_proba(log_proba, len(classes))
         is_class = y[:, None] == classes
         if y.shape != (len(log_proba),) or not is_class.any(axis=1).all():
-            raise ValueError(f"y must be {len(log_proba)} labels among {', '.join(map(str, classes))}.")
+            raise AgnError(f"y must be {len(log_proba)} labels among {', '.join(map(str, classes))}.")
         self.classes_, self.labels_ = classes, y
         self.scores_ = -log_proba[is_class]
         return self
@@ -109,11 +105,11 @@ class PredictionSets(BaseEstimator):
         """
         check_is_fitted(self)
         log_proba = _check_log_proba(log_proba, len(self.classes_))
-        crepes = ConformalClassifier().fit(self.scores_, bins=self.labels_)
-        columns = [
-            crepes.predict_p(-column, bins=np.full(len(column), name), smoothing=False)
-            for name, column in zip(self.classes_, log_proba.T)
-        ]
+        columns = []
+        for name, column in zip(self.classes_, log_proba.T):
+            scores = np.sort(self.scores_[self.labels_ == name])
+            at_least = len(scores) - np.searchsorted(scores, -column)
+            columns.append((1 + at_least) / (1 + len(scores)))
         return np.stack(columns, axis=1)
 
     def predict(self, log_proba):
@@ -152,13 +148,13 @@ def calibrate_sets(estimator, X, y, *, confidence=0.95, cv=5, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For a class with fewer members than folds, and what `estimator` raises.
     """
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < cv:
         rarest = classes[counts.argmin()]
-        raise ValueError(f"each class needs {cv} spectra, one a fold; got {counts.min()} of {rarest}.")
+        raise AgnError(f"each class needs {cv} spectra, one a fold; got {counts.min()} of {rarest}.")
     folds = StratifiedKFold(cv, shuffle=True, random_state=random_state)
     log_proba = cross_val_predict(estimator, X, y, cv=folds, method="predict_log_proba")
     return PredictionSets(confidence=confidence).fit(log_proba, y, classes=classes)
@@ -167,5 +163,5 @@ def calibrate_sets(estimator, X, y, *, confidence=0.95, cv=5, random_state=0):
 def _check_log_proba(log_proba, n_classes):
     log_proba = check_array(log_proba, dtype=np.float64, ensure_min_samples=0, input_name="log_proba")
     if log_proba.shape[1] != n_classes:
-        raise ValueError(f"log_proba must have {n_classes} columns, one a class; got {log_proba.shape[1]}.")
+        raise AgnError(f"log_proba must have {n_classes} columns, one a class; got {log_proba.shape[1]}.")
     return log_proba

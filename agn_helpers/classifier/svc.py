@@ -1,5 +1,10 @@
 """ProbabilisticSVC: a support vector classifier with calibrated probabilities and exact gradients."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import gen_batches
@@ -15,6 +20,7 @@ from .validation import (
     encode_classes,
     encode_target,
     resolve_gamma,
+    split_folds,
 )
 
 # Float64 elements of the largest temporary array at prediction: 128 MiB.
@@ -57,7 +63,7 @@ class PairDecisions:
         return -(decision * self.sigmoids_[:, 0] + self.sigmoids_[:, 1])
 
     def pair_decisions(self, X):
-        """Decision values of the machines, (n_samples, n_pairs); positive for the first class of the pair."""
+        """Decision values of the pairs, (n_samples, n_pairs); positive for the first class of the pair."""
         X = self._validate(X)
         return np.concatenate([decision for _, _, decision in self._chunks(X)])
 
@@ -77,7 +83,7 @@ class PairDecisions:
 
         Raises
         ------
-        ValueError
+        AgnError
             For a target that is no class, or a precomputed kernel, which has no features.
         """
         X = self._validate(X)
@@ -89,40 +95,15 @@ class PairDecisions:
         return gradient
 
     def log_proba_by_decision(self, decision, index=None):
-        """Derivatives of the log-probability of a class by the pairs' decision values.
+        """Derivatives (n_samples, n_pairs) of the log-probability of a class by decision values like these.
 
-        Parameters
-        ----------
-        decision : (n_samples, n_pairs) array
-            As `pair_decisions` returns them.
-        index : (n_samples,) int array, optional
-            The class's place in `classes_`; the most probable one by default.
-
-        Returns
-        -------
-        derivatives : (n_samples, n_pairs) array
+        index : (n_samples,) places of the classes in `classes_`; the most probable ones by default
         """
         by_log_odds = couple_pairs_gradient(self._log_odds(decision), index, len(self.classes_))
         return -self.sigmoids_[:, 0] * by_log_odds
 
     def pair_gradient(self, X, weights):
-        """Exact gradient of a weighted sum of decision values by the features.
-
-        Parameters
-        ----------
-        X : (n_samples, n_features) array
-        weights : (n_samples, n_pairs) array
-            Factors of the decision values of `pair_decisions`.
-
-        Returns
-        -------
-        gradient : (n_samples, n_features) array
-
-        Raises
-        ------
-        ValueError
-            For a precomputed kernel, which has no features.
-        """
+        """Exact gradient (n_samples, n_features) of the sum over pairs of weights x decision values."""
         X = self._validate(X)
         gradient = np.empty(X.shape)
         for chunk, part, _ in self._chunks(X):
@@ -133,7 +114,7 @@ class PairDecisions:
 class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     """Support vector classifier whose class probabilities are calibrated and differentiable in closed form.
 
-    One soft-margin machine a pair of classes (libsvm, through `sklearn.svm.SVC`), a Platt sigmoid a pair,
+    One soft-margin SVM a pair of classes (libsvm, through `sklearn.svm.SVC`), a Platt sigmoid a pair,
     fitted on decision values of held-out folds, and the pairs coupled by the second method of Wu, Lin & Weng.
 
     Parameters
@@ -153,11 +134,13 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     prior : {"weighted", "sample"}, default="weighted"
         Which population the probabilities describe: the sample with `class_weight` applied, so that a class
         of more weight is also predicted more often, as by SVC; or the sample as it is: `class_weight` then
-        shapes the machines only.
-    cv : int, default=5
-        Inner stratified folds that give the sigmoids their decision values, at least 2.
-    tol : float, default=1e-3
-        Stopping tolerance of libsvm.
+        shapes the SVMs only.
+    cv : int, splitter, or iterable of (train, test) rows, default=5
+        Inner folds that give the sigmoids their decision values; a number means stratified ones, at least 2.
+        Each sample is held out once.
+    tol : float, default=1e-9
+        Stopping tolerance of libsvm; costs little beside the kernel, and at SVC's 1e-3 the third digit of the
+        decision values is chance.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         What `decision_function` returns.
     random_state : int, RandomState or None, default=None
@@ -167,7 +150,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     ----------
     classes_, class_weight_ : (n_classes,) arrays
     support_ : (n_support,) int array
-        Rows of the training set that support any machine.
+        Rows of the training set that support any pair.
     dual_coef_ : (n_pairs, n_support) array
     support_vectors_ : (n_support, n_features) array
         Kernels rbf and poly.
@@ -182,7 +165,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     Notes
     -----
     Pairs (i, j), i < j, come in the order (0, 1), (0, 2), …, (1, 2), …; f_ij > 0 speaks for class i.
-    Class and sample weights multiply C, as in SVC.  In the sigmoids' likelihood only their ratios count.
+    Class and sample weights multiply C, as in SVC.  A sample of weight 2 counts as two samples.
 
     References
     ----------
@@ -201,19 +184,19 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        C=1.0,
+        C: float = 1.0,
         *,
-        kernel="rbf",
-        degree=3,
-        gamma="scale",
-        coef0=0.0,
-        class_weight=None,
-        prior="weighted",
-        cv=5,
-        tol=1e-3,
-        decision_function_shape="ovr",
-        random_state=None,
-    ):
+        kernel: str = "rbf",
+        degree: int = 3,
+        gamma: str | float = "scale",
+        coef0: float = 0.0,
+        class_weight: Mapping | str | None = None,
+        prior: str = "weighted",
+        cv: Any = 5,
+        tol: float = 1e-09,
+        decision_function_shape: str = "ovr",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.C = C
         self.kernel = kernel
         self.degree = degree
@@ -232,8 +215,8 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit the machines and their sigmoids.
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
+        """Fit an SVM and a sigmoid for every pair of classes.
 
         Parameters
         ----------
@@ -248,7 +231,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError
+        AgnError
             For a parameter out of its range, NaN or constant features, one class only, a class with fewer
             members than folds, a `class_weight` dict that lacks a class.
         """
@@ -256,32 +239,35 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64)
         weight = check_weight(sample_weight, len(X))
         self.classes_, encoded, self.class_weight_ = encode_classes(
-            y, weight, class_weight=self.class_weight, cv=self.cv, shape=X.shape
+            y, weight, class_weight=self.class_weight, shape=X.shape
         )
         check_features(X, self.kernel)
-        self._kernel = Kernel(self.kernel, resolve_gamma(self.gamma, X), int(self.degree), float(self.coef0))
-        machines = train_pairs(
+        gamma = resolve_gamma(self.gamma, X, weight)
+        self._kernel = Kernel(self.kernel, gamma, int(self.degree), float(self.coef0))
+        folds = split_folds(
+            self.cv, X, encoded, weight, classes=self.classes_, random_state=self.random_state
+        )
+        pairs = train_pairs(
             X,
             encoded,
             kernel=self._kernel,
             C=self.C,
             tol=self.tol,
-            cv=self.cv,
+            folds=folds,
             weight=weight,
             class_weight=self.class_weight_[encoded],
             prior=self.prior,
-            random_state=self.random_state,
         )
-        self.intercept_, self.sigmoids_, self.n_iter_ = machines[1:]
-        self.support_ = np.flatnonzero(machines.dual_coef.any(axis=0))
-        self.dual_coef_ = machines.dual_coef[:, self.support_]
+        self.intercept_, self.sigmoids_, self.n_iter_ = pairs[1:]
+        self.support_ = np.flatnonzero(pairs.dual_coef.any(axis=0))
+        self.dual_coef_ = pairs.dual_coef[:, self.support_]
         if self.kernel == "linear":
             self.coef_ = self.dual_coef_ @ X[self.support_]
         elif self.kernel != "precomputed":
             self.support_vectors_ = X[self.support_]
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Scores of the classes, or decision values of the pairs.
 
         Parameters
@@ -291,7 +277,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         Returns
         -------
         scores : array
-            With ``decision_function_shape="ovo"`` the decision values of the machines, (n_samples, n_pairs),
+            With ``decision_function_shape="ovo"`` the decision values of the pairs, (n_samples, n_pairs),
             as `SVC` gives them; with "ovr" the classes' log-probabilities, (n_samples, n_classes), which
             unlike SVC's scores are smooth and agree with `predict`.  For two classes (n_samples,), positive
             for the second: the decision value ("ovo") or the log-odds ("ovr").
@@ -304,7 +290,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             return values if len(self.classes_) > 2 else -values[:, 0]
         return self.predict_log_proba(X)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
         """Natural logarithms of the class probabilities, (n_samples, n_classes); columns as `classes_`."""
         X = self._validate(X)
         log_proba = np.empty((len(X), len(self.classes_)))
@@ -312,11 +298,11 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             log_proba[chunk] = couple_pairs(self._log_odds(decision), len(self.classes_))
         return log_proba
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Class probabilities, (n_samples, n_classes); columns as `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels of the most probable classes, (n_samples,)."""
         most_probable = self.predict_log_proba(X).argmax(axis=1)
         return self.classes_[most_probable]

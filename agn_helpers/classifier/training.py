@@ -1,10 +1,9 @@
-"""The machines under ProbabilisticSVC: kernels with their gradients, training on one shared Gram matrix."""
+"""What ProbabilisticSVC is made of: kernels with their gradients, and SVMs of pairs on one Gram matrix."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
 from .coupling import fit_sigmoid
@@ -77,7 +76,7 @@ def _raise(base, power):
 
 
 class TrainedPairs(NamedTuple):
-    """Trained machines, a row a pair (i, j), i < j; f_ij > 0 speaks for class i.
+    """Trained SVMs, a row a pair (i, j), i < j; f_ij > 0 speaks for class i.
 
     dual_coef : (n_pairs, n_samples) array, zero where a sample supports nothing
     intercept : (n_pairs,) array
@@ -91,42 +90,19 @@ class TrainedPairs(NamedTuple):
     n_iter: np.ndarray
 
 
-def train_pairs(X, y, *, kernel, C, tol, cv, weight, class_weight, prior, random_state):
-    """Train a machine and a Platt sigmoid for every pair of classes.
+def train_pairs(X, y, *, kernel, C, tol, folds, weight, class_weight, prior):
+    """Train an SVM and a Platt sigmoid for every pair of classes: `TrainedPairs`.
 
-    Parameters
-    ----------
-    X : (n_samples, n_features) array, or (n_samples, n_samples) Gram matrix for a precomputed kernel
-    y : (n_samples,) int array
-        Classes, 0 to n_classes - 1.
-    kernel : Kernel
-    C, tol : float
-        Penalty and stopping tolerance of libsvm.
-    cv : int
-        Stratified folds in which samples are held out for the sigmoids.
-    weight, class_weight : (n_samples,) arrays
-        Factors of C, from the sample and from its class; a sample of weight 0 is not used.
-    prior : {"weighted", "sample"}
-        Whether `class_weight` counts in the sigmoids' likelihood too.
-    random_state : int, RandomState or None
-        Shuffles the folds.
-
-    Returns
-    -------
-    machines : Machines
-
-    Notes
-    -----
-    The kernel is worked out once and its blocks are shared by all pairs and folds; libsvm's own
-    cross-validation works it out anew a dozen times.
+    `y` holds classes from 0 on, `folds` the (train, held) rows of the sigmoids, `weight` and `class_weight`
+    (n_samples,) factors of C; a sample of weight 0 is not used.  The kernel is worked out once and its blocks
+    are shared by all pairs and folds; libsvm's own cross-validation works it out anew a dozen times.
     """
     if kernel.name == "precomputed":
         gram = X
     else:
         gram = kernel.matrix(X, X) if len(X) <= _LARGEST_GRAM else None
     cost = weight * class_weight
-    likelihood_weight = cost if prior == "weighted" else weight
-    machine = SVC(
+    svc = SVC(
         C=C,
         kernel=kernel.name if gram is None else "precomputed",
         degree=kernel.degree,
@@ -137,19 +113,13 @@ def train_pairs(X, y, *, kernel, C, tol, cv, weight, class_weight, prior, random
 
     def train(members, first):
         block = X[members] if gram is None else gram[np.ix_(members, members)]
-        machine.fit(block, y[members] != first, sample_weight=cost[members])
+        svc.fit(block, y[members] != first, sample_weight=cost[members])
         # SVC's decision values speak for the second of two classes, ours for the first.
-        return members[machine.support_], -machine.dual_coef_[0], -machine.intercept_[0]
+        return members[svc.support_], -svc.dual_coef_[0], -svc.intercept_[0]
 
     def decide(rows, support, dual, intercept):
         block = kernel.matrix(X[rows], X[support]) if gram is None else gram[np.ix_(rows, support)]
         return block @ dual + intercept
-
-    used = np.flatnonzero(weight > 0)
-    fold = np.full(len(X), -1)
-    splitter = StratifiedKFold(cv, shuffle=True, random_state=random_state)
-    for number, (_, held) in enumerate(splitter.split(used, y[used])):
-        fold[used[held]] = number
 
     pairs = list(zip(*np.triu_indices(y.max() + 1, 1)))
     dual_coef = np.zeros((len(pairs), len(X)))
@@ -157,15 +127,28 @@ def train_pairs(X, y, *, kernel, C, tol, cv, weight, class_weight, prior, random
     sigmoids = np.zeros((len(pairs), 2))
     n_iter = np.zeros(len(pairs), dtype=int)
     for pair, (first, second) in enumerate(pairs):
-        members = np.flatnonzero((fold >= 0) & ((y == first) | (y == second)))
-        decision = np.zeros(len(members))
-        for number in range(cv):
-            held = fold[members] == number
-            decision[held] = decide(members[held], *train(members[~held], first))
-        limit = _LARGEST_DECISION * np.median(np.abs(decision)) or np.inf
+        in_pair = (weight > 0) & ((y == first) | (y == second))
+        members = np.flatnonzero(in_pair)
+        held_out = np.zeros(len(X))
+        for rows, held in folds:
+            held = held[in_pair[held]]
+            held_out[held] = decide(held, *train(np.sort(rows[in_pair[rows]]), first))
+        decision = held_out[members]
+        counts = weight[members]
+        limit = _LARGEST_DECISION * _median(np.abs(decision), counts) or np.inf
         decision = np.clip(decision, -limit, limit)
-        sigmoids[pair] = fit_sigmoid(decision, y[members] == first, likelihood_weight[members])
+        if prior == "weighted":
+            counts = counts * class_weight[members] / np.average(class_weight[members], weights=counts)
+        sigmoids[pair] = fit_sigmoid(decision, y[members] == first, counts)
         support, dual, intercept[pair] = train(members, first)
         dual_coef[pair, support] = dual
-        n_iter[pair] = machine.n_iter_[0]
+        n_iter[pair] = svc.n_iter_[0]
     return TrainedPairs(dual_coef, intercept, sigmoids, n_iter)
+
+
+def _median(values, counts):
+    """Median of values (n,) of which there are so many each, (n,)."""
+    order = np.argsort(values)
+    below = np.cumsum(counts[order])
+    middle = [np.searchsorted(below, below[-1] / 2, side=side) for side in ("left", "right")]
+    return values[order[np.minimum(middle, len(values) - 1)]].mean()

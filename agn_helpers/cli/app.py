@@ -1,7 +1,7 @@
-"""The command line: `agn fetch`, `agn reproduce` and `agn classify`; thin, the work is done elsewhere.
+"""The command line, `agn`: its commands, their exit codes and their errors; the work is done elsewhere.
 
 Exit codes: 0 all went well; 1 an error, no half-written file under a final name; 2 a wrong command line;
-3 some files were rejected and the others classified; 130 interrupted (Ctrl-C).
+3 some files were rejected, missing or damaged and the others not; 130 interrupted (Ctrl-C).
 """
 
 import sys
@@ -13,7 +13,7 @@ import typer
 from ..errors import AgnError
 from .classify import classify_files
 from .explore import explore_run
-from .fetch import fetch_list
+from .fetch import check_folder, fetch_list
 from .formats import print_formats
 from .inspect import inspect_spectrum
 from .messages import report
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 app.command("fetch")(fetch_list)
+app.command("check")(check_folder)
 app.command("reproduce")(reproduce_run)
 app.command("classify")(classify_files)
 app.command("explore")(explore_run)
@@ -33,18 +34,7 @@ app.command("inspect")(inspect_spectrum)
 
 
 def main(argv=None):
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Without the program's name; that of the process by default.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Run a command line (that of the process by default) and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         app(argv, prog_name="agn")
@@ -75,4 +65,4 @@ def _explain_program(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop.")
     ] = False,
 ):
-    """Which parts of a galaxy's spectrum made a classifier call it a type 1, type 2 or intermediate AGN?"""
+    """Which parts of a galaxy's spectrum made a classifier predict a type 1, type 2 or intermediate AGN?"""

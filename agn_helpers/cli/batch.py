@@ -1,20 +1,28 @@
-"""Run the ordered notebooks with checked parameters; the only papermill import."""
+"""Run the numbered notebooks of a run, side by side where they can; the only papermill import."""
 
 import ast
 import difflib
 import logging
 import os
 import shutil
+import signal
+import sys
 import tempfile
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 import papermill
 from ipykernel.kernelspec import get_kernel_dict
+from joblib import cpu_count
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
+from tqdm import tqdm
 from traitlets.config import Config
 
 from ..errors import AgnError
@@ -23,6 +31,25 @@ from ..runs import run_folders
 
 # Set by the runner itself, each from its own option.
 _RUNNER_PARAMETERS = {"run": "--run", "survey": "--survey"}
+
+# papermill guesses a notebook's parameters line by line and warns where it cannot, e.g. at a comment
+# with an "="; here they are read and checked otherwise. nbconvert warns of every figure without alt text.
+_quiet_log = logging.getLogger("papermill")
+_quiet_log.setLevel(logging.ERROR)
+
+# JupyterLab's page without its four scripts from content networks (require.js, MathJax, mermaid, widgets).
+_PAGE = """{% extends 'lab/index.html.j2' %}
+{% block html_head_js %}{% endblock %}
+{% block jupyter_widgets %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
+
+# A cell with the tag needs-02 is held until notebook 02 of the same run has ended well.
+_NEEDS = "needs-"
+
+# Of each kernel: small matrices are multiplied faster by one thread than by several that wait for each other.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class NotebookError(AgnError):
@@ -40,23 +67,7 @@ class NotebookError(AgnError):
 
 
 def read_parameters(path):
-    """Names and default values that a notebook declares in its ``parameters`` cell.
-
-    Parameters
-    ----------
-    path : path
-        The notebook.
-
-    Returns
-    -------
-    dict
-        Name to value; empty without such a cell.
-
-    Raises
-    ------
-    NotebookError
-        For a file that is no notebook, or a default that is not a literal.
-    """
+    """Names and default values (literals) that a notebook declares in its ``parameters`` cell, a dict."""
     path = Path(path)
     try:
         notebook = nbformat.read(path, as_version=4)
@@ -75,27 +86,7 @@ def read_parameters(path):
 
 
 def parse_parameter(name, text, default):
-    """Turn `text` from the command line into a value of the type of `default`.
-
-    Parameters
-    ----------
-    name : str
-        The parameter, for the message.
-    text : str or any
-        Text is read as a Python literal; anything else is taken as it is.
-    default : any
-        The declared value; an int does for a float, a list for a tuple, anything for None.
-
-    Returns
-    -------
-    any
-        The value.
-
-    Raises
-    ------
-    NotebookError
-        For a value of another type.
-    """
+    """Turn `text`, read as a literal, into a value of the type of `default`; anything does for None."""
     value = text
     if isinstance(text, str) and not isinstance(default, str):
         words = {"true": True, "false": False, "none": None, "null": None, "nan": float("nan")}
@@ -117,25 +108,7 @@ def parse_parameter(name, text, default):
 
 
 def match_parameters(declared, parameters):
-    """Give each notebook the parameters that it declares.
-
-    Parameters
-    ----------
-    declared : dict
-        Notebook name to its `read_parameters`.
-    parameters : dict
-        Name to value or to the text of the command line.
-
-    Returns
-    -------
-    dict
-        Notebook name to its own dict of values.
-
-    Raises
-    ------
-    NotebookError
-        For a name that no notebook declares, one that is set otherwise, or a value of the wrong type.
-    """
+    """Give each notebook, by name, those of `parameters` that it declares; refuse what none does."""
     known = sorted({name for defaults in declared.values() for name in defaults} - set(_RUNNER_PARAMETERS))
     for name in parameters:
         if name in _RUNNER_PARAMETERS:
@@ -159,60 +132,8 @@ def match_parameters(declared, parameters):
     }
 
 
-# papermill guesses a notebook's parameters line by line and warns where it cannot, e.g. at a comment
-# with an "="; here they are read and checked otherwise. nbconvert warns of every figure without alt text.
-_quiet_log = logging.getLogger("papermill")
-
-_quiet_log.setLevel(logging.ERROR)
-
-# JupyterLab's page without its four scripts from content networks (require.js, MathJax, mermaid, widgets).
-_PAGE = """{% extends 'lab/index.html.j2' %}
-{% block html_head_js %}{% endblock %}
-{% block jupyter_widgets %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-"""
-
-
-class _RunningPython(AsyncKernelManager):
-    """Starts the kernel with the running Python, whatever "python3" kernelspec is installed elsewhere."""
-
-    @property
-    def kernel_spec(self):
-        environment = {
-            # Over the user's: only inline figures land in the notebook, and none needs a display.
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            # Threads that wait for each other in a busy loop double t-SNE's time on a busy machine.
-            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
-            # Started from a notebook of JupyterLab or VS Code, this kernel still has nobody who looks on.
-            "JPY_SESSION_NAME": "",
-            "VSCODE_PID": "",
-        }
-        # Being told to end, it would complain of an interrupt on our standard error.
-        quiet = ["--IPKernelApp.log_level=CRITICAL"]
-        return KernelSpec(**get_kernel_dict(extra_arguments=quiet), env=environment)
-
-
 def list_notebooks(folder, *, only=None):
-    """Ordered notebooks of a folder.
-
-    Parameters
-    ----------
-    folder : path
-        Holds ``NN_name.ipynb``; other notebooks are not looked at.
-    only : sequence of str, optional
-        Numbers (``"02"``) or names (``"02_classifier_tuning"``) of those wanted; all by default.
-
-    Returns
-    -------
-    list of Path
-        In the order of their numbers.
-
-    Raises
-    ------
-    NotebookError
-        Where there are none, or one of `only` is not among them.
-    """
+    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"02"``) or names."""
     notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
     if not notebooks:
         raise NotebookError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
@@ -237,10 +158,13 @@ def run_notebooks(
     only=None,
     progress=True,
 ):
-    """Execute the numbered notebooks in order, each in a fresh kernel of the running Python.
+    """Execute the numbered notebooks, each in a fresh kernel of the running Python with one thread.
+
+    As many run at once as there are cores, and they start in order. A notebook waits for all before it,
+    unless its cells say which of them they need: one with the tag ``needs-02`` waits for notebook 02 only.
 
     A notebook is written as ``data/<run>/notebooks/NN_name.ipynb`` with an HTML page beside it, and
-    only when it ended well; a failed one is kept as ``NN_name.failed.ipynb`` and ends the run.
+    only when it ended well; a failed one is kept as ``NN_name.failed.ipynb`` and ends those after it.
 
     Parameters
     ----------
@@ -257,7 +181,7 @@ def run_notebooks(
     only : sequence of str, optional
         As in `list_notebooks`.
     progress : bool
-        Show a bar of cells a notebook.
+        Show a bar of cells, and the time that each notebook took.
 
     Returns
     -------
@@ -267,14 +191,15 @@ def run_notebooks(
     Raises
     ------
     NotebookError
-        Before anything runs, for parameters that fit no notebook; at the first failing cell.
-    OutputError
+        Before anything runs, for parameters that fit no notebook or tags that name none before it; at the
+        first failing cell, first in the order of the notebooks.
+    AgnError
         Where the outputs cannot be written.
     """
     project = Path(project).resolve()
     folders = run_folders(run, root=project)
-    notebooks = list_notebooks(notebooks_folder, only=only)
-    declared = {path.stem: read_parameters(path) for path in notebooks}
+    paths = list_notebooks(notebooks_folder, only=only)
+    declared = {path.stem: read_parameters(path) for path in paths}
     values = match_parameters(declared, parameters or {})
     for stem, defaults in declared.items():
         if "run" not in defaults:
@@ -282,46 +207,167 @@ def run_notebooks(
         values[stem] |= {
             name: value for name, value in (("run", run), ("survey", str(survey))) if name in defaults
         }
-
-    folder = make_folder(folders.data / "notebooks")
+    folder = folders.data / "notebooks"
+    notebooks = [_Notebook(path, folder / path.name, values[path.stem], project=project) for path in paths]
+    make_folder(folder)
     make_folder(folders.figures)
-    return [
-        _run_notebook(path, folder / path.name, values[path.stem], project=project, progress=progress)
-        for path in notebooks
-    ]
+    with tqdm(total=sum(each.n_cells for each in notebooks), unit="cell", disable=not progress) as bar:
+        _run_side_by_side(notebooks, bar)
+    return [notebook.target for notebook in notebooks]
 
 
-def _run_notebook(source, target, parameters, *, project, progress):
-    failed = target.with_suffix(".failed.ipynb")
-    with tempfile.TemporaryDirectory(prefix="agn-") as sockets, whole_file(target) as temporary:
-        failed.unlink(missing_ok=True)
+def _run_side_by_side(notebooks, bar):
+    """Run notebooks in threads; at a failure, or Ctrl-C, those after it end too."""
+    futures = {}
+    with ThreadPoolExecutor(min(cpu_count(), len(notebooks))) as pool:
+        for notebook in notebooks:
+            futures[notebook.stem] = pool.submit(notebook.run, dict(futures))
         try:
-            notebook = papermill.execute_notebook(
-                _papermill_path(source),
-                _papermill_path(temporary),
-                parameters,
-                kernel_name="python3",
-                language="python",
-                cwd=str(project),
-                progress_bar={"desc": source.stem} if progress else False,
-                kernel_manager_class=_RunningPython,
-                config=_kernel_config(sockets),
-            )
-        except papermill.PapermillExecutionError as error:
-            _keep_failed(temporary, failed)
-            raise _explain_failure(source.stem, error, failed) from None
-        except DeadKernelError as error:
-            _keep_failed(temporary, failed)
-            raise NotebookError(
-                f"{source.stem}: its Python process was killed, often for want of memory. "
-                f"The half-run notebook is {failed}."
-            ) from error
-        # Paths of this machine would make the same run differ elsewhere.
-        notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
-        nbformat.write(notebook, temporary)
-    with whole_file(target.with_suffix(".html")) as temporary:
-        temporary.write_text(_render_page(notebook, title=source.stem, folder=project), encoding="utf-8")
-    return target
+            for notebook in notebooks:
+                bar.set_description(notebook.stem)
+                # The bar belongs to this thread: where writing fails, tqdm never releases its lock.
+                while wait([futures[notebook.stem]], timeout=0.2).not_done:
+                    bar.update(sum(each.n_executed for each in notebooks) - bar.n)
+                seconds = futures[notebook.stem].result()
+                bar.update(sum(each.n_executed for each in notebooks) - bar.n)
+                if not bar.disable:
+                    bar.write(f"{notebook.stem}: {seconds:.0f} s", file=sys.stderr)
+        except BaseException:
+            _end(notebooks, list(futures.values()))
+            raise
+
+
+def _end(notebooks, futures):
+    """End notebooks: kernels are interrupted, so that they tidy up, and killed where they do not listen."""
+    for notebook, future in zip(notebooks, futures):
+        notebook.is_ending = True
+        future.cancel()
+    try:
+        # An interrupt between two cells goes unheard, so it is repeated.
+        for _ in range(10):
+            for notebook in notebooks:
+                notebook.send(signal.SIGINT)
+            if not wait(futures, timeout=1).not_done:
+                return
+    finally:
+        for notebook in notebooks:
+            notebook.send(signal.SIGKILL)
+
+
+class _RunningPython(AsyncKernelManager):
+    """Starts the kernel with the running Python, whatever "python3" kernelspec is installed elsewhere."""
+
+    notebook = None  # the one that it runs, given by a subclass, since nbclient wants a class
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.notebook.kernel = self
+
+    @property
+    def kernel_spec(self):
+        environment = {
+            **{name: os.environ.get(name, "1") for name in _THREADS},
+            # Over the user's: only inline figures land in the notebook, and none needs a display.
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            # Threads that wait for each other in a busy loop double t-SNE's time on a busy machine.
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+            # Started from a notebook of JupyterLab or VS Code, this kernel still has nobody who looks on.
+            "JPY_SESSION_NAME": "",
+            "VSCODE_PID": "",
+        }
+        # Being told to end, it would complain of an interrupt on our standard error.
+        quiet = ["--IPKernelApp.log_level=CRITICAL"]
+        return KernelSpec(**get_kernel_dict(extra_arguments=quiet), env=environment)
+
+
+class _Ended(Exception):
+    """A notebook was told to end, or what it needs failed."""
+
+
+class _Notebook:
+    """A notebook of a run, and its kernel while it runs."""
+
+    def __init__(self, source, target, parameters, *, project):
+        self.source, self.target, self.parameters, self.project = source, target, parameters, project
+        self.stem, self.kernel, self.is_ending = source.stem, None, False
+        self.n_executed = 0
+        cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
+        self.n_cells = len(cells) + 1  # papermill adds one of the values
+        self.needs = {number for cell in cells for number in _list_needs(cell)}
+        for number in self.needs:
+            if not list(source.parent.glob(f"{number}_*.ipynb")) or number >= self.stem[:2]:
+                raise NotebookError(
+                    f"the tag {_NEEDS}{number} of a cell of {source.name} must name an earlier notebook; "
+                    "change the tag."
+                )
+
+    def run(self, before):
+        """Execute it once those of `before` that it needs have ended; returns the seconds that it took."""
+        if not self.needs:
+            self._wait_for(before.values())
+
+        start = time.monotonic()
+
+        def hold(cell, cell_index):
+            numbers = _list_needs(cell)
+            self._wait_for(future for stem, future in before.items() if stem[:2] in numbers)
+
+        def count(cell, cell_index, execute_reply):
+            self.n_executed += 1
+
+        failed = self.target.with_suffix(".failed.ipynb")
+        with tempfile.TemporaryDirectory(prefix="agn-") as sockets, whole_file(self.target) as temporary:
+            failed.unlink(missing_ok=True)
+            try:
+                notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)
+            except Exception as error:
+                if self.is_ending:
+                    raise _Ended from None
+                if not isinstance(error, papermill.PapermillExecutionError | DeadKernelError):
+                    raise
+                _keep_failed(temporary, failed)
+                raise _explain_failure(self.stem, error, failed) from None
+            # Paths of this machine would make the same run differ elsewhere.
+            notebook.metadata.papermill.update(input_path=self.source.name, output_path=self.target.name)
+            nbformat.write(notebook, temporary)
+        with whole_file(self.target.with_suffix(".html")) as temporary:
+            page = _render_page(notebook, title=self.stem, folder=self.project)
+            temporary.write_text(page, encoding="utf-8")
+        return time.monotonic() - start
+
+    def send(self, number):
+        """Send a signal to the kernel where there is one."""
+        with suppress(RuntimeError, ProcessLookupError):
+            if self.kernel is not None:
+                run_sync(self.kernel.signal_kernel)(number)
+
+    def _execute(self, path, sockets, **hooks):
+        return papermill.execute_notebook(
+            _papermill_path(self.source),
+            _papermill_path(path),
+            self.parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            kernel_manager_class=type("Kernel", (_RunningPython,), {"notebook": self}),
+            config=_kernel_config(sockets),
+            # papermill's own `cwd` moves the whole process, and others run beside it.
+            resources={"metadata": {"path": str(self.project)}},
+            **hooks,
+        )
+
+    def _wait_for(self, futures):
+        for future in futures:
+            with suppress(CancelledError):
+                if future.exception() is None:
+                    continue
+            raise _Ended
+        if self.is_ending:
+            raise _Ended
+
+
+def _list_needs(cell):
+    return {tag.removeprefix(_NEEDS) for tag in cell.metadata.get("tags", []) if tag.startswith(_NEEDS)}
 
 
 def _kernel_config(folder):
@@ -341,6 +387,11 @@ def _keep_failed(temporary, failed):
 
 
 def _explain_failure(stem, error, failed):
+    if isinstance(error, DeadKernelError):
+        return NotebookError(
+            f"{stem}: its Python process was killed, often for want of memory. "
+            f"The half-run notebook is {failed}."
+        )
     expected = _names_below(AgnError)
     what = error.evalue if error.ename in expected else f"{error.ename}: {error.evalue}"
     what = " ".join(what.split()).rstrip(".")

@@ -8,55 +8,8 @@ from urllib.parse import quote
 import typer
 
 from ..errors import AgnError
-from ..runs import SYNTHETIC, find_project
+from ..runs import SYNTHETIC, find_project, run_folders
 from .messages import MOST_LINES, report
-
-
-def draw_saliency(part, model, folder):
-    """Draw the saliency map of each classified spectrum for its predicted type.
-
-    Parameters
-    ----------
-    part : Classified
-        With its sample.
-    model : TrainedModel
-        What classified it.
-    folder : path
-        For ``<name>.png``, a file a spectrum; created where missing.
-
-    Raises
-    ------
-    OutputError
-        Where a figure cannot be written.
-    """
-    # Only those who want figures wait for matplotlib, the first time for its list of fonts.
-    import matplotlib.pyplot as plt
-    from matplotlib.figure import Figure
-
-    from ..lines import AGN_TYPES
-    from ..plotting import DOUBLE_COLUMN, plot_saliency, save_figure
-    from ..reduction import sample_arrays
-    from ..saliency import gradient
-
-    X, _ = sample_arrays(part.sample)
-    if not len(X):
-        return
-    attributions = gradient(model.estimator, X, target=list(part.table["predicted"]))
-    survey = part.sample.meta["survey"]
-    with plt.style.context("agn_helpers.agn"):
-        for row, flux, attribution in zip(part.table, X, attributions):
-            probability = row[f"p_{AGN_TYPES[row['predicted']].key}"]
-            ax = plot_saliency(
-                model.grid,
-                flux,
-                attribution,
-                target=row["predicted"],
-                title=f"{row['name']}, z = {row['redshift']:.4f}: {row['predicted']}, P = {probability:.3f}",
-                ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
-            )
-            # Names may hold anything; quoted, they stay apart.
-            path = Path(folder) / f"{quote(row['name'], safe=' +')}.png"
-            save_figure(ax, path, survey=None if survey == "unknown" else survey)
 
 
 def classify_files(
@@ -94,10 +47,8 @@ def classify_files(
     Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
     some files were rejected and the others classified, 130 for Ctrl-C.
     """
-    from tqdm import tqdm
-
-    from ..classifier import classify_spectra, describe_doubts, join_parts
-    from ..files import check_writable, table_format, write_table
+    from ..classifier import join_parts
+    from ..files import check_writable, table_format
     from ..spectra import read_spectra
 
     table_format(output)
@@ -108,6 +59,18 @@ def classify_files(
     check_writable(output)
     spectra = read_spectra(files, redshift=redshift)
     model = _find_model(run)
+    parts = _classify(spectra, model, output.with_name(f"{output.stem}_saliency") if explain else None)
+    table, rejected = join_parts(parts, model, run=run)
+    _write_results(table, rejected, output)
+    if len(rejected):
+        raise typer.Exit(3)
+
+
+def _classify(spectra, model, folder):
+    """Classify chunk after chunk; report what is rejected, and draw into `folder` where there is one."""
+    from tqdm import tqdm
+
+    from ..classifier import classify_spectra
 
     parts, n_rejected = [], 0
     progress = tqdm(spectra, desc="classify", unit=" spectra", delay=2, disable=None)
@@ -115,33 +78,62 @@ def classify_files(
         for row in part.rejected[: max(0, MOST_LINES - n_rejected)]:
             report("error", row["reason"], file=row["file"])
         n_rejected += len(part.rejected)
-        if explain:
-            draw_saliency(part, model, output.with_name(f"{output.stem}_saliency"))
+        if folder is not None:
+            _draw_saliency(part, model, folder)
         # The spectra themselves would not fit into memory, were there a million.
         parts.append(part._replace(sample=None))
+    return parts
 
-    table, rejected = join_parts(parts, model, run=run)
+
+def _write_results(table, rejected, output):
+    """Write both tables and say what they hold; AgnError where nothing was classified."""
+    from ..classifier import describe_doubts
+    from ..files import write_table
+    from ..lines import AGN_TYPES
+
     rejected_path = output.with_name(f"{output.stem}_rejected{output.suffix}")
+    if len(table):
+        write_table(table, output)
+    write_table(rejected, rejected_path)
     if not len(table):
-        write_table(rejected, rejected_path)
         left = f" {output} is of an earlier call." if output.exists() else ""
         raise AgnError(f"no spectrum could be classified; the reasons are in {rejected_path}.{left}")
-    write_table(table, output)
-    write_table(rejected, rejected_path)
-    counts = ", ".join(
-        f"{(table['predicted'] == name).sum()} {name}" for name in ("type 1", "intermediate", "type 2")
-    )
+    counts = ", ".join(f"{(table['predicted'] == name).sum()} {name}" for name in AGN_TYPES)
     print(f"{len(table)} spectra: {counts}. Table: {output}")
     for line in describe_doubts(table):
         print(line)
-    if n_rejected:
-        print(f"{n_rejected} rejected; the reasons are in {rejected_path}.", file=sys.stderr)
-        raise typer.Exit(3)
+    if len(rejected):
+        print(f"{len(rejected)} rejected; the reasons are in {rejected_path}.", file=sys.stderr)
+
+
+def _draw_saliency(part, model, folder):
+    """Draw each spectrum's saliency map for its predicted type, into a file of its name."""
+    # Only those who want figures wait for matplotlib, the first time for its list of fonts.
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    from ..lines import AGN_TYPES
+    from ..plotting import DOUBLE_COLUMN, save_figure
+
+    if not len(part.table):
+        return
+    attribution = model.explain(part.sample, target=list(part.table["predicted"]))
+    survey = None if attribution.survey == "unknown" else attribution.survey
+    with plt.style.context("agn_helpers.agn"):
+        for number, row in enumerate(part.table):
+            probability = row[f"p_{AGN_TYPES[row['predicted']].key}"]
+            ax = attribution.plot(
+                number,
+                title=f"{row['name']}, z = {row['redshift']:.4f}: {row['predicted']}, P = {probability:.3f}",
+                ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
+            )
+            # Names may hold anything; quoted, they stay different.
+            save_figure(ax, folder / f"{quote(row['name'], safe=' +')}.png", survey=survey)
 
 
 def _find_model(run):
+    """The model of a run; that of the simulated survey is trained where there is none yet."""
     from ..classifier import load_model
-    from ..runs import run_folders
 
     project = find_project()
     path = run_folders(run, root=project).data / "model.skops"
@@ -153,7 +145,7 @@ def _find_model(run):
         from .batch import run_notebooks
 
         print(
-            "The default model is trained first, on the embedded survey: notebooks 01 and 02.",
+            "The default model is trained first, on the simulated survey: notebooks 01 and 02.",
             file=sys.stderr,
         )
         run_notebooks(project / "notebooks", project=project, only=["01", "02"])

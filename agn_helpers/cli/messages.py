@@ -9,7 +9,16 @@ MOST_LINES = 50
 
 def report(kind, message, *, file=""):
     """Print one line on stderr: its kind ("error"), the file it is about, and the message."""
-    message = " ".join(str(message).split())
+    # What servers say must not steer a terminal.
+    message = "".join(letter for letter in " ".join(str(message).split()) if letter.isprintable())
     if file and Path(file).name not in message:
         message = f"{file}: {message}"
     print(f"{kind}: {message}", file=sys.stderr)
+
+
+def report_all(kind, messages, what):
+    """Print the first of many messages, a line each, and how many more `what` there are."""
+    for message in messages[:MOST_LINES]:
+        report(kind, message)
+    if len(messages) > MOST_LINES:
+        report(kind, f"and {len(messages) - MOST_LINES} more {what}.")

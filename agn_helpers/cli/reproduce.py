@@ -1,13 +1,12 @@
 """`agn reproduce`: the notebooks of a run, in order."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import AgnError
-from ..runs import SYNTHETIC, find_project
+from ..runs import SDSS, SYNTHETIC, find_project, name_run
 
 
 def reproduce_run(
@@ -15,7 +14,7 @@ def reproduce_run(
         str,
         typer.Option(
             metavar="synthetic|sdss|FOLDER|TABLE",
-            help="The embedded survey, what agn fetch brought, a folder of spectra with an index.csv "
+            help="The simulated survey, what agn fetch brought, a folder of spectra with an index.csv "
             "(columns file, redshift, label), or such a table.",
         ),
     ] = SYNTHETIC,
@@ -40,29 +39,24 @@ def reproduce_run(
 
     Exit code: 0, 1 at the first failing cell or another error, 2 for a wrong command line, 130 for Ctrl-C.
     """
-    from ..runs import SDSS
     from ..survey import open_survey
     from .batch import run_notebooks
 
     project = find_project()
-    if survey == SDSS:
-        run = run or SDSS
-        open_survey(survey, root=project)
-    elif survey != SYNTHETIC:
-        survey = Path(survey).expanduser().resolve()
-        run = run or _name_run(survey)
+    source = survey if survey in (SYNTHETIC, SDSS) else Path(survey).expanduser().resolve()
+    run = run or name_run(source)
+    if source != SYNTHETIC:
         if run == SYNTHETIC:
             raise AgnError(
-                f"run {SYNTHETIC} is kept for the embedded survey; give another --run for {survey}."
+                f"run {SYNTHETIC} is kept for the simulated survey; give another --run for {source}."
             )
         # What is wrong with it as a whole is said before the first notebook runs.
-        open_survey(survey)
-    run = run or SYNTHETIC
+        open_survey(source, root=project)
     paths = run_notebooks(
         project / "notebooks",
         project=project,
         run=run,
-        survey=survey,
+        survey=source,
         parameters=dict(_split_parameter(pair) for pair in parameter or []),
         only=[name.strip() for name in only.split(",")] if only else None,
     )
@@ -70,13 +64,8 @@ def reproduce_run(
 
 
 def _split_parameter(pair):
+    """Name and value of NAME=VALUE."""
     name, equals, value = pair.partition("=")
     if not equals:
         raise typer.BadParameter(f"give a value with the name, as in -p {name}=VALUE.", param_hint="-p")
     return name, value
-
-
-def _name_run(survey):
-    """Name of a run after the folder or table of its spectra; a table called index is known by its folder."""
-    name = survey.parent.name if survey.stem == "index" else survey.stem if survey.suffix else survey.name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "run"

@@ -1,8 +1,7 @@
 from .curves import average_curves
-from .measure import find_relevances, measure_faithfulness
+from .measure import measure_faithfulness
 
 __all__ = [
     "average_curves",
-    "find_relevances",
     "measure_faithfulness",
 ]

@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state
 
 from ..errors import AgnError
 from ..saliency import (
-    TargetScore,
     check_baseline,
     check_segments,
     check_spectra,
@@ -21,23 +20,13 @@ from ..saliency import (
 from .similarity import check_draws
 
 
-def perturbation_curve(
-    estimator,
-    X,
-    relevance,
-    *,
-    reference,
-    units=None,
-    insertion=False,
-    target=None,
-    of="log_p",
-    n_steps=20,
-):
+def perturbation_curve(score, X, relevance, *, reference, units=None, insertion=False, n_steps=20):
     """Score of the target while pixels are replaced by a reference, the most relevant first.
 
     Parameters
     ----------
-    estimator : fitted classifier
+    score : TargetScore
+        Made of the estimator and X; the target stays that of X.
     X : (n_spectra, n_grid) array
     relevance : (n_spectra, n_grid) array
         What the map says that a pixel's flux adds to the score, beyond the reference's; the largest first.
@@ -48,8 +37,6 @@ def perturbation_curve(
         unit by default.  A unit that the reference changes in no spectrum is left out.
     insertion : bool
         Start from the reference and bring the pixels of X back instead.
-    target, of
-        As in `agn_helpers.saliency.TargetScore`; the target stays that of X.
     n_steps : int
         Replacements, an equal share of the units at each.
 
@@ -60,11 +47,11 @@ def perturbation_curve(
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, X on another grid, a reference or relevance of another shape, no steps, a reference that
         equals X.
     """
-    X = check_spectra(estimator, X)
+    X = check_spectra(score.estimator, X)
     check_draws(n_steps, "n_steps")
     relevance = np.asarray(relevance, dtype=float)
     if relevance.shape != X.shape or not np.isfinite(relevance).all():
@@ -73,7 +60,6 @@ def perturbation_curve(
         )
     reference = check_baseline(reference, X.shape)
     units = _number_units(units, (reference != X).any(axis=0))
-    score = TargetScore(estimator, X, target=target, of=of)
     n_units = units.max() + 1
     curves = np.empty((len(X), n_steps + 1))
     for block in spectra_blocks(X, copies=4):
@@ -122,24 +108,13 @@ def number_segments(grid, segments=None):
     return np.repeat(np.arange(len(spans)), spans[:, 1] - spans[:, 0])
 
 
-def measure_curves(
-    estimator,
-    X,
-    relevances,
-    *,
-    grid,
-    reference=None,
-    target=None,
-    of="p",
-    n_steps=20,
-    n_random=3,
-    random_state=0,
-):
-    """Areas under deletion and insertion curves of several maps, by pixels and by segments.
+def measure_curves(score, X, relevances, *, grid, reference=None, n_steps=20, n_random=3, random_state=0):
+    """Deletion and insertion curves of several maps, by pixels and by segments.
 
     Parameters
     ----------
-    estimator : fitted classifier
+    score : TargetScore
+        Made of the estimator and X.
     X : (n_spectra, n_grid) array
     relevances : dict of str to (n_spectra, n_grid) array
         See `perturbation_curve`.
@@ -147,90 +122,26 @@ def measure_curves(
         Rest wavelengths in vacuum Å.
     reference : (n_grid,) or (n_spectra, n_grid) array, optional
         X with all lines replaced by the local continuum by default (`agn_helpers.saliency.remove_lines`).
-    target, of, n_steps
+    n_steps : int
         See `perturbation_curve`.
     n_random : int
-        Random orders, whose areas are averaged.
+        Random orders, whose curves are averaged.
     random_state : int, RandomState or None
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``name, unit`` ("pixels", "segments"), ``spectrum, deletion, insertion`` (areas in units of
-        `of`; a true map has a small one and a large one); names are those of `relevances`, "random order",
-        and "|flux - continuum|" (with another `reference`: the distance from that).
+        A row a curve, index ``name, unit`` ("pixels", "segments"), ``kind`` ("deletion", "insertion"),
+        ``spectrum``; a column for each share of the units replaced, 0 to 1.  Names are those of
+        `relevances`, "random order", and "|flux - continuum|" (with another `reference`: the distance from
+        that).  A true map's deletion curve has a small area (`curve_area`), its insertion curve a large one.
 
     Raises
     ------
-    ValueError
+    AgnError
         As `perturbation_curve`, and for no random orders.
     """
-    X, reference, orders = _make_orders(estimator, X, relevances, grid, reference, n_random, random_state)
-    options = {"reference": reference, "target": target, "of": of, "n_steps": n_steps}
-    tables = []
-    for unit in ("pixels", "segments"):
-        units = None if unit == "pixels" else number_segments(grid)
-        for name, draws in orders.items():
-            areas = {
-                kind: curve_area(_mean_curve(estimator, X, draws, units, kind == "insertion", options))
-                for kind in ("deletion", "insertion")
-            }
-            tables.append(pd.DataFrame({"name": name, "unit": unit, "spectrum": np.arange(len(X)), **areas}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def average_curves(
-    estimator,
-    X,
-    relevances,
-    *,
-    grid,
-    unit="pixels",
-    insertion=False,
-    reference=None,
-    target=None,
-    of="p",
-    n_steps=20,
-    n_random=3,
-    random_state=0,
-):
-    """Deletion or insertion curves of several maps, averaged over spectra.
-
-    Parameters
-    ----------
-    estimator, X, relevances, grid, reference, target, of, n_steps, n_random, random_state
-        As in `measure_curves`.
-    unit : {"pixels", "segments"}
-        What is replaced at a time.
-    insertion : bool
-        Insertion instead of deletion.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``share`` of the units replaced, 0 to 1; a column for each of `relevances`, "random order" and
-        "|flux - continuum|".
-
-    Raises
-    ------
-    ValueError
-        As `measure_curves`, and for another unit.
-    """
-    if unit not in ("pixels", "segments"):
-        raise AgnError(f"unit must be 'pixels' or 'segments'; got {unit!r}.")
-    X, reference, orders = _make_orders(estimator, X, relevances, grid, reference, n_random, random_state)
-    options = {"reference": reference, "target": target, "of": of, "n_steps": n_steps}
-    units = None if unit == "pixels" else number_segments(grid)
-    curves = {
-        name: _mean_curve(estimator, X, draws, units, insertion, options).mean(axis=0)
-        for name, draws in orders.items()
-    }
-    return pd.DataFrame(curves, index=pd.Index(np.linspace(0, 1, n_steps + 1), name="share"))
-
-
-def _make_orders(estimator, X, relevances, grid, reference, n_random, random_state):
-    """X, its reference, and the relevances of every order, a list of draws each."""
-    X = check_spectra(estimator, X)
+    X = check_spectra(score.estimator, X)
     grid = check_wavelengths(grid, X.shape[1])
     check_draws(n_random, "n_random")
     random_state = check_random_state(random_state)
@@ -238,11 +149,24 @@ def _make_orders(estimator, X, relevances, grid, reference, n_random, random_sta
     orders = {name: [relevance] for name, relevance in relevances.items()}
     orders["random order"] = [random_state.random_sample(X.shape) for _ in range(n_random)]
     orders["|flux - continuum|"] = [np.abs(X - reference)]
-    return X, reference, orders
+    curves, options = {}, {"reference": reference, "n_steps": n_steps}
+    for unit, units in (("pixels", None), ("segments", number_segments(grid))):
+        for name, draws in orders.items():
+            for kind in ("deletion", "insertion"):
+                of_draws = [
+                    perturbation_curve(score, X, draw, units=units, insertion=kind == "insertion", **options)
+                    for draw in draws
+                ]
+                curves[name, unit, kind] = pd.DataFrame(np.mean(of_draws, axis=0))
+    table = pd.concat(curves, names=["name", "unit", "kind", "spectrum"])
+    return table.set_axis(pd.Index(np.linspace(0, 1, n_steps + 1), name="share"), axis=1)
 
 
-def _mean_curve(estimator, X, draws, units, insertion, options):
-    curves = [
-        perturbation_curve(estimator, X, draw, units=units, insertion=insertion, **options) for draw in draws
-    ]
-    return np.mean(curves, axis=0)
+def average_curves(curves, *, unit="pixels", kind="deletion"):
+    """Mean over spectra of some curves of `measure_curves`: index ``share``, a column a name.
+
+    unit : "pixels" or "segments"; kind : "deletion" or "insertion"
+    """
+    if unit not in ("pixels", "segments") or kind not in ("deletion", "insertion"):
+        raise AgnError(f"curves are of pixels or segments, by deletion or insertion; got {unit!r}, {kind!r}.")
+    return curves.xs((unit, kind), level=("unit", "kind")).groupby("name", sort=False).mean().T

@@ -1,7 +1,7 @@
-"""Ground truth: two samples of the embedded survey that differ within known windows and nowhere else.
+"""Ground truth: two samples of the simulated survey that differ within known windows and nowhere else.
 
 Half of the spectra are synthetic type 2 spectra, the others the same with a broad component under Hβ and Hγ.
-`agn_helpers.faithfulness.ground_truth` judges maps by these windows.
+`measure_relevance` judges maps by these windows.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from ..errors import AgnError
 from ..lines import LINES
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..saliency import relative_maps
+from ..spectra import standard_deviation
 from ..survey import draw_objects, simulate_survey
 from ..tuning import best_result, make_classifier, search_grid
 from .similarity import check_draws, choose_methods, summarise_values
@@ -85,7 +86,7 @@ def simulate_pairs(n_pairs, *, hosts="one", paired=True, fwhm=FWHM, random_state
 
     Raises
     ------
-    ValueError
+    AgnError
         For no pairs, another kind of hosts, a width that is not positive.
 
     Notes
@@ -106,7 +107,7 @@ def simulate_pairs(n_pairs, *, hosts="one", paired=True, fwhm=FWHM, random_state
     X, grid, ivar = sample_arrays(sample)[0], sample_grid(sample), np.asarray(sample["ivar"], dtype=float)
     rng = np.random.default_rng(random_state)
     if hosts == "one":
-        sigma = np.divide(1, np.sqrt(ivar), out=np.zeros(ivar.shape), where=ivar > 0)
+        sigma = standard_deviation(ivar)
         X = X.mean(axis=0) + sigma * rng.standard_normal(X.shape)
     strength = np.asarray(draw_objects("intermediate", n_pairs, random_state=rng)["ew_broad_hbeta"])
     profile = _component(grid, fwhm)
@@ -136,7 +137,7 @@ def _component(grid, fwhm):
 
 
 def train_on_pairs(pairs, *, test_share=0.25, random_state=0):
-    """Train a linear machine to tell the two apart.
+    """Train a linear SVM to distinguish the two.
 
     C is chosen by macro F over five folds of the training pairs, with the project's search and nothing else:
     the windows have no say in it.
@@ -156,7 +157,7 @@ def train_on_pairs(pairs, *, test_share=0.25, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         Where fewer than ten pairs are left to train, or none to test.
     """
     random_state = check_random_state(random_state)
@@ -174,8 +175,7 @@ def train_on_pairs(pairs, *, test_share=0.25, random_state=0):
     results = search_grid(
         pairs.X[train],
         pairs.y[train],
-        kernels="linear",
-        C=_C_VALUES,
+        {"linear": {"C": _C_VALUES}},
         refine=False,
         cv=PredefinedSplit(fold[train]),
     )
@@ -201,7 +201,7 @@ def relevance_mass(attribution, windows):
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, or windows of another shape or without a pixel.
     """
     attribution, windows = _check_windows(attribution, windows)
@@ -226,7 +226,7 @@ def relevance_rank(attribution, windows):
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, or windows of another shape or without a pixel.
     """
     attribution, windows = _check_windows(attribution, windows)
@@ -262,7 +262,6 @@ def measure_relevance(
     n_pairs=300,
     n_repeats=2,
     n_explained=30,
-    n_bootstrap=500,
     random_state=0,
 ):
     """Relevance rank and mass accuracy of methods on held-out synthetic pairs.
@@ -273,11 +272,10 @@ def measure_relevance(
     hosts, paired, n_pairs
         See `agn_helpers.faithfulness.ground_truth.simulate_pairs`.
     n_repeats : int
-        Sets of pairs, each with its own classifier: all gradients of one linear machine of two classes are
+        Sets of pairs, each with its own classifier: all gradients of one linear SVM of two classes are
         proportional, so that its spectra are one piece of evidence.
     n_explained : int
         Held-out spectra, drawn at random, that are explained in each set.
-    n_bootstrap : int
     random_state : int
 
     Returns
@@ -289,7 +287,7 @@ def measure_relevance(
 
     Raises
     ------
-    ValueError
+    AgnError
         For no pairs, repeats or spectra, and for unknown methods.
     """
     check_draws(n_repeats, "n_repeats")
@@ -317,7 +315,7 @@ def measure_relevance(
     for name, values in found.items():
         row = {"method": name}
         for kind, each in zip(("rank", "mass"), np.array(values).swapaxes(0, 1)):
-            summary = summarise_values(each, n_bootstrap=n_bootstrap, random_state=random_state)
+            summary = summarise_values(each, random_state=random_state)
             row |= dict(zip((kind, f"{kind}_low", f"{kind}_high"), summary))
         rows.append(row | {"windows": pairs.windows.mean(), "f_score": np.mean(scores)})
     return pd.DataFrame(rows)

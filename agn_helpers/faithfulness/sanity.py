@@ -31,10 +31,10 @@ def change_model(estimator, X, y, *, check, random_state=0):
     y : (n_train,) array of labels
     check : str
         "labels permuted": trained on the same spectra with their labels in random order;
-        "dual shuffled": trained as it is, then the multipliers of each machine dealt to other support vectors
-        of it (a ProbabilisticSVC only), intercepts and sigmoids kept;
+        "dual shuffled": trained as it is, then the multipliers of each pair of classes dealt to its
+        other support vectors (a ProbabilisticSVC only), intercepts and sigmoids kept;
         "another seed": trained as it is with another seed, which shuffles the folds of the calibration only;
-        "half the sample": trained on a random half, which moves the machines themselves.
+        "half the sample": trained on a random half, which moves the SVMs themselves.
     random_state : int, RandomState or None
 
     Returns
@@ -43,7 +43,7 @@ def change_model(estimator, X, y, *, check, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For another check, or multipliers of an estimator that has none.
     """
     random_state = check_random_state(random_state)
@@ -59,7 +59,7 @@ def change_model(estimator, X, y, *, check, random_state=0):
 
 
 def shuffle_dual(estimator, X, *, random_state=0):
-    """Deal the multipliers of each machine to its support vectors at random.
+    """Deal the multipliers of each pair of classes to its support vectors at random.
 
     Parameters
     ----------
@@ -71,105 +71,87 @@ def shuffle_dual(estimator, X, *, random_state=0):
     Returns
     -------
     fitted classifier
-        Its multipliers still sum to zero, machine by machine.
+        Its multipliers still sum to zero, pair by pair.
 
     Raises
     ------
-    ValueError
+    AgnError
         For an estimator without multipliers, or another training set.
     """
     random_state = check_random_state(random_state)
     estimator = copy.deepcopy(estimator)
     is_pipeline = isinstance(estimator, Pipeline)
-    machine = estimator[-1] if is_pipeline else estimator
-    if not hasattr(machine, "dual_coef_") or not hasattr(machine, "sigmoids_"):
+    svc = estimator[-1] if is_pipeline else estimator
+    if not hasattr(svc, "dual_coef_") or not hasattr(svc, "sigmoids_"):
         raise AgnError(
-            f"dual shuffled needs a ProbabilisticSVC; got {type(machine).__name__}. Leave this check out."
+            f"dual shuffled needs a ProbabilisticSVC; got {type(svc).__name__}. Leave this check out."
         )
     if is_pipeline and len(estimator) > 1:
         X = estimator[:-1].transform(X)
-    vectors = np.asarray(X, dtype=float)[machine.support_]
-    if hasattr(machine, "coef_"):
-        scale = np.abs(machine.coef_).max()
-        if not np.allclose(machine.dual_coef_ @ vectors, machine.coef_, atol=1e-6 * scale):
+    vectors = np.asarray(X, dtype=float)[svc.support_]
+    if hasattr(svc, "coef_"):
+        scale = np.abs(svc.coef_).max()
+        if not np.allclose(svc.dual_coef_ @ vectors, svc.coef_, atol=1e-6 * scale):
             raise AgnError("X must be what the estimator was fitted on, in the same order; it is not.")
-    for multipliers in machine.dual_coef_:
+    for multipliers in svc.dual_coef_:
         used = np.flatnonzero(multipliers)
         multipliers[used] = multipliers[random_state.permutation(used)]
-    if hasattr(machine, "coef_"):
-        machine.coef_ = machine.dual_coef_ @ vectors
+    if hasattr(svc, "coef_"):
+        svc.coef_ = svc.dual_coef_ @ vectors
     return estimator
 
 
-def measure_sanity(
-    estimator,
-    X,
-    X_train,
-    y_train,
-    *,
-    grid,
-    ivar=None,
-    methods=None,
-    checks=tuple(CHECKS),
-    target=None,
-    n_repeats=3,
-    n_bootstrap=500,
-    random_state=0,
-):
+def measure_sanity(estimator, X, train, *, grid, ivar=None, methods=None, n_repeats=3, random_state=0):
     """Rank correlation of the real maps with those of changed models.
 
     Parameters
     ----------
     estimator : fitted classifier
     X : (n_spectra, n_grid) array
-        Spectra to explain.
-    X_train, y_train : (n_train, n_grid) and (n_train,) arrays
+        Spectra to explain; all models explain the class that `estimator` predicts.
+    train : (X_train, y_train)
+        What it was fitted on.
     grid : (n_grid,) array
         Rest wavelengths in vacuum Å.
     ivar : (n_spectra, n_grid) array, optional
         Where a method needs it.
     methods : see `agn_helpers.faithfulness.similarity.choose_methods`
-    checks : sequence of str
-        See `change_model`.
-    target : label or (n_spectra,) sequence of labels, optional
-        The class that all models explain; the one that `estimator` predicts by default.
     n_repeats : int
         Models a check: one permutation of labels tells of that permutation only.
-    n_bootstrap : int
     random_state : int, RandomState or None
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``method, check, signed, signed_low, signed_high, absolute, absolute_low, absolute_high``:
-        medians of Spearman's correlation over spectra and repeats with 95 % bootstrap intervals, of the maps
-        and of |maps|.
+        Columns ``method, check`` (of `CHECKS`), ``signed, signed_low, signed_high, absolute, absolute_low,
+        absolute_high``: medians of Spearman's correlation over spectra and repeats with 95 % bootstrap
+        intervals, of the maps and of |maps|.
 
     Raises
     ------
-    ValueError
-        For NaN, X on another grid, no repeats, unknown methods or checks.
+    AgnError
+        For NaN, X on another grid, no repeats, unknown methods.
     """
     X = check_spectra(estimator, X)
     check_draws(n_repeats, "n_repeats")
     random_state = check_random_state(random_state)
     methods = choose_methods(methods)
-    target = estimator.classes_[find_target(estimator, X, target=target)]
+    target = estimator.classes_[find_target(estimator, X)]
     seed = random_state.randint(2**31 - 1)
     options = {"grid": grid, "ivar": ivar, "target": target, "random_state": seed}
     real = {name: method(estimator, X, **options) for name, method in methods.items()}
     rows = []
-    for check in checks:
+    for check in CHECKS:
         found = {name: [] for name in methods}
         for _ in range(n_repeats):
-            model = change_model(estimator, X_train, y_train, check=check, random_state=random_state)
+            model = change_model(estimator, *train, check=check, random_state=random_state)
             for name, method in methods.items():
                 maps = method(model, X, **options)
                 found[name].append([correlate_ranks(real[name], maps, absolute=a) for a in (False, True)])
         for name, values in found.items():
             row = {"method": name, "check": check}
             for kind, each in zip(("signed", "absolute"), np.array(values).swapaxes(0, 1)):
-                summary = summarise_values(each, n_bootstrap=n_bootstrap, random_state=seed)
+                summary = summarise_values(each, random_state=seed)
                 row |= dict(zip((kind, f"{kind}_low", f"{kind}_high"), summary))
             rows.append(row)
     return pd.DataFrame(rows)

@@ -25,7 +25,7 @@ def correlate_ranks(maps, others, *, absolute=False):
 
     Raises
     ------
-    ValueError
+    AgnError
         For two shapes, or NaN.
 
     Notes
@@ -69,7 +69,7 @@ def summarise_values(values, *, statistic=np.median, n_bootstrap=500, random_sta
 
     Raises
     ------
-    ValueError
+    AgnError
         For no bootstrap samples.
     """
     check_draws(n_bootstrap, "n_bootstrap")
@@ -100,7 +100,7 @@ def choose_methods(methods=None):
 
     Raises
     ------
-    ValueError
+    AgnError
         For an unknown name, and for none.
     """
     if isinstance(methods, dict):

@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from ..errors import AgnError
 from ..lines import NORMALISATION_WAVELENGTH
 from ..saliency import check_spectra, check_wavelengths, find_target
+from ..spectra import standard_deviation
 from .similarity import choose_methods, correlate_ranks, summarise_values
 
 #: Redshift error, relative to 1 + z: 30 km/s, some three times SDSS's statistical error.
@@ -41,7 +42,7 @@ def change_spectra(X, *, grid, ivar=None, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For ivar of another shape or negative, or a grid without 5100 Å.
     """
     X = np.asarray(X, dtype=float)
@@ -57,7 +58,7 @@ def change_spectra(X, *, grid, ivar=None, random_state=0):
             raise AgnError(
                 f"ivar must have the shape of X, {X.shape}, and not be negative; got {ivar.shape}."
             )
-        sigma = np.divide(1, np.sqrt(ivar), out=np.zeros(X.shape), where=ivar > 0)
+        sigma = standard_deviation(ivar)
         changed["noise"] = X + sigma * check_random_state(random_state).standard_normal(X.shape)
     changed["1 pixel to the red"] = np.concatenate([X[:, :1], X[:, :-1]], axis=1)
     changed["1 pixel to the blue"] = np.concatenate([X[:, 1:], X[:, -1:]], axis=1)
@@ -68,21 +69,17 @@ def change_spectra(X, *, grid, ivar=None, random_state=0):
     return changed
 
 
-def measure_stability(
-    estimator, X, *, grid, ivar=None, methods=None, target=None, n_bootstrap=500, random_state=0
-):
+def measure_stability(estimator, X, *, grid, ivar=None, methods=None, random_state=0):
     """Rank correlation of maps before and after changes of the spectrum that mean nothing.
 
     Parameters
     ----------
     estimator : fitted classifier
     X : (n_spectra, n_grid) array
+        The class predicted for X is explained, also where a change moves the prediction.
     grid, ivar
         See `change_spectra`.
     methods : see `agn_helpers.faithfulness.similarity.choose_methods`
-    target : label or (n_spectra,) sequence of labels, optional
-        The class predicted for X by default; it stays, also where a change moves the prediction.
-    n_bootstrap : int
     random_state : int, RandomState or None
         Methods that draw at random draw the same for both.
 
@@ -94,13 +91,13 @@ def measure_stability(
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, X on another grid, unknown methods, and as `change_spectra`.
     """
     X = check_spectra(estimator, X)
     random_state = check_random_state(random_state)
     seed = random_state.randint(2**31 - 1)
-    target = estimator.classes_[find_target(estimator, X, target=target)]
+    target = estimator.classes_[find_target(estimator, X)]
     changes = change_spectra(X, grid=grid, ivar=ivar, random_state=random_state)
     options = {"grid": grid, "ivar": ivar, "target": target, "random_state": seed}
     rows = []
@@ -108,6 +105,6 @@ def measure_stability(
         maps = method(estimator, X, **options)
         for change, changed in changes.items():
             values = correlate_ranks(maps, method(estimator, changed, **options))
-            summary = summarise_values(values, n_bootstrap=n_bootstrap, random_state=seed)
+            summary = summarise_values(values, random_state=seed)
             rows.append({"method": name, "change": change, **dict(zip(("signed", "low", "high"), summary))})
     return pd.DataFrame(rows)

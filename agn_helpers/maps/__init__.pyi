@@ -1,17 +1,20 @@
-from .clusters import compare_clusterings, find_clusters, match_clusters, score_stability
+from .clusters import compare_clusterings, find_clusters, follow_clusters, match_clusters, score_stability
 from .embedding import MapPlacer, embed_perplexities, embed_spectra, place_on_map
+from .mixing import measure_isthmus, tabulate_isthmus, tabulate_neighbours, vote_on_map
 from .neighbours import find_neighbours, largest_perplexity
-from .quality import measure_isthmus, measure_maps, score_components
-from .spectrum_map import SpectrumMap, read_map, write_map
+from .quality import measure_maps, score_components, score_placing
+from .spectrum_map import SpectrumMap, SpectrumScaler, read_map, write_map
 
 __all__ = [
     "MapPlacer",
     "SpectrumMap",
+    "SpectrumScaler",
     "compare_clusterings",
     "embed_perplexities",
     "embed_spectra",
     "find_clusters",
     "find_neighbours",
+    "follow_clusters",
     "largest_perplexity",
     "match_clusters",
     "measure_isthmus",
@@ -19,6 +22,10 @@ __all__ = [
     "place_on_map",
     "read_map",
     "score_components",
+    "score_placing",
     "score_stability",
+    "tabulate_isthmus",
+    "tabulate_neighbours",
+    "vote_on_map",
     "write_map",
 ]

@@ -1,25 +1,28 @@
 """t-SNE maps of spectra, and new spectra on an old map."""
 
+from __future__ import annotations
+
 import hashlib
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import openTSNE
 from joblib import Parallel, delayed
 from openTSNE.affinity import PerplexityBasedNN
 from openTSNE.nearest_neighbors import PrecomputedNeighbors
+from sklearn.base import clone
 from sklearn.utils import check_array
 
 from ..errors import AgnError
 from .neighbours import MOST_FOR_EXACT, count_neighbours, index_neighbours, largest_perplexity
-from .spectrum_map import SpectrumMap
+from .spectrum_map import SpectrumMap, SpectrumScaler, one_thread
 
 # Neighbours on the map that a new spectrum settles among (Poličar, Stražar & Zupan 2019).
 _PLACING_PERPLEXITY = 5
 
 
 class MapPlacer:
-    """Puts new spectra on an existing map without moving it; made once, it places at once.
+    """Put new spectra on an existing map without moving it; made once, it places at once.
 
     Each new spectrum starts at the median place of its nearest neighbours on the map and settles there
     on its own, so that its place does not depend on which others are placed with it
@@ -35,7 +38,7 @@ class MapPlacer:
 
     def __init__(self, spectrum_map, *, n_jobs=1):
         self.spectrum_map = spectrum_map
-        scaled = spectrum_map.scale(spectrum_map.X)
+        scaled = spectrum_map.scaler.transform(spectrum_map.X)
         k = count_neighbours(spectrum_map.perplexity, len(scaled))
         index = index_neighbours(scaled, k, random_state=spectrum_map.random_state, n_jobs=n_jobs)
         affinities = PerplexityBasedNN(knn_index=index, perplexity=spectrum_map.perplexity, n_jobs=n_jobs)
@@ -55,8 +58,10 @@ class MapPlacer:
 
         Raises
         ------
+        AgnError
+            For another number of wavelengths than the map's.
         ValueError
-            For NaN or another number of wavelengths than the map's.
+            For NaN.
         """
         X_new = check_array(X_new, input_name="X_new")
         n_grid = self.spectrum_map.X.shape[1]
@@ -66,11 +71,13 @@ class MapPlacer:
                 f"Reduce them with the grid of the sample behind the map."
             )
         perplexity = min(_PLACING_PERPLEXITY, self.spectrum_map.perplexity)
-        places = self._embedding.transform(self.spectrum_map.scale(X_new), perplexity=perplexity)
+        scaled = self.spectrum_map.scaler.transform(X_new)
+        with one_thread():
+            places = self._embedding.transform(scaled, perplexity=perplexity)
         return np.asarray(places) + self._centre
 
 
-def place_on_map(spectrum_map, X_new, *, n_jobs=1):
+def place_on_map(spectrum_map: SpectrumMap, X_new: np.ndarray, *, n_jobs: int = 1) -> np.ndarray:
     """Put new spectra on an existing map without moving it; see `MapPlacer`.
 
     Parameters
@@ -86,11 +93,6 @@ def place_on_map(spectrum_map, X_new, *, n_jobs=1):
     -------
     (n_new, 2) array
         Places.
-
-    Raises
-    ------
-    ValueError
-        For NaN or another number of wavelengths than the map's.
     """
     return MapPlacer(spectrum_map, n_jobs=n_jobs).place(X_new)
 
@@ -105,23 +107,8 @@ _FEWEST_FOR_THREADS = 1000
 _OPENING_ANGLE = 0.8
 
 
-def embed_spectra(
-    X,
-    *,
-    perplexity=50,
-    standardise=True,
-    n_components=None,
-    initialisation="pca",
-    random_state=0,
-    name=None,
-    meta=None,
-    n_jobs=None,
-):
+def embed_spectra(X: np.ndarray, *, perplexity: float = 50, **options: Any) -> SpectrumMap:
     """Map spectra onto a plane by t-SNE (van der Maaten & Hinton 2008).
-
-    The same spectra in the same order with the same seed give the same map bit for bit, whatever
-    `n_jobs`: neighbours are searched exactly and the gradient of each spectrum is summed by one thread.
-    Above 20 000 spectra neighbours are approximate and the seed fixes the map for one `n_jobs` only.
 
     Parameters
     ----------
@@ -129,11 +116,42 @@ def embed_spectra(
         Fluxes on the common grid; no two spectra alike.
     perplexity : float
         Effective number of neighbours; the paper shows 5 to 50.
-    standardise : bool
-        Whether to bring each wavelength to mean 0 and standard deviation 1 first.
-    n_components : int, optional
-        Measure distances between this number of principal components instead of all wavelengths, which
-        leaves most of the noise out.
+    **options
+        ``scaler, initialisation, random_state, name, n_jobs, most_exact``: see `embed_perplexities`.
+
+    Returns
+    -------
+    SpectrumMap
+    """
+    return embed_perplexities(X, [perplexity], **options)[0]
+
+
+def embed_perplexities(
+    X,
+    perplexities,
+    *,
+    scaler=None,
+    initialisation="pca",
+    random_state=0,
+    name=None,
+    n_jobs=None,
+    most_exact=MOST_FOR_EXACT,
+):
+    """Map spectra at several perplexities; neighbours are searched once, for the largest.
+
+    The same spectra in the same order with the same seed give the same map bit for bit, at one perplexity or
+    among several, whatever `n_jobs` and the number of cores: neighbours are searched exactly, linear algebra
+    runs on one thread, and the gradient of each spectrum is summed by one thread. Above `most_exact` spectra
+    neighbours are approximate, and the seed fixes the map for one `n_jobs` only.
+
+    Parameters
+    ----------
+    X : (n_spectra, n_grid) array
+        Fluxes on the common grid; no two spectra alike.
+    perplexities : sequence of float
+        At least one; several maps are made side by side, each by one thread.
+    scaler : SpectrumScaler, optional
+        Says between what distances are measured, and is fitted to X anew; standardised fluxes by default.
     initialisation : {"pca", "random"}
         Start from the two principal components, which keeps large structure in place (Kobak & Berens
         2019), or from random places, which shows what of the map is an accident of its start.
@@ -141,57 +159,10 @@ def embed_spectra(
         Seed.
     name : (n_spectra,) sequence of str, optional
         Names; the row numbers by default.
-    meta : dict, optional
-        Kept with the map.
     n_jobs : int, optional
         Threads; all cores by default, but one below 1000 spectra, where threads wait longer than they work.
-
-    Returns
-    -------
-    SpectrumMap
-
-    Raises
-    ------
-    ValueError
-        For fewer than 10 spectra, NaN, duplicates, a perplexity that is not positive or too large.
-    """
-    (spectrum_map,) = embed_perplexities(
-        X,
-        [perplexity],
-        standardise=standardise,
-        n_components=n_components,
-        initialisation=initialisation,
-        random_state=random_state,
-        name=name,
-        meta=meta,
-        n_jobs=n_jobs,
-    )
-    return spectrum_map
-
-
-def embed_perplexities(
-    X,
-    perplexities,
-    *,
-    standardise=True,
-    n_components=None,
-    initialisation="pca",
-    random_state=0,
-    name=None,
-    meta=None,
-    n_jobs=None,
-):
-    """Map spectra at several perplexities; neighbours are searched once, for the largest.
-
-    Each map is the one that `embed_spectra` makes at its perplexity, to the bit up to 20 000 spectra. The
-    maps are made side by side, each by one thread.
-
-    Parameters
-    ----------
-    perplexities : sequence of float
-        At least one.
-    X, standardise, n_components, initialisation, random_state, name, meta, n_jobs :
-        As in `embed_spectra`.
+    most_exact : int
+        Largest number of spectra whose neighbours are searched exactly.
 
     Returns
     -------
@@ -200,10 +171,56 @@ def embed_perplexities(
 
     Raises
     ------
+    AgnError
+        For fewer than 10 spectra, duplicates, no perplexity, one that is not positive or too large.
     ValueError
-        As `embed_spectra`; for no perplexity at all.
+        For NaN.
     """
     X, name = _check_spectra(X, name)
+    scaler = SpectrumScaler() if scaler is None else clone(scaler)
+    _check_choices(X, perplexities, scaler.n_components, initialisation)
+    if n_jobs is None:
+        n_jobs = -1 if len(X) >= _FEWEST_FOR_THREADS else 1
+    scaled = scaler.fit(X).transform(X)
+    with one_thread():
+        start = getattr(openTSNE.initialization, initialisation)(scaled, random_state=random_state)
+        index = index_neighbours(
+            scaled,
+            count_neighbours(max(perplexities), len(X)),
+            random_state=random_state,
+            n_jobs=n_jobs,
+            most_exact=most_exact,
+        )
+        neighbours, distances = index.build()
+    n_jobs_each = n_jobs if len(perplexities) == 1 else 1
+
+    def embed(perplexity):
+        # The optimiser rounds the affinities it is given: each map gets its own.
+        k = count_neighbours(perplexity, len(X))
+        affinities = PerplexityBasedNN(
+            knn_index=PrecomputedNeighbors(neighbours[:, :k], distances[:, :k]),
+            perplexity=perplexity,
+            n_jobs=n_jobs_each,
+        )
+        places = np.asarray(
+            openTSNE.TSNE(
+                # Above, a tree takes too long; repulsion is interpolated on a grid (Linderman et al. 2019).
+                negative_gradient_method="bh" if len(X) <= most_exact else "fft",
+                theta=_OPENING_ANGLE,
+                random_state=random_state,
+                n_jobs=n_jobs_each,
+            ).fit(affinities=affinities, initialization=start.copy())
+        )
+        centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
+        return SpectrumMap(centred, X, name, float(perplexity), scaler, random_state)
+
+    return Parallel(n_jobs=1 if len(perplexities) == 1 else n_jobs, prefer="threads")(
+        delayed(embed)(perplexity) for perplexity in perplexities
+    )
+
+
+def _check_choices(X, perplexities, n_components, initialisation):
+    """AgnError for perplexities, components or a start that these spectra do not allow."""
     if not len(perplexities):
         raise AgnError("perplexities must hold at least one number; got none.")
     for perplexity in perplexities:
@@ -219,47 +236,6 @@ def embed_perplexities(
             f"n_components must be from 2 to {min(X.shape)}, the smaller of the numbers of spectra and "
             f"wavelengths; got {n_components}."
         )
-    if n_jobs is None:
-        n_jobs = -1 if len(X) >= _FEWEST_FOR_THREADS else 1
-    blank = SpectrumMap(np.empty((0, 2)), X, name, 0.0, bool(standardise), random_state, n_components)
-    scaled = blank.scale(X)
-    if initialisation == "pca":
-        start = openTSNE.initialization.pca(scaled, random_state=random_state)
-    else:
-        start = openTSNE.initialization.random(scaled, random_state=random_state)
-    index = index_neighbours(
-        scaled,
-        count_neighbours(max(perplexities), len(X)),
-        random_state=random_state,
-        n_jobs=n_jobs,
-    )
-    neighbours, distances = index.build()
-
-    n_jobs_each = n_jobs if len(perplexities) == 1 else 1
-
-    def embed(perplexity):
-        # The optimiser rounds the affinities it is given: each map gets its own.
-        k = count_neighbours(perplexity, len(X))
-        affinities = PerplexityBasedNN(
-            knn_index=PrecomputedNeighbors(neighbours[:, :k], distances[:, :k]),
-            perplexity=perplexity,
-            n_jobs=n_jobs_each,
-        )
-        places = np.asarray(
-            openTSNE.TSNE(
-                # Above, a tree takes too long; repulsion is interpolated on a grid (Linderman et al. 2019).
-                negative_gradient_method="bh" if len(X) <= MOST_FOR_EXACT else "fft",
-                theta=_OPENING_ANGLE,
-                random_state=random_state,
-                n_jobs=n_jobs_each,
-            ).fit(affinities=affinities, initialization=start.copy())
-        )
-        centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
-        return replace(blank, coordinates=centred, perplexity=float(perplexity), meta=dict(meta or {}))
-
-    return Parallel(n_jobs=1 if len(perplexities) == 1 else n_jobs, prefer="threads")(
-        delayed(embed)(perplexity) for perplexity in perplexities
-    )
 
 
 def _check_spectra(X, name):

@@ -1,6 +1,4 @@
-"""How far maps of spectra can be believed: what of the full space they keep, and at which perplexities."""
-
-from typing import NamedTuple
+"""Measures of maps: what of the full space they keep, and how well neighbours know a type."""
 
 import numpy as np
 import pandas as pd
@@ -13,42 +11,19 @@ from sklearn.utils import check_X_y
 
 from ..errors import AgnError
 from ..lines import AGN_TYPES
+from .embedding import place_on_map
+from .mixing import measure_purity
 from .neighbours import find_neighbours
 
-# Ranks of all pairs take 2 bytes each; beyond this number of spectra a random choice stands for all.
-_MOST_FOR_RANKS = 10_000
 
-
-class Isthmus(NamedTuple):
-    """How many spectra of one type have both other types among their neighbours.
-
-    Attributes
-    ----------
-    share : float
-        Observed share of the spectra of the type.
-    expected : float
-        Mean share where the labels are exchanged at random.
-    low, high : float
-        Limits that hold the middle 95 % of the shares under exchange.
-    p_value : float
-        Probability of a share at least as far from `expected` under exchange, in either direction.
-    """
-
-    share: float
-    expected: float
-    low: float
-    high: float
-    p_value: float
-
-
-def measure_maps(maps, y, *, n_neighbours=10, random_state=0):
+def measure_maps(maps, y, *, n_neighbours=10, most_ranked=10_000, random_state=0):
     """Measure what maps of the same spectra keep of the full space.
 
     The full space is the one in which a map's own distances were taken.
-    Trustworthiness (Venna & Kaski 2001) is 1 where no neighbour on the map is a stranger in the full space.
-    Preservation is the share of the nearest neighbours in the full space that are among the nearest on
-    the map; by chance it would be `n_neighbours` / (n_spectra - 1). Purity is the share of a spectrum's
-    neighbours that are of its own type, averaged over the type.
+    Trustworthiness (Venna & Kaski 2001) is 1 where no neighbour on the map is a false one, far away in the
+    full space. Neighbourhood preservation is the share of the nearest neighbours in the full space that are
+    among the nearest on the map; by chance it would be `n_neighbours` / (n_spectra - 1). Purity is the share
+    of a spectrum's neighbours that are of its own type, averaged over the type.
 
     Parameters
     ----------
@@ -58,8 +33,10 @@ def measure_maps(maps, y, *, n_neighbours=10, random_state=0):
         Types.
     n_neighbours : int
         Neighbours that are looked at; fewer than half of the spectra.
+    most_ranked : int
+        Ranks of all pairs take 2 bytes each: of more spectra than this a random choice stands for all.
     random_state : int
-        Seed of the 10 000 spectra that stand for all, where there are more.
+        Seed of that choice.
 
     Returns
     -------
@@ -69,7 +46,7 @@ def measure_maps(maps, y, *, n_neighbours=10, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For no map, maps of different spectra, another number of labels, or too many neighbours.
     """
     n_spectra = _check_maps(maps, y)
@@ -80,13 +57,13 @@ def measure_maps(maps, y, *, n_neighbours=10, random_state=0):
         )
     y = np.asarray(y)
     rows = np.arange(n_spectra)
-    if n_spectra > _MOST_FOR_RANKS:
-        rows = np.sort(np.random.default_rng(random_state).choice(n_spectra, _MOST_FOR_RANKS, replace=False))
+    if n_spectra > most_ranked:
+        rows = np.sort(np.random.default_rng(random_state).choice(n_spectra, most_ranked, replace=False))
     full, ranks, table = {}, {}, []
     for spectrum_map in maps:
         scale = spectrum_map.scale_name
         if scale not in full:
-            scaled = spectrum_map.scale(spectrum_map.X)
+            scaled = spectrum_map.scaler.transform(spectrum_map.X)
             full[scale] = find_neighbours(scaled, n_neighbours)
             ranks[scale] = _rank_distances(scaled[rows])
         near = find_neighbours(spectrum_map.coordinates, n_neighbours)
@@ -106,89 +83,6 @@ def measure_maps(maps, y, *, n_neighbours=10, random_state=0):
             }
         )
     return pd.DataFrame(table)
-
-
-def measure_purity(neighbours, y):
-    """Share of neighbours that are of a spectrum's own type, averaged over each type.
-
-    Parameters
-    ----------
-    neighbours : (n_spectra, k) array of int
-        Rows of each spectrum's neighbours, from `agn_helpers.maps.find_neighbours`.
-    y : (n_spectra,) array of str
-        Types.
-
-    Returns
-    -------
-    dict
-        Type to share, in the order of `AGN_TYPES`; types without spectra are left out.
-    """
-    y = np.asarray(y)
-    own = (y[neighbours] == y[:, None]).mean(axis=1)
-    return {name: float(own[y == name].mean()) for name in AGN_TYPES if (y == name).any()}
-
-
-def measure_isthmus(neighbours, y, *, between="intermediate", exchange=None, n_draws=1000, random_state=0):
-    """Share of the spectra of one type that have both other types among their neighbours, against chance.
-
-    Chance keeps the map and exchanges labels at random: among all spectra, which asks whether types lie
-    together at all, or among the types `exchange` only. Exchanged between intermediates and type 2, the
-    labels tell whether intermediates lie nearer to type 1 than the spectra of type 2 around them do: that
-    is what makes an isthmus.
-
-    Parameters
-    ----------
-    neighbours : (n_spectra, k) array of int
-        Rows of each spectrum's neighbours.
-    y : (n_spectra,) array of str
-        Types; three of them.
-    between : str
-        The type that is looked at.
-    exchange : sequence of str, optional
-        Types whose labels are exchanged; all by default.
-    n_draws : int
-        Number of exchanges, at least 1.
-    random_state : int
-        Seed.
-
-    Returns
-    -------
-    Isthmus
-
-    Raises
-    ------
-    ValueError
-        Where there are not three types with `between` among them, for unknown types to exchange, or no draw.
-    """
-    types, codes = np.unique(np.asarray(y), return_inverse=True)
-    if len(types) != 3 or between not in types:
-        raise AgnError(f"y must hold three types, {between!r} among them; got {', '.join(map(str, types))}.")
-    strangers = sorted(set(exchange or ()) - set(types))
-    if strangers:
-        raise AgnError(f"exchange must name types of y, {', '.join(types)}; got {strangers[0]!r}.")
-    if n_draws < 1:
-        raise AgnError(f"n_draws must be at least 1; got {n_draws}.")
-    own = list(types).index(between)
-    others = [code for code in range(3) if code != own]
-    movable = np.flatnonzero(np.isin(types[codes], list(exchange or types)))
-
-    def share(codes):
-        around = codes[neighbours[codes == own]]
-        return np.logical_and(*((around == other).any(axis=1) for other in others)).mean()
-
-    rng = np.random.default_rng(random_state)
-    shares = np.empty(n_draws)
-    for draw in range(n_draws):
-        shuffled = codes.copy()
-        shuffled[movable] = rng.permutation(codes[movable])
-        shares[draw] = share(shuffled)
-    observed, expected = share(codes), shares.mean()
-    # A little slack, for shares that differ by rounding only; plus one for the observed labels themselves.
-    further = np.abs(shares - expected) >= np.abs(observed - expected) - 1e-12
-    low, high = np.percentile(shares, [2.5, 97.5])
-    return Isthmus(
-        float(observed), float(expected), float(low), float(high), float((1 + further.sum()) / (1 + n_draws))
-    )
 
 
 def _check_maps(maps, y):
@@ -250,8 +144,8 @@ def score_components(X, y, counts, *, n_neighbours=10, n_folds=3, random_state=0
 
     Raises
     ------
-    ValueError
-        For NaN, a count below 1 or above what a fold's spectra and wavelengths allow, or too few spectra.
+    AgnError
+        For a count below 1 or above what a fold's spectra and wavelengths allow, or too few spectra.
     """
     X, y = check_X_y(X, y, dtype=np.float64)
     counts = sorted(set(counts))
@@ -277,3 +171,38 @@ def score_components(X, y, counts, *, n_neighbours=10, n_folds=3, random_state=0
                 scores.setdefault((name, scale), []).append(f1_score(y[test], votes, average="macro"))
     table = pd.Series({key: np.mean(values) for key, values in scores.items()}).unstack(1)
     return table.reindex([*map(str, counts), "all"]).rename_axis("components")
+
+
+def score_placing(spectrum_map, y, X_new, y_new, *, n_neighbours=10):
+    """Macro F-score of the vote of a new spectrum's neighbours: in the full space, and on the map.
+
+    Parameters
+    ----------
+    spectrum_map : SpectrumMap
+        Of spectra without the new ones.
+    y : (n_spectra,) array of str
+        Their types.
+    X_new, y_new : (n_new, n_grid) and (n_new,) arrays
+        Other spectra on the same grid, and their types.
+    n_neighbours : int
+        Voters.
+
+    Returns
+    -------
+    pandas.Series
+        Index ``neighbours``: "between all wavelengths" (standardised), "between components" (the map's own
+        scale), "on the map".
+    """
+    known = spectrum_map.X.astype(float)
+    scaler = StandardScaler().fit(known)
+    spaces = {
+        "between all wavelengths": (scaler.transform(known), scaler.transform(X_new)),
+        "between components": (spectrum_map.scaler.transform(known), spectrum_map.scaler.transform(X_new)),
+        "on the map": (spectrum_map.coordinates, place_on_map(spectrum_map, X_new)),
+    }
+    vote = KNeighborsClassifier(n_neighbours)
+    scores = {
+        name: f1_score(y_new, vote.fit(old, y).predict(new), average="macro")
+        for name, (old, new) in spaces.items()
+    }
+    return pd.Series(scores, name="macro_f").rename_axis("neighbours")

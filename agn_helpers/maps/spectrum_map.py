@@ -1,16 +1,93 @@
-"""Places of spectra on a plane, in memory and on disk."""
+"""Maps of spectra, in memory and on disk, and the scale on which they measure distances."""
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from astropy.table import Table
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import ThreadpoolController
 
 from ..errors import AgnError
 from ..files import write_table
 
 #: Raised when a map file's columns change meaning; `read_map` refuses other versions.
 MAP_VERSION = 2
+
+
+@cache
+def _threads():
+    return ThreadpoolController()
+
+
+def one_thread():
+    """Context in which linear algebra runs on one thread.
+
+    On several, sums are rounded in another order; t-SNE makes another map of that. Maps must not depend on
+    how many cores there are.
+    """
+    return _threads().limit(limits=1, user_api="blas")
+
+
+class SpectrumScaler(TransformerMixin, BaseEstimator):
+    """Bring spectra onto the scale on which a map measures distances.
+
+    Parameters
+    ----------
+    standardise : bool, default=True
+        Bring each wavelength to mean 0 and standard deviation 1 (the paper's eq. A.1).
+    n_components : int, optional
+        Then keep this number of principal components, which leaves most of the noise out; all wavelengths by
+        default.
+
+    Attributes
+    ----------
+    mean_, deviation_ : (n_grid,) float32 arrays
+        Of each wavelength; 0 and 1 without `standardise`.
+    axes_ : PCA or None
+    """
+
+    def __init__(self, *, standardise=True, n_components=None):
+        self.standardise = standardise
+        self.n_components = n_components
+
+    @property
+    def name(self):
+        """What distances are measured between, in words."""
+        name = "standardised" if self.standardise else "raw"
+        return name if self.n_components is None else f"{name}, {self.n_components} components"
+
+    def fit(self, X, y=None):
+        """Learn the scale from spectra (n_spectra, n_grid); returns self."""
+        X = np.asarray(X, dtype=np.float32)
+        self.mean_, self.deviation_ = np.zeros(X.shape[1], np.float32), np.ones(X.shape[1], np.float32)
+        if self.standardise:
+            deviation = X.std(axis=0, dtype=np.float64)
+            # A wavelength at which all spectra agree carries no distance.
+            deviation[deviation == 0] = 1
+            self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+            self.deviation_ = deviation.astype(np.float32)
+        self.axes_ = None
+        if self.n_components is not None:
+            # The solver of the covariance matrix needs little memory and is the same on every call.
+            axes = PCA(self.n_components, svd_solver="covariance_eigh")
+            with one_thread():
+                self.axes_ = axes.fit(self._standardise(X))
+        return self
+
+    def transform(self, X):
+        """Scaled spectra, (n, n_grid) or (n, n_components) float32."""
+        check_is_fitted(self)
+        scaled = self._standardise(np.asarray(X, dtype=np.float32))
+        if self.axes_ is None:
+            return scaled
+        with one_thread():
+            return self.axes_.transform(scaled).astype(np.float32)
+
+    def _standardise(self, X):
+        return (X - self.mean_) / self.deviation_ if self.standardise else X
 
 
 @dataclass
@@ -27,12 +104,10 @@ class SpectrumMap:
         Their names.
     perplexity : float
         Effective number of neighbours of a spectrum.
-    standardise : bool
-        True where each wavelength was brought to mean 0 and standard deviation 1 (the paper's eq. A.1).
+    scaler : SpectrumScaler
+        Fitted to X: the scale on which distances are measured.
     random_state : int
         Seed of the initialisation and the neighbour search.
-    n_components : int or None
-        Principal components between which distances are measured; None for all wavelengths.
     meta : dict
         Anything else worth keeping, e.g. ``survey``.
     """
@@ -41,46 +116,14 @@ class SpectrumMap:
     X: np.ndarray
     name: np.ndarray
     perplexity: float
-    standardise: bool
+    scaler: SpectrumScaler
     random_state: int
-    n_components: int | None = None
     meta: dict = field(default_factory=dict)
-    _axes: PCA | None = field(default=None, init=False, repr=False, compare=False)
-    _moments: tuple | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def scale_name(self):
         """What its distances are measured between, in words."""
-        name = "standardised" if self.standardise else "raw"
-        return name if self.n_components is None else f"{name}, {self.n_components} components"
-
-    def scale(self, X):
-        """Bring spectra (n, n_grid) onto the scale on which this map measures distances.
-
-        Returns
-        -------
-        (n, n_grid) or (n, n_components) float32 array
-        """
-        scaled = self._standardise(X)
-        if self.n_components is None:
-            return scaled
-        if self._axes is None:
-            # The solver of the covariance matrix needs little memory and is the same on every call.
-            self._axes = PCA(self.n_components, svd_solver="covariance_eigh").fit(self._standardise(self.X))
-        return self._axes.transform(scaled).astype(np.float32)
-
-    def _standardise(self, X):
-        X = np.asarray(X, dtype=np.float32)
-        if not self.standardise:
-            return X
-        if self._moments is None:
-            spread = self.X.std(axis=0, dtype=np.float64)
-            # A wavelength at which all spectra agree carries no distance.
-            spread[spread == 0] = 1
-            mean = self.X.mean(axis=0, dtype=np.float64)
-            self._moments = mean.astype(np.float32), spread.astype(np.float32)
-        mean, spread = self._moments
-        return (X - mean) / spread
+        return self.scaler.name
 
 
 def write_map(spectrum_map, path):
@@ -88,7 +131,7 @@ def write_map(spectrum_map, path):
 
     Raises
     ------
-    OutputError
+    AgnError
         Where `path` does not end in .fits or cannot be written.
     """
     table = Table(
@@ -102,10 +145,10 @@ def write_map(spectrum_map, path):
             **spectrum_map.meta,
             "map_version": MAP_VERSION,
             "perplexity": spectrum_map.perplexity,
-            "standardise": spectrum_map.standardise,
+            "standardise": spectrum_map.scaler.standardise,
             "random_state": spectrum_map.random_state,
             # FITS headers know no None.
-            "n_components": spectrum_map.n_components or 0,
+            "n_components": spectrum_map.scaler.n_components or 0,
         },
     )
     write_table(table, path)
@@ -131,13 +174,16 @@ def read_map(path):
         raise AgnError(f"{path} is no map written by write_map; {error}.") from error
     if version != MAP_VERSION:
         raise AgnError(f"{path} is a map of version {version}, not {MAP_VERSION}; make it again.")
+    X = np.asarray(table["flux"], dtype=np.float32)
+    scaler = SpectrumScaler(
+        standardise=meta.pop("standardise"), n_components=meta.pop("n_components") or None
+    )
     return SpectrumMap(
         coordinates=np.column_stack([table["x"], table["y"]]),
-        X=np.asarray(table["flux"], dtype=np.float32),
+        X=X,
         name=np.asarray(table["name"], dtype=str),
         perplexity=meta.pop("perplexity"),
-        standardise=meta.pop("standardise"),
+        scaler=scaler.fit(X),
         random_state=meta.pop("random_state"),
-        n_components=meta.pop("n_components") or None,
         meta=meta,
     )

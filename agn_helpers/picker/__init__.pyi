@@ -1,5 +1,5 @@
+from .run_files import find_run
 from .server import serve_page
-from .state import find_run
 from .widget import SpectrumPicker
 
 __all__ = [

@@ -3,12 +3,15 @@
 from html import escape
 
 import ipywidgets as ipw
+import matplotlib.pyplot as plt
 import numpy as np
+from ipympl.backend_nbagg import Canvas, FigureManager
+from matplotlib.figure import Figure
+from matplotlib.widgets import LassoSelector
 
-from ..lines import LINES
-from ..plotting import SIGNIFICANT
+from ..plotting import tabulate_statistics
 from ..saliency import METHODS
-from .canvas import make_figure
+from .panels import ON_SCREEN
 
 STYLE = """<style>
 .agn-picker { font-size: 13px; }
@@ -37,8 +40,6 @@ _EXPLAINED = (
     "Mean attribution in the core (|v| < 500 km/s) and the wings (1000 to 5000 km/s) of each line, for"
 )
 
-_COLUMNS = {"core": "core", "wings": "wings", "contrast": "core − wings"}
-
 
 def message_html(text, *, kind="info"):
     """One line of text; `kind` is "info" or "error".  All of it shows where the mouse rests."""
@@ -47,32 +48,23 @@ def message_html(text, *, kind="info"):
 
 
 def statistics_html(statistics, *, target):
-    """Table of line statistics, as from `measure_lines`, a row a line."""
-    columns = [name for name in _COLUMNS if name in statistics.columns]
-    values = np.abs(statistics[columns].to_numpy(dtype=float))
-    largest = np.nanmax(values) if np.isfinite(values).any() else 0
-    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
-    head = "".join(f"<th>{_COLUMNS[name]}</th>" for name in columns)
-    rows = []
-    for line, row in statistics.iterrows():
-        cells = "".join(
-            _number_cell(row[name], row.get(f"{name}_uncertainty", np.nan), 10.0**power) for name in columns
-        )
-        rows.append(f"<tr><td>{LINES[line].label}</td>{cells}</tr>")
-    unit = f" × 10<sup>{power}</sup>".replace("-", "−") if power else ""
-    head = f"<tr><th>mean{unit}</th>{head}</tr>"
-    return f'<table class="agn-table" title="{_EXPLAINED} P({escape(target)})">{head}{"".join(rows)}</table>'
-
-
-def _number_cell(value, error, unit):
-    if not np.isfinite(value):
-        return '<td class="faint">–</td>'
-    text = f"{value / unit:+.2f}".replace("-", "−")
-    kind = "raises" if value > 0 else "lowers"
-    if np.isfinite(error):
-        text += f" ± {error / unit:.2f}"
-        kind = kind if abs(value) >= SIGNIFICANT * error else "faint"
-    return f'<td class="{kind}">{text}</td>'
+    """Line statistics as a table: blue raises and orange lowers P(target); grey may be 0."""
+    table = tabulate_statistics(statistics)
+    head = "".join(f"<th>{name}</th>" for name in table.columns)
+    unit = f" × 10<sup>{table.power}</sup>".replace("-", "−") if table.power else ""
+    rows = [f"<tr><th>mean{unit}</th>{head}</tr>"]
+    for name, cells in table.rows:
+        kinds = [
+            "faint"
+            if cell.significant is False or np.isnan(cell.value)
+            else "raises"
+            if cell.value > 0
+            else "lowers"
+            for cell in cells
+        ]
+        written = "".join(f'<td class="{kind}">{cell.text}</td>' for kind, cell in zip(kinds, cells))
+        rows.append(f"<tr><td>{name}</td>{written}</tr>")
+    return f'<table class="agn-table" title="{_EXPLAINED} P({escape(target)})">{"".join(rows)}</table>'
 
 
 def selection_html(names, *, most=60):
@@ -87,6 +79,68 @@ def rejected_html(rejected):
     """Why files were not used: a table with the columns ``name`` and ``reason``."""
     rows = "".join(f'<li class="agn-note">{escape(str(row["reason"]))}</li>' for row in rejected)
     return f'<ul style="margin: 0; padding-left: 16px">{rows}</ul>' if rows else ""
+
+
+# A lasso smaller than this, in pixels, is a click.
+_CLICK = 5
+
+
+class SteadyCanvas(Canvas):
+    """A canvas that keeps its size."""
+
+    def _handle_message(self, canvas, content, buffers):
+        super()._handle_message(canvas, content, buffers)
+        if content["type"] == "initialized":
+            # A new page would let the mouse drag the canvas to another size.
+            self.send_state("resizable")
+
+    def draw(self):
+        with plt.rc_context(ON_SCREEN):
+            super().draw()
+
+
+class MapLasso(LassoSelector):
+    """A lasso that is drawn with the changing artists of a panel, and distinguished from a click.
+
+    Parameters
+    ----------
+    panel : MapPanel
+    on_click : function (x, y)
+    on_select : function (vertices)
+    """
+
+    def __init__(self, panel, *, on_click, on_select):
+        look = {"color": "#cc2a8c", "linewidth": 1.3, "zorder": 20}
+        super().__init__(panel.ax, self._finish, button=1, props=look)
+        self._panel, self._click, self._select = panel, on_click, on_select
+        for artist in self.artists:
+            panel.add_changing(artist)
+
+    def update(self):
+        """Draw the lasso as it is."""
+        self._panel.refresh()
+
+    def _finish(self, vertices):
+        for artist in self.artists:
+            artist.set_visible(False)
+        self._panel.refresh()
+        pixels = self.ax.transData.transform(vertices)
+        if max(pixels.max(axis=0) - pixels.min(axis=0)) < _CLICK:
+            self._click(*vertices[0])
+        else:
+            self._select(vertices)
+
+
+def make_figure(name, *, dpi):
+    """A Figure on a SteadyCanvas that no other part of matplotlib knows of; `name` is "Map" or "Spectrum"."""
+    figure = Figure(dpi=dpi, layout="none", facecolor="white")
+    canvas = SteadyCanvas(figure)
+    FigureManager(canvas, 0)
+    canvas.manager.set_window_title(name)
+    canvas.header_visible = canvas.footer_visible = canvas.resizable = False
+    canvas.toolbar_visible = False
+    canvas.capture_scroll = name == "Map"
+    return figure
 
 
 #: Widths of map and spectrum, their height, all in pixels, and pixels an inch, which make the letters: for
@@ -116,7 +170,7 @@ _SLIDERS = (
 
 
 class PickerControls:
-    """All widgets of a picker, laid out; what they do is not their business.
+    """All widgets of a picker, laid out; `PickerView` connects them.
 
     Parameters
     ----------
@@ -242,8 +296,8 @@ class PickerControls:
             description="Folder", style={"description_width": "50px"}, layout={"width": "98%"}
         )
         self.exports = {
-            "png": _button("Card, PNG", "image", "The picked spectrum on a page", width="118px"),
-            "pdf": _button("Card, PDF", "file-pdf-o", "The picked spectrum on a page", width="118px"),
+            "png": _button("Page, PNG", "image", "Summary page of the picked spectrum", width="118px"),
+            "pdf": _button("Page, PDF", "file-pdf-o", "Summary page of the picked spectrum", width="118px"),
             "csv": _button("Map, CSV", "table", "Flux and attribution, a row a wavelength", width="118px"),
             "txt": _button("Selection", "list", "Names, one a line", width="118px"),
         }

@@ -1,4 +1,4 @@
-"""What the spectrum picker hands out: a card, a table, a list of names, and itself as one figure."""
+"""What the spectrum picker hands out: a summary page, a table, a list of names, and itself as one figure."""
 
 import numpy as np
 from astropy.table import Table
@@ -10,28 +10,22 @@ from ..plotting import plot_summary_page, save_figure
 from .panels import MapPanel, SpectrumPanel
 
 
-def draw_picker(state, shown, *, before=None, **look):
-    """The picker's view as one figure, for pages without a front end.
-
-    state, shown : PickerState, Shown
-    before, look : as for `picker_plots.SpectrumPanel.update`
-
-    Returns Figure.
-    """
+def draw_picker(state, shown):
+    """The picker's view as one Figure, for pages without a front end."""
     figure = Figure(figsize=(10.4, 4.3), dpi=150, layout="none", facecolor="white")
     left, right = figure.subfigures(1, 2, width_ratios=(4, 6.4))
     MapPanel(left, state, live=False).update(state, shown)
-    SpectrumPanel(right, state, live=False).update(shown, before=before, **look)
+    SpectrumPanel(right, state, live=False).update(shown)
     return figure
 
 
-def write_card(state, shown, path, *, statistics=None, smooth=None, fade=False):
+def write_summary_page(state, shown, path):
     """Draw the picked spectrum's `plot_summary_page` to `path`, PNG or PDF by its suffix.
 
-    Raises AgnError while a selection is shown, OutputError where the file cannot be written.
+    Raises AgnError while a selection is shown, AgnError where the file cannot be written.
     """
     if shown.n_spectra > 1:
-        raise AgnError("a card is of one spectrum; a selection is shown; pick a spectrum first.")
+        raise AgnError("a summary page is of one spectrum; a selection is shown; pick a spectrum first.")
     import matplotlib.pyplot as plt
 
     with plt.style.context("agn_helpers.agn"):
@@ -41,13 +35,13 @@ def write_card(state, shown, path, *, statistics=None, smooth=None, fade=False):
             shown.attribution,
             probabilities=dict(zip(state.classes, shown.probability)),
             target=shown.target,
-            uncertainty=shown.uncertainty if fade else None,
-            statistics=statistics,
+            uncertainty=shown.uncertainty if shown.fade else None,
+            statistics=state.line_statistics(shown),
             name=shown.name,
             redshift=float(state.redshift[state.row]),
             true_label=state.label[state.row] or None,
             survey=shown.survey,
-            smooth=smooth,
+            smooth=shown.smooth,
         )
         save_figure(figure, path)
         plt.close(figure)
@@ -64,7 +58,7 @@ def write_attribution(state, shown, path):
     table["attribution"] = shown.attribution
     table["uncertainty"] = np.full(n_grid, np.nan) if shown.uncertainty is None else shown.uncertainty
     words = {"name": shown.name, "target": shown.target, "method": shown.method}
-    for key, value in {**words, "change": state.change.describe(), "survey": shown.survey}.items():
+    for key, value in {**words, "change": shown.change, "survey": shown.survey}.items():
         table[key] = np.full(n_grid, value)
     write_table(table, path)
 

@@ -1,14 +1,17 @@
-"""Spectra that have a place on a map, and what a classifier calls them; others can join them."""
+"""Spectra that have a place on a map, and their predicted types; others can join them."""
 
 import difflib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
-from ..classifier import check_grid
 from ..errors import AgnError
 from ..maps import MapPlacer
-from ..reduction import reduce_spectra, sample_grid
-from ..spectra import read_spectra
+from ..reduction import sample_grid
+from ..spectra import Rejected, read_spectra
 
 
 class MappedSpectra:
@@ -47,7 +50,7 @@ class MappedSpectra:
 
     def __init__(self, sample, model, spectrum_map, *, split=None):
         self.grid, self.model, self.survey = sample_grid(sample), model, str(sample.meta["survey"])
-        check_grid(model, self.grid)
+        model.check_sample(sample)
         if not len(sample):
             raise AgnError("there must be spectra to pick from; the sample is empty.")
         self.name = np.asarray(sample["name"], dtype=str)
@@ -73,7 +76,7 @@ class MappedSpectra:
 
     @property
     def wrong(self):
-        """Rows of the spectra that are called something else than their label."""
+        """Rows of the spectra whose predicted type is not their label."""
         return np.flatnonzero((self.label != "") & (self.predicted != self.label))
 
     def find(self, name):
@@ -93,7 +96,7 @@ class MappedSpectra:
                 f"{len(within)} names hold {name!r}, such as {self.name[within[0]]}; give more of the name."
             )
         nearest = difflib.get_close_matches(name, self.name, n=1, cutoff=0)[0]
-        raise AgnError(f"no spectrum is called {name!r}; did you mean {nearest}?")
+        raise AgnError(f"there is no spectrum {name!r}; did you mean {nearest}?")
 
     def find_near(self, x, y, *, scale=(1.0, 1.0)):
         """Row of the spectrum nearest to a place on the map, and its distance.
@@ -109,8 +112,8 @@ class MappedSpectra:
 
         Parameters
         ----------
-        files : path or sequence of paths
-            As for `read_spectra`.
+        files : path, sequence of paths, or mapping of str to bytes
+            As for `read_spectra`, or names and contents of uploaded files.
         redshift : float, optional
             Of spectra whose files tell none.
 
@@ -126,11 +129,8 @@ class MappedSpectra:
         AgnError
             Where nothing at all can be read.
         """
-        added, rejected = reduce_spectra(
-            read_spectra(files, redshift=redshift),
-            grid=self.grid,
-            normalisation=self.model.meta.get("normalisation", "window"),
-        )
+        read = read_uploaded if isinstance(files, Mapping) else read_spectra
+        added, rejected = self.model.reduce(read(files, redshift=redshift))
         known = np.isin(added["name"], self.name)
         for name in added["name"][known]:
             rejected.add_row((name, "", f"{name} is on the map already; rename the file to add it again."))
@@ -164,6 +164,24 @@ class MappedSpectra:
 
     def _classify(self, X):
         return self.model.estimator.predict_proba(X)
+
+
+def read_uploaded(files, *, redshift=None):
+    """Read files that are no files yet, names and contents, as `read_spectra` does; returns a list."""
+    with tempfile.TemporaryDirectory(prefix="agn-") as folder:
+        paths = [Path(folder) / Path(name).name for name in files]
+        for path, content in zip(paths, files.values()):
+            path.write_bytes(content)
+        # The folder will be gone when a message is read.
+        place = f"{folder}{os.sep}"
+        try:
+            found = list(read_spectra(paths, redshift=redshift))
+        except AgnError as error:
+            raise AgnError(str(error).replace(place, "")) from error
+    return [
+        Rejected(*(text.replace(place, "") for text in item)) if isinstance(item, Rejected) else item
+        for item in found
+    ]
 
 
 def _find_places(names, spectrum_map, grid):

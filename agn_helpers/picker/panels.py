@@ -235,7 +235,7 @@ class SpectrumPanel(Panel):
     def build(self, state):
         """Draw everything anew, e.g. at another size."""
         self.figure.clear()
-        self._changing, self._background = [], None
+        self._changing, self._background, self._grid = [], None, state.grid
         width, height = self.figure.bbox.size / self.figure.dpi
         lower = 0.55 + 0.36 * (height - 1.95)
         bars = max(1.9, 0.3 * width)
@@ -245,9 +245,12 @@ class SpectrumPanel(Panel):
             low, high = ZOOMS["Hbeta"]
             near = (state.grid > low) & (state.grid < high)
             self._spectra = [
-                PaintedSpectrum(full, state.grid, slice(None)),
-                PaintedSpectrum(zoom, state.grid, np.flatnonzero(near)),
+                PaintedSpectrum(full, state.grid),
+                PaintedSpectrum(zoom, state.grid, part=near),
             ]
+            for ax in (full, zoom):
+                # Where a label would stand is found out at every drawing, unless it is told.
+                ax.yaxis.set_label_coords(-0.1, 0.5)
             full.set_xlim(state.grid[[0, -1]] + [-8, 8])
             zoom.set_xlim(low, high)
             zoom.set_xlabel(WAVELENGTH_LABEL)
@@ -256,9 +259,9 @@ class SpectrumPanel(Panel):
             mark_lines(full)
             mark_lines(zoom, ("HeII4686", "Hbeta", "OIII4959", "OIII5007"))
             self._add_colour_bar(full)
-            self._bars = ProbabilityBars(
-                self._add_axes(width - bars + 0.45, 0.52, 0.48, height - lower), state.classes
-            )
+            beside = self._add_axes(width - bars + 0.45, 0.52, 0.48, height - lower)
+            beside.set_title("Class probabilities")
+            self._bars = ProbabilityBars(beside, state.classes)
             self._title = self._write(0.06, 0.06, weight="bold")
             self._subtitle = self._write(0.06, 0.25, color="#555555")
             self._origin = self._write(-0.06, -0.05, **FOOT)
@@ -284,32 +287,29 @@ class SpectrumPanel(Panel):
         middle = {"ha": "left", "va": "center", "rotation": 90}
         self._meaning = self.add_changing(ax.text(1.6, 0.5, "", **look, **middle))
 
-    def update(self, shown, *, before=None, smooth=None, fade=False, change=""):
-        """Draw what is `Shown`.
-
-        Parameters
-        ----------
-        shown : Shown
-        before : (n_grid,) array, optional
-            The spectrum without the change; drawn thin behind it.
-        smooth : float, optional
-            Width in km/s of a running mean over the map.
-        fade : bool
-            Grey where the map is nearer to zero than twice its uncertainty.
-        change : str
-            What was changed.
-        """
-        uncertainty = shown.uncertainty if fade else None
-        grid = self._spectra[0].grid
-        attribution, faded = prepare_map(grid, shown.attribution, uncertainty=uncertainty, smooth=smooth)
+    def update(self, shown):
+        """Draw what is `Shown`."""
+        uncertainty, smooth = shown.uncertainty if shown.fade else None, shown.smooth
+        attribution, faded = prepare_map(
+            self._grid, shown.attribution, uncertainty=uncertainty, smooth=smooth
+        )
         scale = full_colour(attribution)
         for spectrum in self._spectra:
-            spectrum.update(shown, attribution, scale=scale, faded=faded, before=before)
-        self._bars.update(shown)
+            spectrum.update(
+                shown.flux,
+                attribution,
+                scale=scale,
+                faded=faded,
+                before=shown.unchanged,
+                flux_band=shown.flux_band,
+                attribution_band=shown.attribution_band,
+            )
+        outlined = None if np.array_equal(shown.probability, shown.before) else shown.before
+        self._bars.update(shown.probability, before=outlined, band=shown.probability_band)
         self._fit(self._title, shown.title, size=9.5)
         note = describe_map(uncertainty=uncertainty, smooth=smooth)
         meaning = f"{shown.method.replace('_', ' ')}: blue raises, orange lowers P({shown.target})"
-        words = [f"what if: {change}" if change else "", meaning, note]
+        words = [f"what if: {shown.change}" if shown.change else "", meaning, note]
         self._fit(self._subtitle, "   ·   ".join(word for word in words if word), size=8)
         self._origin.set_text(origin_label(shown.survey))
         for end, sign in zip(self._ends, "+−"):

@@ -13,7 +13,7 @@ from voila.voila_identity_provider import VoilaIdentityProvider
 
 
 class TokenProvider(VoilaIdentityProvider):
-    """Lets in whoever has the token, in the address once and in a cookie from then on; 403 for all others."""
+    """Lets in those who have the token, in the address once and then in a cookie; 403 for all others."""
 
     async def _get_user(self, handler):
         user = await super()._get_user(handler)
@@ -25,13 +25,7 @@ class TokenProvider(VoilaIdentityProvider):
 
 
 def serve_notebook(path, *, token, port=0, browser=True):
-    """Serve a notebook's outputs to this machine until Ctrl-C.
-
-    path : Path of the notebook; only its folder is served
-    token : str, that the address must hold
-    port : int, 0 for a free one
-    browser : bool, open the page
-    """
+    """Serve the outputs of a notebook, and no more than its folder, to this machine until Ctrl-C."""
     port = port or _find_port()
     print(f"Spectrum picker: http://127.0.0.1:{port}/?token={token}  (Ctrl-C ends it)", flush=True)
     config = Config()

@@ -10,9 +10,9 @@ from ..errors import AgnError
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..maps import SpectrumMap, read_map
 from ..reduction import SpectrumChange, perturb_spectrum, read_sample
-from ..runs import require_file, run_folders
-from ..saliency import CORE, gradient, measure_lines, smoothgrad
+from ..saliency import CORE, METHODS, gradient, measure_lines, smoothgrad
 from .mapped_spectra import MappedSpectra
+from .run_files import find_run
 
 # Draws of noise behind the uncertainty of a gradient: a standard deviation good to a sixth.
 _N_DRAWS = 20
@@ -45,6 +45,14 @@ class Shown(NamedTuple):
         How many there are.
     method : str
         How the map was made, a key of `METHODS`.
+    change : str
+        What was changed; "" for nothing.
+    unchanged : (n_grid,) array or None
+        The spectrum without the change, where there is one.
+    smooth : float or None
+        Width in km/s of a running mean over the map.
+    fade : bool
+        Whether the map is grey where it is nearer to zero than twice its uncertainty.
     """
 
     name: str
@@ -63,34 +71,23 @@ class Shown(NamedTuple):
     place: np.ndarray | None = None
     n_spectra: int = 1
     method: str = "gradient"
+    change: str = ""
+    unchanged: np.ndarray | None = None
+    smooth: float | None = None
+    fade: bool = False
 
 
 def show_spectrum(spectra, row, flux, ivar, *, target=None):
-    """Explain one spectrum, as it is or changed, by its exact gradient.
-
-    Parameters
-    ----------
-    spectra : picker_spectra.MappedSpectra
-    row : int
-        Which of them.
-    flux, ivar : (n_grid,) arrays
-        That spectrum, or what was made of it.
-    target : str, optional
-        Class whose probability is explained; the most probable one by default.
-
-    Returns
-    -------
-    Shown
-    """
+    """Explain spectrum `row`, with its own flux and ivar or changed ones, by its exact gradient; `Shown`."""
     estimator, before = spectra.model.estimator, spectra.probability[row]
     changed = not np.array_equal(flux, spectra.X[row])
     probability = estimator.predict_proba(flux[None])[0] if changed else before
     target = target or spectra.classes[int(probability.argmax())]
     noisy = smoothgrad(estimator, flux[None], target=target, ivar=ivar[None], n_draws=_N_DRAWS)
-    called = "was called" if changed else "called"
+    predicted = "was predicted" if changed else "predicted"
     return Shown(
         name=str(spectra.name[row]),
-        title=f"{spectra.describe(row)}, {called} {spectra.predicted[row]}",
+        title=f"{spectra.describe(row)}, {predicted} {spectra.predicted[row]}",
         flux=flux,
         ivar=ivar,
         probability=probability,
@@ -104,13 +101,7 @@ def show_spectrum(spectra, row, flux, ivar, *, target=None):
 
 
 def show_selection(spectra, rows, *, target=None):
-    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both.
-
-    spectra, target : as for `show_spectrum`; by default each spectrum's own most probable class is explained
-    rows : (n_selected,) array of int
-
-    Returns Shown.
-    """
+    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both; `Shown`."""
     X = spectra.X[rows].astype(float)
     attribution = gradient(spectra.model.estimator, X, target=target)
     counts = {name: int(np.sum(spectra.label[rows] == name)) for name in AGN_TYPES}
@@ -136,16 +127,11 @@ def show_selection(spectra, rows, *, target=None):
 
 
 def tabulate_lines(shown, grid):
-    """Mean attribution of the marked lines' cores and wings in what is `Shown`.
-
-    Returns a pandas.DataFrame indexed by the line: ``core, wings, contrast`` and, where the map has an
-    uncertainty, ``core_uncertainty`` …; see `measure_lines`.
-    """
+    """Mean attribution of the marked lines' cores and wings in what is `Shown`; see `measure_lines`."""
     lines = [name for name in MARKED_LINES if (np.abs(LINES[name].velocity(grid)) < CORE).any()]
     uncertainty = None if shown.uncertainty is None else shown.uncertainty[None]
     measured = measure_lines(shown.attribution[None], grid=grid, uncertainty=uncertainty, lines=lines)
-    frame = measured.to_frame().set_index("line").drop(columns="name")
-    return frame.rename(columns=lambda name: name.replace("_error", "_uncertainty"))
+    return measured.to_frame().set_index("line").drop(columns="name")
 
 
 class PickerInput(NamedTuple):
@@ -155,25 +141,6 @@ class PickerInput(NamedTuple):
     model: TrainedModel
     spectrum_map: SpectrumMap
     split: Table
-
-
-def find_run(run, *, root=None):
-    """Where the notebooks wrote a run: the paths of its four files by the names of `PickerInput`.
-
-    run, root : see `run_folders`
-
-    Raises AgnError, which names the notebook that is to be run first.
-    """
-    data = run_folders(run, root=root).data
-    return {
-        key: require_file(data / name, written_by=notebook)
-        for key, name, notebook in (
-            ("sample", "sample.fits", "01_data_reduction"),
-            ("model", "model.skops", "02_classifier_tuning"),
-            ("split", "split.ecsv", "02_classifier_tuning"),
-            ("spectrum_map", "map.fits", "03_tsne_exploration"),
-        )
-    }
 
 
 def read_run(run, *, root=None):
@@ -202,9 +169,11 @@ class PickerState(MappedSpectra):
     selection : (n_selected,) array of int
     shows_selection : bool
         Whether the selection is on view and not the picked spectrum.
-    change : what_if.Change
+    change : SpectrumChange
     target : str or None
         Whose probability is explained; None for the most probable class.
+    method, smooth, fade
+        How it is explained, see `explain`.
     """
 
     def __init__(self, sample, model, spectrum_map, *, split=None):
@@ -212,11 +181,20 @@ class PickerState(MappedSpectra):
         self.row = int(np.argmin(self.probability.max(axis=1)))
         self.selection = np.array([], dtype=int)
         self.shows_selection = False
-        self.change, self.target = SpectrumChange(), None
+        self.change = SpectrumChange()
+        self.explain()
 
     def pick(self, name):
         """Pick the spectrum of this name, see `find`, without any change."""
-        self._pick_row(self.find(name))
+        self.pick_row(self.find(name))
+
+    def pick_row(self, row):
+        """Pick the spectrum of this row, without any change."""
+        self.row, self.shows_selection, self.change = int(row), False, SpectrumChange()
+
+    def pick_near(self, x, y, *, scale=(1.0, 1.0)):
+        """Pick the spectrum nearest to a place on the map, see `find_near`."""
+        self.pick_row(self.find_near(x, y, scale=scale)[0])
 
     def step(self, steps):
         """Pick the spectrum so many steps on, in the selection where there is one; ends meet."""
@@ -224,7 +202,7 @@ class PickerState(MappedSpectra):
         at = np.searchsorted(rows, self.row)
         # From outside the selection the first step forward leads to the next of its rows.
         outside = at == len(rows) or rows[at] != self.row
-        self._pick_row(int(rows[(at + steps - (outside and steps > 0)) % len(rows)]))
+        self.pick_row(rows[(at + steps - (outside and steps > 0)) % len(rows)])
 
     def select(self, names):
         """Select the spectra of these names and show what they have in common; none to end the selection."""
@@ -251,27 +229,30 @@ class PickerState(MappedSpectra):
         """Take every change back."""
         self.change = SpectrumChange()
 
-    def explain_class(self, target):
-        """Explain the probability of this class; None: of the most probable one.  AgnError for no class."""
+    def explain(self, *, method=None, target=None, smooth=None, fade=False):
+        """Choose how the spectrum is explained; see `SpectrumPicker.explain`."""
+        method = method or "gradient"
+        if method not in METHODS:
+            raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
         if target is not None and target not in self.classes:
             raise AgnError(f"the target must be one of {', '.join(self.classes)}; got {target!r}.")
-        self.target = target
+        self.method, self.target, self.smooth, self.fade = method, target, smooth or None, bool(fade)
 
     def show(self):
         """What there is to see now, with the exact gradient as its map: `Shown`."""
         if self.shows_selection:
-            return show_selection(self, self.selection, target=self.target)
-        return show_spectrum(self, self.row, *self.spectrum(), target=self.target)
+            shown = show_selection(self, self.selection, target=self.target)
+        else:
+            shown = show_spectrum(self, self.row, *self._changed(self.change), target=self.target)
+            if not self.change.is_nothing:
+                shown = shown._replace(change=self.change.describe(), unchanged=self.X[self.row])
+        return shown._replace(smooth=self.smooth, fade=self.fade)
 
     def show_selected(self):
         """Show what the selection has in common again; AgnError where nothing is selected."""
         if not len(self.selection):
             raise AgnError("nothing is selected; drag around points of the map first.")
         self.shows_selection = True
-
-    def spectrum(self, *, changed=True):
-        """Flux and ivar, (n_grid,) each, of the picked spectrum, as changed or as it was."""
-        return self._changed(self.change if changed else SpectrumChange())
 
     def line_statistics(self, shown):
         """Table of line statistics of what is `Shown`, see `tabulate_lines`."""
@@ -281,8 +262,7 @@ class PickerState(MappedSpectra):
         """What is `Shown` in a line of text: the probability of each class, and the name."""
         names = [name for name in AGN_TYPES if name in self.classes]
         values = [f"{name} {shown.probability[self.classes.index(name)]:.3f}" for name in names]
-        change = "" if self.change.is_nothing else f" with {self.change.describe()}"
-        return f"{', '.join(values)}: {shown.name}{change}"
+        return f"{', '.join(values)}: {shown.name}{f' with {shown.change}' if shown.change else ''}"
 
     def _changed(self, change):
         return perturb_spectrum(
@@ -290,11 +270,8 @@ class PickerState(MappedSpectra):
             self.X[self.row],
             self.ivar[self.row],
             change,
-            normalisation=self.model.meta.get("normalisation", "window"),
+            normalisation=self.model.normalisation,
         )
-
-    def _pick_row(self, row):
-        self.row, self.shows_selection, self.change = row, False, SpectrumChange()
 
     def _select_rows(self, rows):
         self.selection = np.unique(np.asarray(rows, dtype=int))

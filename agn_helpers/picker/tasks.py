@@ -7,28 +7,8 @@ import time
 from ..saliency import explain
 
 
-class _GivenUp(Exception):
-    """Raised within the thread of an explanation that nobody waits for."""
-
-
-class _WatchedEstimator:
-    """An estimator that counts the spectra it classifies and stops when told to."""
-
-    def __init__(self, estimator, task):
-        self._estimator, self._task = estimator, task
-
-    def __getattr__(self, name):
-        value = getattr(self._estimator, name)
-        if name.startswith("__") or not callable(value):
-            return value
-
-        def watched(X, *arguments, **options):
-            self._task.check()
-            result = value(X, *arguments, **options)
-            self._task.n_classified += len(X)
-            return result
-
-        return watched
+class _GivenUpError(Exception):
+    """Raised within the thread of an explanation that is no longer wanted."""
 
 
 class ExplainTask:
@@ -36,23 +16,24 @@ class ExplainTask:
 
     Parameters
     ----------
-    estimator, flux, options
+    model, flux, method, options
         As for `explain`, flux (n_grid,).
-    on_done : function (attribution or None, error or None)
+    on_done : function (Attribution or None, error or None)
         Called once, in the thread that made the task, unless the task was given up.
 
     Attributes
     ----------
+    method : str
     n_classified : int
-        Spectra that were classified so far.
+        Spectra that the classifier was asked about so far.
     seconds : float
         Since the start.
     """
 
-    def __init__(self, estimator, flux, *, on_done, **options):
-        self.n_classified, self._start, self._on_done = 0, time.monotonic(), on_done
+    def __init__(self, model, flux, *, method, on_done, **options):
+        self.method, self.n_classified, self._start, self._on_done = method, 0, time.monotonic(), on_done
         self._stop = threading.Event()
-        self._work = (_WatchedEstimator(estimator, self), flux[None]), options
+        self._work = (model, flux), {"method": method, **options}
 
     @property
     def seconds(self):
@@ -64,34 +45,30 @@ class ExplainTask:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self._deliver(*self._explain())
-            return
-        threading.Thread(target=self._run_apart, args=(loop,), daemon=True).start()
+        else:
+            # A loop keeps weak references only.
+            self._waiting = loop.create_task(self._run_apart())
 
     def give_up(self):
-        """End at the next classification; nothing is delivered any more."""
+        """End at the next report of progress; nothing is delivered any more."""
         self._stop.set()
 
-    def check(self):
-        """Leave the thread where the task was given up."""
+    async def _run_apart(self):
+        self._deliver(*await asyncio.to_thread(self._explain))
+
+    def _report(self, n_classified):
         if self._stop.is_set():
-            raise _GivenUp
+            raise _GivenUpError
+        self.n_classified = n_classified
 
     def _explain(self):
         arguments, options = self._work
         try:
-            return explain(*arguments, **options)[0], None
-        except _GivenUp:
+            return explain(*arguments, **options, progress=self._report), None
+        except _GivenUpError:
             return None, None
         except Exception as error:  # Whatever it is, it belongs into the picker, not into a thread's log.
             return None, error
-
-    def _run_apart(self, loop):
-        result = self._explain()
-        try:
-            loop.call_soon_threadsafe(self._deliver, *result)
-        except RuntimeError:
-            # The kernel is shutting down.
-            return
 
     def _deliver(self, attribution, error):
         if not self._stop.is_set():

@@ -1,13 +1,13 @@
 """The spectrum picker on a page: figures and controls that follow the state and tell it what was done."""
 
 import asyncio
-import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib.path import Path as Outline
 
-from .canvas import MapLasso
 from .controls import (
+    MapLasso,
     PickerControls,
     message_box,
     message_html,
@@ -22,16 +22,20 @@ _HOVER = 9
 
 
 class PickerView:
-    """The widget of a SpectrumPicker.
+    """The widget of a picker: it calls the picker's methods, and shows what it is told.
 
     Parameters
     ----------
     picker : SpectrumPicker
-        Its methods are called, its state is shown.
+        Its methods are called.
+    state : PickerState or None
+        Spectra on a map.
+    folder : path
+        Where exports go until another folder is typed.
     size : str
         A key of `SIZES`.
-    problem : str
-        Where there is no state: why; it is all that is shown.
+    problem : AgnError
+        Why there is no state; it is all that is shown then.
 
     Attributes
     ----------
@@ -42,20 +46,18 @@ class PickerView:
     spectrum : SpectrumPanel
     """
 
-    def __init__(self, picker, *, size, problem=""):
+    def __init__(self, picker, state, *, folder, size, problem=None):
         self._picker, self._quiet, self._task, self._connections = picker, False, None, []
-        # A folder that no message need mention, since it is gone when that is read.
-        self._nowhere = "\0"
-        state = picker.state
+        self._state, self._shown = state, None
         if state is None:
-            self.controls, self.page = None, message_box(problem)
+            self.controls, self.page = None, message_box(str(problem))
             return
         self.controls = PickerControls(state.name, state.classes, size=size)
         self.page = self.controls.page
         self.map = MapPanel(self.controls.map_figure, state)
         self.spectrum = SpectrumPanel(self.controls.spectrum_figure, state)
         self._connect()
-        self.controls.folder.value = str(picker.folder)
+        self.controls.folder.value = str(folder)
 
     def _connect(self):
         controls, picker = self.controls, self._picker
@@ -100,36 +102,41 @@ class PickerView:
             on_select=lambda vertices: self._picker.select_inside(Outline(vertices).contains_points),
         )
 
-    def show(self):
+    def show(self, state, shown):
         """Show what is picked, selected and changed."""
-        picker = self._picker
-        self.map.update(picker.state, picker.shown)
+        self._state, self._shown = state, shown
+        self.map.update(state, shown)
         self.map.refresh()
-        self.spectrum.update(picker.shown, **picker.look())
+        self.spectrum.update(shown)
         self.spectrum.refresh()
-        self.show_controls()
+        self.show_controls(state, shown)
 
-    def show_controls(self):
+    def show_controls(self, state, shown):
         """Set the controls as the state is, and fill the tables."""
-        picker, controls = self._picker, self.controls
-        state = picker.state
-        self._quiet = True
-        try:
+        controls = self.controls
+        with self._quietly():
             controls.search.value = str(state.name[state.row])
             for name, slider in controls.sliders.items():
                 value = getattr(state.change, name)
                 slider.min, slider.max = min(slider.min, value), max(slider.max, value)
                 slider.value = value
-            controls.method.value, controls.target.value = picker.method, state.target or ""
-            controls.smooth.value, controls.fade.value = int(picker.smooth or 0), picker.fade
-            controls.statistics.value = statistics_html(picker.line_statistics(), target=picker.shown.target)
+            controls.method.value, controls.target.value = state.method, state.target or ""
+            controls.smooth.value, controls.fade.value = int(state.smooth or 0), state.fade
+            controls.statistics.value = statistics_html(state.line_statistics(shown), target=shown.target)
             controls.names.value = selection_html(state.name[state.selection])
+
+    @contextmanager
+    def _quietly(self):
+        """Within it, controls that change call no method."""
+        self._quiet = True
+        try:
+            yield
         finally:
             self._quiet = False
 
     def say(self, text, *, kind="info"):
         """Show a line of text; `kind` is "info" or "error"."""
-        self.controls.message.value = message_html(str(text).replace(self._nowhere, ""), kind=kind)
+        self.controls.message.value = message_html(text, kind=kind)
 
     def show_progress(self, task):
         """Show how far an ExplainTask is, again and again until it is another one; None: there is none."""
@@ -142,20 +149,19 @@ class PickerView:
         if task is not self._task or self.controls is None:
             return
         words = f"{task.n_classified} spectra classified" if task.n_classified else "under way"
-        self.say(f"{self._picker.method.replace('_', ' ')}: {words}, {task.seconds:.0f} s")
+        self.say(f"{task.method.replace('_', ' ')}: {words}, {task.seconds:.0f} s")
         try:
             asyncio.get_running_loop().call_later(0.3, self._tick, task)
         except RuntimeError:
-            # Without a loop the task is done before anybody could look.
+            # Without a loop the task is done at once.
             return
 
-    def show_added(self, rejected, *, anything):
+    def show_added(self, state, rejected, *, anything):
         """Draw the map with further spectra on it, and say which files were no use."""
-        self.controls.rejected.value = rejected_html(rejected).replace(self._nowhere, "")
+        self.controls.rejected.value = rejected_html(rejected)
         if anything:
-            self.controls.offer(self._picker.state.name)
+            self.controls.offer(state.name)
             self._rebuild()
-            self.show()
             if len(rejected):
                 self.say(f"{len(rejected)} not used; the reasons are under Own spectra.", kind="error")
 
@@ -174,19 +180,18 @@ class PickerView:
         self.controls = None
 
     def _rebuild(self):
-        state = self._picker.state
         self._lasso.disconnect_events()
-        self.map.build(state)
-        self.spectrum.build(state)
+        self.map.build(self._state)
+        self.spectrum.build(self._state)
         self._throw_lasso()
         self.controls.map_figure.canvas.toolbar.update()
         for figure in (self.controls.map_figure, self.controls.spectrum_figure):
             figure.canvas.draw_idle()
+        self.show(self._state, self._shown)
 
     def _resize(self, size):
         self.controls.set_size(size)
         self._rebuild()
-        self.show()
 
     def _use_tool(self, name):
         toolbar = self.controls.map_figure.canvas.toolbar
@@ -209,13 +214,12 @@ class PickerView:
         if busy or event.inaxes is not self.map.ax:
             self._name_point(None)
             return
-        row, distance = self._picker.state.find_near(
-            event.xdata, event.ydata, scale=self.map.pixels_per_unit()
-        )
+        scale = self.map.pixels_per_unit()
+        row, distance = self._state.find_near(event.xdata, event.ydata, scale=scale)
         self._name_point(row if distance < _HOVER * event.canvas.device_pixel_ratio else None)
 
     def _name_point(self, row):
-        if self.map.name_point(self._picker.state, row):
+        if self.map.name_point(self._state, row):
             self.map.refresh()
 
     def _explain(self, _):
@@ -239,23 +243,16 @@ class PickerView:
         self._add([Path(path).expanduser()])
 
     def _add_uploaded(self, files):
-        if not files:
-            return
-        with tempfile.TemporaryDirectory(prefix="agn-") as folder:
-            paths = [Path(folder) / Path(file["name"]).name for file in files]
-            for path, file in zip(paths, files):
-                path.write_bytes(file["content"])
-            self._nowhere = f"{folder}/"
-            self._add(paths)
-        self._quiet = True
-        self.controls.upload.value = ()
-        self._quiet = False
+        if files:
+            self._add({file["name"]: bytes(file["content"]) for file in files})
+            with self._quietly():
+                self.controls.upload.value = ()
 
-    def _add(self, paths):
+    def _add(self, files):
         text = self.controls.redshift.value.strip()
         try:
             redshift = float(text) if text else None
         except ValueError:
             self.say(f"the redshift must be a number; got {text!r}.", kind="error")
             return
-        self._picker.add_spectra(paths, redshift=redshift)
+        self._picker.add_spectra(files, redshift=redshift)

@@ -1,18 +1,30 @@
-"""SpectrumPicker: a map to point at, and why the classifier calls a spectrum what it calls it."""
+"""SpectrumPicker: a map to point at, and what moved the classifier in the spectrum that is picked."""
+
+from __future__ import annotations
 
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import AgnError
 from ..runs import run_folders
-from ..saliency import METHODS
-from .exports import draw_picker, write_attribution, write_card, write_selection
+from .exports import draw_picker, write_attribution, write_selection, write_summary_page
 from .state import PickerState, read_run
 from .tasks import ExplainTask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
+    from ..classifier import TrainedModel
+    from ..maps import SpectrumMap
 
 
 def front_end_listens():
@@ -40,14 +52,15 @@ def _find_shell():
 
 logger = logging.getLogger(__name__)
 
-#: Pickers on pages, each with the notebook cell and the execution that made it.
-open_pickers = []
+#: Pickers on pages, each with the notebook cell and the execution that made it: ipywidgets keeps every widget
+#: until it is closed, also when its page is gone.
+open_pickers: list[tuple] = []
 
 
 class SpectrumPicker:
     """Point at a spectrum on the map and see what moved the classifier; ask what would change its mind.
 
-    In a notebook with a front end this is a widget, elsewhere a figure.  Whatever the mouse does the methods
+    In a notebook with a front end this is a widget, elsewhere a figure.  What the mouse does, the methods
     below do too, and the widget follows.  What cannot be done is said in the widget, which stays as it was;
     where there is no widget, it is an AgnError.
 
@@ -66,6 +79,8 @@ class SpectrumPicker:
         Of the widget: 850, 1120 and 1480 pixels wide.
     front_end : bool, optional
         Whether there is a front end that shows widgets; found out by default.
+    problem : AgnError, optional
+        Why there is nothing to pick from; it takes the place of what cannot be read.
 
     Attributes
     ----------
@@ -76,12 +91,39 @@ class SpectrumPicker:
     """
 
     def __init__(
-        self, sample, model, spectrum_map, *, split=None, folder=".", size="compact", front_end=None
-    ):
-        def make_state():
-            return PickerState(sample, model, spectrum_map, split=split)
+        self,
+        sample: Table,
+        model: TrainedModel,
+        spectrum_map: SpectrumMap,
+        *,
+        split: Table | None = None,
+        folder: str | PathLike = ".",
+        size: str = "compact",
+        front_end: bool | None = None,
+        problem: AgnError | None = None,
+    ) -> None:
+        self.state: Any = None
+        self.shown: Any = None
+        self.view, self._task = None, None
+        self.folder = Path(folder)
+        front_end = front_end_listens() if front_end is None else front_end
+        try:
+            if problem is not None:
+                raise problem
+            self.state = PickerState(sample, model, spectrum_map, split=split)
+            self.shown = self.state.show()
+        except AgnError as error:
+            if not front_end:
+                raise
+            problem = error
+        if front_end:
+            # A figure alone need not wait for ipywidgets.
+            from .view import PickerView
 
-        self._open(make_state, folder=folder, size=size, front_end=front_end)
+            _close_former()
+            self.view = PickerView(self, self.state, folder=folder, size=size, problem=problem)
+            open_pickers.append((running_cell(), self))
+            self._follow()
 
     @classmethod
     def open_run(cls, run, *, root=None, size="compact", front_end=None):
@@ -90,62 +132,42 @@ class SpectrumPicker:
         run, root : see `agn_helpers.runs.run_folders`
         size, front_end : as for the class
         """
-        picker = cls.__new__(cls)
-
-        def make_state():
-            picker.folder = run_folders(run, root=root).figures / "picker"
-            return PickerState(**read_run(run, root=root)._asdict())
-
-        picker._open(make_state, folder=".", size=size, front_end=front_end)
-        return picker
-
-    def _open(self, make_state, *, folder, size, front_end):
-        self.state, self.shown, self.view, self._task = None, None, None, None
-        self.folder, self.method, self.smooth, self.fade = Path(folder), "gradient", None, False
-        front_end = front_end_listens() if front_end is None else front_end
-        problem = ""
+        options = {
+            "folder": run_folders(run, root=root).figures / "picker",
+            "size": size,
+            "front_end": front_end,
+        }
         try:
-            self.state = make_state()
+            parts = read_run(run, root=root)._asdict()
         except AgnError as error:
-            if not front_end:
-                raise
-            problem = str(error)
-        if self.state is not None:
-            self.shown = self.state.show()
-        if front_end:
-            # Whoever only draws a figure need not wait for ipywidgets.
-            from .view import PickerView
+            parts = {"sample": None, "model": None, "spectrum_map": None, "problem": error}
+        return cls(**parts, **options)
 
-            _close_former()
-            self.view = PickerView(self, size=size, problem=problem)
-            open_pickers.append((running_cell(), self))
-            self._follow()
-
-    def pick(self, name):
+    def pick(self, name: str) -> None:
         """Pick a spectrum by its name, or a part of it that no other name has."""
         self._do(lambda state: state.pick(name))
 
-    def step(self, steps):
+    def step(self, steps: int) -> None:
         """Pick the spectrum so many steps on, within the selection where there is one."""
         self._do(lambda state: state.step(steps))
 
-    def pick_near(self, x, y, *, scale=(1.0, 1.0)):
+    def pick_near(self, x: float, y: float, *, scale: tuple[float, float] = (1.0, 1.0)) -> None:
         """Pick the spectrum nearest to a place on the map; distances along x and y count `scale` times."""
-        self._do(lambda state: state.pick(state.name[state.find_near(x, y, scale=scale)[0]]))
+        self._do(lambda state: state.pick_near(x, y, scale=scale))
 
-    def select(self, names):
+    def select(self, names: Iterable[str]) -> None:
         """Select spectra by their names and show their mean; an empty list ends the selection."""
         self._do(lambda state: state.select(names))
 
-    def select_inside(self, inside):
+    def select_inside(self, inside: Callable[[np.ndarray], np.ndarray]) -> None:
         """Select the spectra where `inside`, a function of (n, 2) places, is True."""
         self._do(lambda state: state.select_inside(inside))
 
-    def show_selection(self):
+    def show_selection(self) -> None:
         """Show the mean of the selection again."""
         self._do(lambda state: state.show_selected())
 
-    def what_if(self, **changes):
+    def what_if(self, **changes: float) -> None:
         """Change the picked spectrum.
 
         broad_hbeta_flux, broad_hbeta_width, broad_hbeta_shift, slope, noise : float
@@ -153,11 +175,18 @@ class SpectrumPicker:
         """
         self._do(lambda state: state.what_if(**changes))
 
-    def reset(self):
+    def reset(self) -> None:
         """Take every change back."""
         self._do(lambda state: state.reset())
 
-    def explain(self, *, method=None, target=None, smooth=None, fade=False):
+    def explain(
+        self,
+        *,
+        method: str | None = None,
+        target: str | None = None,
+        smooth: float | None = None,
+        fade: bool = False,
+    ) -> None:
         """Choose how the spectrum is explained.
 
         method : str, one of `METHODS`; the exact gradient by default
@@ -165,19 +194,13 @@ class SpectrumPicker:
         smooth : float, width in km/s of a running mean over the map
         fade : bool, grey where the map is nearer to zero than twice its uncertainty
         """
+        self._do(lambda state: state.explain(method=method, target=target, smooth=smooth, fade=fade))
 
-        def choose(state):
-            if method is not None and method not in METHODS:
-                raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
-            state.explain_class(target)
-            self.method, self.smooth, self.fade = method or "gradient", smooth or None, bool(fade)
-
-        self._do(choose)
-
-    def add_spectra(self, files, *, redshift=None):
+    def add_spectra(self, files: Any, *, redshift: float | None = None) -> Table | None:
         """Put spectra from files on the map, and show the first of them.
 
-        files, redshift : see `read_spectra`
+        files : path or sequence of paths, see `read_spectra`; or a mapping of names to contents (bytes)
+        redshift : float, of spectra whose files tell none
 
         Returns the table of what was rejected, ``name, file, reason``; None where nothing could be read.
         """
@@ -188,20 +211,21 @@ class SpectrumPicker:
             rejected.append(table)
             if not len(rows):
                 raise AgnError(table["reason"][0] if len(table) else "there was no spectrum to add.")
-            state.pick(state.name[rows[0]])
+            state.pick_row(rows[0])
 
         done = self._do(add)
-        table = rejected[0] if rejected else None
-        if self.view and table is not None:
-            self.view.show_added(table, anything=done)
-        return table
+        if self.view and rejected:
+            self.view.show_added(self.state, rejected[0], anything=done)
+        return rejected[0] if rejected else None
 
-    def export(self, kind="png", *, folder=None, path=None):
+    def export(
+        self, kind: str = "png", *, folder: str | PathLike | None = None, path: str | PathLike | None = None
+    ) -> Path | None:
         """Write what is shown to a file and return its path, or None where that failed.
 
         kind : {"png", "pdf", "csv", "txt"}
-            The spectrum's card, as image or document; its flux and attribution as a table; the names of the
-            selection.
+            The spectrum's summary page, as image or document; its flux and attribution as a table; the names
+            of the selection.
         folder : path
             `folder` of the picker by default.
         path : path, optional
@@ -212,8 +236,8 @@ class SpectrumPicker:
         # Names may hold anything; quoted, they make file names.
         stem = quote(self.shown.name, safe=" +")
         names = {
-            "png": f"{stem}_card.png",
-            "pdf": f"{stem}_card.pdf",
+            "png": f"{stem}_summary.png",
+            "pdf": f"{stem}_summary.pdf",
             "csv": f"{stem}_{self.shown.method}.csv",
             "txt": "selection.txt",
         }
@@ -227,33 +251,22 @@ class SpectrumPicker:
             elif kind == "txt":
                 write_selection(state, target)
             else:
-                look = {"smooth": self.smooth, "fade": self.fade}
-                write_card(state, self.shown, target, statistics=self.line_statistics(), **look)
+                write_summary_page(state, self.shown, target)
 
         if not self._do(write, refresh=False):
             return None
         self._say(f"written: {target}")
         return target
 
-    def draw(self):
+    def draw(self) -> Figure:
         """The view as one figure, a matplotlib Figure that belongs to no window."""
-        return draw_picker(self.state, self.shown, **self.look())
+        return draw_picker(self.state, self.shown)
 
-    def look(self):
-        """How `picker_plots.SpectrumPanel.update` is to show what is shown."""
-        changed = not (self.state.change.is_nothing or self.state.shows_selection)
-        return {
-            "before": self.state.spectrum(changed=False)[0] if changed else None,
-            "change": self.state.change.describe() if changed else "",
-            "smooth": self.smooth,
-            "fade": self.fade,
-        }
-
-    def line_statistics(self):
+    def line_statistics(self) -> Any:
         """Statistics of the lines in what is shown, a row a line; see `measure_lines`."""
         return self.state.line_statistics(self.shown)
 
-    def close(self):
+    def close(self) -> None:
         """Close the widget, its figures and its observers; a running explanation is given up."""
         self.give_up()
         if self.view:
@@ -261,7 +274,7 @@ class SpectrumPicker:
             self.view = None
         open_pickers[:] = [entry for entry in open_pickers if entry[1] is not self]
 
-    def give_up(self):
+    def give_up(self) -> None:
         """Give up the explanation that is under way; the gradient stays on view."""
         if self._task:
             self._task.give_up()
@@ -284,7 +297,7 @@ class SpectrumPicker:
                 logger.exception("the picker met something unforeseen")
             self._say(error, kind="error")
             # A slider may stand where the state did not follow.
-            self.view.show_controls()
+            self.view.show_controls(self.state, self.shown)
             return False
         if refresh:
             self._follow()
@@ -294,24 +307,31 @@ class SpectrumPicker:
         if self.view:
             self.view.say(text, kind=kind)
 
+    def _show(self):
+        """Have the view show the state; the message comes last, when all else is on the page."""
+        if self.view:
+            self.view.show(self.state, self.shown)
+            self._say(self.state.summarise(self.shown))
+
     def _follow(self):
         """Show what the state is now, and begin what takes longer."""
         if self.state is None:
             return
         self.give_up()
-        self._say(self.state.summarise(self.shown))
-        if self.view:
-            self.view.show()
-        if self.method == "gradient" or self.state.shows_selection:
+        self._show()
+        if self.state.method == "gradient" or self.state.shows_selection:
             return
+        method, noise = (
+            self.state.method,
+            {"ivar": self.shown.ivar} if self.state.method == "smoothgrad" else {},
+        )
         self._task = ExplainTask(
-            self.state.model.estimator,
+            self.state.model,
             self.shown.flux,
+            method=method,
+            target=self.shown.target,
             on_done=self._take,
-            method=self.method,
-            grid=self.state.grid,
-            ivar=self.shown.ivar[None],
-            target=[self.shown.target],
+            **noise,
         )
         if self.view:
             self.view.show_progress(self._task)
@@ -322,15 +342,18 @@ class SpectrumPicker:
         self._task = None
         if self.view:
             self.view.show_progress(None)
-        self._say(self.state.summarise(self.shown))
         if error is not None:
             if not self.view:
                 raise error
             self._say(error, kind="error")
             return
-        self.shown = self.shown._replace(attribution=attribution, uncertainty=None, method=self.method)
-        if self.view:
-            self.view.show()
+        uncertainty = attribution.uncertainty
+        self.shown = self.shown._replace(
+            attribution=attribution.values[0],
+            uncertainty=None if uncertainty is None else uncertainty[0],
+            method=attribution.method,
+        )
+        self._show()
 
     def _repr_mimebundle_(self, **options):
         if self.view:

@@ -8,7 +8,9 @@ from .colours import (
     prepare_map,
     shade_windows,
 )
+from .distributions import plot_histogram, plot_novelty, plot_truth_pairs
 from .faithfulness import plot_curves, plot_faithfulness
+from .heatmaps import plot_agreement, plot_confusion
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -20,7 +22,6 @@ from .maps import (
     map_size,
     mark_on_map,
     number_on_map,
-    plot_agreement,
     plot_clusters,
     plot_decision,
     plot_map,
@@ -28,23 +29,20 @@ from .maps import (
     plot_map_values,
     plot_persistence,
 )
-from .report import ZOOMS, plot_summary_page
+from .report import ZOOMS, plot_summary_page, tabulate_statistics
 from .saliency import plot_methods, plot_saliency, plot_saliency_panels
 from .spectra import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
     mark_lines,
     plot_examples,
-    plot_histogram,
     plot_mean_spectrum,
     plot_observed,
 )
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, save_figure
 from .tuning import (
     plot_beside_paper,
-    plot_confusion,
     plot_noise_curve,
-    plot_novelty,
     plot_reliability,
     plot_search,
 )
@@ -95,8 +93,10 @@ __all__ = [
     "plot_saliency_panels",
     "plot_search",
     "plot_summary_page",
+    "plot_truth_pairs",
     "plot_velocity_profile",
     "prepare_map",
     "save_figure",
     "shade_windows",
+    "tabulate_statistics",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from ..errors import AgnError
+from .heatmaps import draw_heatmap
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
 
 # Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.
@@ -36,7 +37,7 @@ LOWER_IS_BETTER = (
 REFERENCES = ("random order", "|flux - continuum|")
 
 # From the worst to the best of a measure; dark words can be read on all of it.
-_RANKING = LinearSegmentedColormap.from_list("ranking", ["#ffffff", "#a9cbe8"]).with_extremes(bad="#ffffff")
+_RANKING = {"cmap": LinearSegmentedColormap.from_list("ranking", ["#ffffff", "#a9cbe8"]), "top": 1, "size": 8}
 
 
 def plot_curves(
@@ -129,64 +130,55 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
         For a table without a method or measure, or a measure in `lower_is_better` that is no column.
     """
     methods = [name for name in table.index if name not in references]
+    order = methods + [name for name in table.index if name in references]
+    lower = set(LOWER_IS_BETTER) & set(table) if lower_is_better is None else set(lower_is_better)
     if not methods or not table.shape[1]:
         raise AgnError(
             f"the table must hold a method and a measure; got {table.shape[0]} x {table.shape[1]}."
         )
-    if lower_is_better is None:
-        lower_is_better = [name for name in LOWER_IS_BETTER if name in table]
-    if set(lower_is_better) - set(table.columns):
-        unknown = ", ".join(sorted(set(lower_is_better) - set(table.columns)))
+    if lower - set(table):
+        unknown = ", ".join(sorted(lower - set(table)))
         raise AgnError(f"lower_is_better must name measures of the table; got {unknown}.")
-    order = methods + [name for name in table.index if name in references]
     ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 0.85 + 0.2 * table.shape[1]))[1]
-    lower = np.array([name in lower_is_better for name in table])
-    values = table.loc[order].to_numpy(dtype=float).T
-    # What the digits do not tell apart is no difference.
-    better = np.round(np.where(lower[:, None], -np.abs(values), values)[:, : len(methods)], digits)
-    share, first = _rank_methods(better)
-    ax.imshow(
-        np.pad(share, ((0, 0), (0, len(order) - len(methods))), constant_values=np.nan),
-        cmap=_RANKING,
-        vmin=0,
-        vmax=1,
-        aspect="auto",
-    )
-    for (row, column), value in np.ndenumerate(values):
-        # Adding 0 turns a rounded -0 into 0.
-        text = f"{round(value, digits) + 0:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
-        best = column < len(methods) and first[row, column]
-        style = {"weight": "bold"} if best else {}
-        style["color"] = DARK if column < len(methods) else GREY
-        ax.text(column, row, text, ha="center", va="center", size=8, **style)
-        if best:
+    values = table.loc[order].T.astype(float)
+    # What the digits do not distinguish is no difference.
+    better = values[methods].round(digits)
+    better.loc[sorted(lower)] = -better.loc[sorted(lower)].abs()
+    shade, best = _rank_methods(better)
+    draw_heatmap(ax, shade.reindex(columns=order, fill_value=0.0), _write_values(values, digits), **_RANKING)
+    for text, (row, column) in zip(ax.texts, np.ndindex(values.shape)):
+        text.set(color=DARK if column < len(methods) else GREY)
+        if column < len(methods) and best.iloc[row, column]:
+            text.set(weight="bold")
             frame = {"facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
-            ax.add_patch(plt.Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, **frame))
-    room = max(90 // len(order), 8)
-    heads = [fill(_say(name), room, break_long_words=False) for name in order]
-    ax.set_xticks(range(len(order)), heads, size=7.5, linespacing=1.2, va="baseline")
-    labels = [f"{_say(name)}  {'↓' if down else '↑'}" for name, down in zip(table, lower)]
-    ax.set_yticks(range(len(labels)), labels, size=8)
+            ax.add_patch(plt.Rectangle((column + 0.04, row + 0.08), 0.92, 0.84, **frame))
+    width = max(90 // len(order), 8)
+    heads = [fill(_say(name), width, break_long_words=False) for name in order]
+    ax.set_xticks(ax.get_xticks(), heads, rotation=0, size=7.5, linespacing=1.2, va="baseline")
+    rows = [f"{_say(name)}  {'↓' if name in lower else '↑'}" for name in table]
+    ax.set_yticks(ax.get_yticks(), rows, rotation=0, size=8)
     for label in ax.get_xticklabels()[len(methods) :]:
         label.set_color(GREY)
     ax.xaxis.tick_top()
     ax.tick_params(which="both", length=0)
-    ax.minorticks_off()
-    ax.spines[:].set_visible(False)
     key = "↑ higher, ↓ nearer to 0 is better; framed: the best; shade: from the worst to the best of a row"
     ax.set_xlabel(key, size=7, color=GREY)
     return ax
 
 
 def _rank_methods(better):
-    """Places (n_measures, n_methods) between worst (0) and best (1) of each row, and which are the best."""
-    finite = np.isfinite(better)
-    worst = np.min(better, axis=1, where=finite, initial=np.inf, keepdims=True)
-    best = np.max(better, axis=1, where=finite, initial=-np.inf, keepdims=True)
-    differ = best > worst
-    span = np.where(differ, best - worst, 1)
-    share = np.where(finite & differ, (np.where(finite, better, 0) - np.where(differ, worst, 0)) / span, 0)
-    return np.where(finite, share, np.nan), finite & differ & (better == best)
+    """Places of methods (columns) between worst (0) and best (1) of each row, and which are the best."""
+    worst, best = better.min(axis=1), better.max(axis=1)
+    span = (best - worst).where(best > worst)
+    return better.sub(worst, axis=0).div(span, axis=0).fillna(0.0), better.eq(
+        best.where(best > worst), axis=0
+    )
+
+
+def _write_values(values, digits):
+    # Adding 0 turns a rounded -0 into 0.
+    written = values.round(digits).add(0.0).map(f"{{:.{digits}f}}".format)
+    return written.replace("-", "−", regex=True).where(values.notna(), "–")
 
 
 def _say(name):

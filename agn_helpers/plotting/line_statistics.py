@@ -39,11 +39,11 @@ def plot_line_statistics(
         From `agn_helpers.saliency.summarise_lines`: ``line``, the type in `type_column`, and of each
         value three quantiles, e.g. ``core_q16, core_q50, core_q84``. A row a line and type, so that of true
         and predicted types some have to be chosen, e.g. those that are equal. Measure with ``relative=True``,
-        lest maps of firm calls, smaller by orders of magnitude, gather at zero.
+        or maps of confident predictions, smaller by orders of magnitude, gather at zero.
     values : sequence of one or two str
         Of core, wings, continuum, contrast.
     type_column : str
-        "true" or "predicted": by which type the rows are told apart.
+        "true" or "predicted": by which type the rows are distinguished.
     xlabel : str
         What is drawn.
 
@@ -228,7 +228,7 @@ def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted 
     add_colour_bar(ax.figure, scale=limit, target=target, ends=ends, **place)
     mark_lines(ax)
     for mark in ax.lines:
-        # Seen between the types only, lest it hide the centre of its line.
+        # Between the types only, where it does not hide the centre of its line.
         mark.set_zorder(-1)
     return ax
 

@@ -9,22 +9,7 @@ from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout
 
 
 def repel_labels(anchors, *, radius, steps=300):
-    """Places near points for discs that overlap neither each other nor the points, where there is room.
-
-    Parameters
-    ----------
-    anchors : (n, 2) array
-        The points.
-    radius : float
-        Of the discs, in the same unit.
-    steps : int
-        Rounds of pushing.
-
-    Returns
-    -------
-    (n, 2) array
-        Centres of the discs.
-    """
+    """Centres (n, 2) of discs near `anchors` (n, 2), overlapping neither each other nor these."""
     anchors = np.asarray(anchors, dtype=float)
     # Away from the crowd first; the golden angle parts those that would go the same way.
     angle = np.arange(len(anchors)) * np.pi * (3 - 5**0.5)
@@ -231,7 +216,7 @@ def circle_on_map(spectrum_map, rows, *, label, ax):
 
 
 def number_on_map(spectrum_map, rows, numbers, *, filled, labels, ax):
-    """Number spectra on a map that is drawn already; the numbers step aside for one another.
+    """Number spectra on a map that is drawn already; numbers do not overlap.
 
     Call this once for all that is numbered, when the Axes has its final size.
 
@@ -320,8 +305,8 @@ def plot_persistence(table):
     Returns
     -------
     Figure
-        Trustworthiness, preservation, and the purity of each type's neighbourhood on the map, beside
-        that in the full space (short ticks at the right).
+        Trustworthiness, neighbourhood preservation, and the purity of each type's neighbourhood on the map,
+        beside that in the full space (short ticks at the right).
     """
     figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN, 2.35))
     scales = list(dict.fromkeys(table["scale"]))
@@ -349,7 +334,9 @@ def plot_persistence(table):
                     color=agn_type.colour,
                     linestyle=dashes[scale],
                 )
-    for ax, name in zip(axes, ("Trustworthiness", "Neighbours preserved", "Neighbours of the own type")):
+    for ax, name in zip(
+        axes, ("Trustworthiness", "Neighbourhood preservation", "Neighbours of the own type")
+    ):
         ax.set(xlabel="Perplexity", ylabel=name)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[2].set(ylim=(0, 1.03), xlim=(0, 1.16 * table["perplexity"].max()))
@@ -361,14 +348,14 @@ def plot_persistence(table):
     return figure
 
 
-def plot_clusters(spectrum_map, islands, *, ax=None):
-    """Draw a map with each island in a colour of its own and its number at its middle.
+def plot_clusters(spectrum_map, clusters, *, ax=None):
+    """Draw a map with each cluster in a colour of its own and its number at its middle.
 
     Parameters
     ----------
     spectrum_map : SpectrumMap
         The map.
-    islands : (n_spectra,) array of int
+    clusters : (n_spectra,) array of int
         From `agn_helpers.maps.find_clusters`.
 
     Returns
@@ -376,44 +363,18 @@ def plot_clusters(spectrum_map, islands, *, ax=None):
     Axes
     """
     ax = ax or plt.subplots(figsize=map_size(spectrum_map, DOUBLE_COLUMN))[1]
-    outside = islands < 0
+    outside = clusters < 0
     ax.scatter(*spectrum_map.coordinates[outside].T, s=3, color="#cccccc", linewidth=0)
     # Neighbouring numbers get colours far apart.
     colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.95, 7))[[0, 4, 2, 6, 1, 5, 3]]
-    for island in range(islands.max() + 1):
-        places = spectrum_map.coordinates[islands == island]
-        ax.scatter(*places.T, s=6, color=colours[island % len(colours)], linewidth=0)
-    for island in range(islands.max() + 1):
-        middle = np.median(spectrum_map.coordinates[islands == island], axis=0)
+    for cluster in range(clusters.max() + 1):
+        places = spectrum_map.coordinates[clusters == cluster]
+        ax.scatter(*places.T, s=6, color=colours[cluster % len(colours)], linewidth=0)
+    for cluster in range(clusters.max() + 1):
+        middle = np.median(spectrum_map.coordinates[clusters == cluster], axis=0)
         style = {"facecolor": "white", "linewidth": 0, "alpha": 0.75, "boxstyle": "round,pad=0.12"}
-        ax.text(*middle, str(island), size=7, weight="bold", ha="center", va="center", color=DARK, bbox=style)
+        ax.text(
+            *middle, str(cluster), size=7, weight="bold", ha="center", va="center", color=DARK, bbox=style
+        )
     set_map_axes(ax, spectrum_map)
-    return ax
-
-
-def plot_agreement(agreement, labels, *, ax=None):
-    """Draw the agreement of each pair of maps as numbers in shades.
-
-    Parameters
-    ----------
-    agreement : (n_maps, n_maps) array
-        From `agn_helpers.maps.compare_clusterings`.
-    labels : (n_maps,) sequence of str
-        Names of the maps.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = ax or plt.subplots(figsize=(4.4, 3.6))[1]
-    ax.imshow(agreement, cmap="Blues", vmin=0, vmax=1.15)
-    for (row, column), number in np.ndenumerate(agreement):
-        colour = "white" if number > 0.65 else DARK
-        ax.text(column, row, f"{number:.2f}", ha="center", va="center", size=6.5, color=colour)
-    ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(labels)), labels)
-    ax.tick_params(which="both", length=0)
-    ax.minorticks_off()
-    ax.spines[:].set_visible(False)
-    ax.set_title("Adjusted mutual information")
     return ax

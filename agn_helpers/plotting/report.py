@@ -1,13 +1,14 @@
-"""A page for one spectrum: its saliency map, zooms on the Balmer lines, probabilities, line statistics."""
+"""The summary page of a spectrum: saliency map, zooms on Balmer lines, probabilities, line statistics."""
 
 from textwrap import fill
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.ticker import MultipleLocator
 
 from ..errors import AgnError
 from ..lines import LINES
-from .artists import draw_probabilities
+from .artists import PaintedSpectrum, ProbabilityBars
 from .colours import (
     SALIENCY_COLOURS,
     SIGNIFICANT,
@@ -19,12 +20,11 @@ from .colours import (
     prepare_map,
     shade_windows,
 )
-from .saliency import draw_map
 from .spectra import mark_lines, set_spectrum_axes
 from .style import GREY, add_axes, add_text, draw_rule, mark_survey, open_page
 
-#: Height of a row of the table in mm.
-ROW = 4.5
+# Height of a row of the table in mm.
+_ROW = 4.5
 
 _COLUMNS = {"core": "core", "wings": "wings", "contrast": "core − wings"}
 
@@ -32,13 +32,51 @@ _COLUMNS = {"core": "core", "wings": "wings", "contrast": "core − wings"}
 _NAMES, _SQUARE = 21.0, 2.6
 
 
-def order_statistics(statistics):
-    """Rows of a table of statistics as (Line, row), from blue to red; none for None.
+class StatisticsCell(NamedTuple):
+    """A number of a `StatisticsTable`: itself, how it is written, and whether it is more than 2σ from 0.
 
-    Raises AgnError for lines that are no keys of `LINES`, and where no column can be shown.
+    `significant` is None without an uncertainty; a value that is NaN is written as a dash.
     """
-    if statistics is None:
-        return []
+
+    value: float
+    text: str
+    significant: bool | None
+
+
+class StatisticsTable(NamedTuple):
+    """Statistics of lines as they are written, all numbers in one power of ten.
+
+    Attributes
+    ----------
+    power : int
+    columns : list of str
+        What stands above the numbers.
+    rows : list of (str, list of StatisticsCell)
+        The name of each line, from blue to red, and its numbers.
+    """
+
+    power: int
+    columns: list
+    rows: list
+
+
+def tabulate_statistics(statistics):
+    """Write line statistics as a table that a page or a widget can show.
+
+    Parameters
+    ----------
+    statistics : pandas.DataFrame
+        A row a line, see `plot_summary_page`.
+
+    Returns
+    -------
+    StatisticsTable
+
+    Raises
+    ------
+    AgnError
+        For lines that are no keys of `LINES`, and where no column can be shown.
+    """
     statistics = statistics.rename(columns=lambda name: str(name).replace("_uncertainty", "_error"))
     if "line" in statistics:
         statistics = statistics.set_index("line")
@@ -46,64 +84,56 @@ def order_statistics(statistics):
     if unknown or not statistics.index.is_unique:
         got = ", ".join(unknown) or "a line twice"
         raise AgnError(f"statistics must have a row a line, by the keys of LINES; got {got}.")
-    if not set(_COLUMNS) & set(statistics.columns):
+    shown = [name for name in _COLUMNS if name in statistics]
+    if not shown:
         got = ", ".join(map(str, statistics.columns))
         raise AgnError(f"statistics must have a column of {', '.join(_COLUMNS)}; got {got or 'none'}.")
-    rows = [(LINES[line], row) for line, row in statistics.iterrows()]
-    return sorted(rows, key=lambda pair: pair[0].wavelength)
-
-
-def draw_statistics(page, rows, *, scale, left, right, top):
-    """Write line statistics in one power of ten, each number after a square in its colour.
-
-    Parameters
-    ----------
-    page : Figure
-        From `agn_helpers.plotting.style.open_page`.
-    rows : list of (Line, pandas.Series)
-        From `order_statistics`.
-    scale : float
-        Attribution that gets the full colour.
-    left, right, top : float
-        Where the table goes, in mm; it is ``ROW * (len(rows) + 3)`` high.
-    """
-    shown = [column for column in _COLUMNS if column in rows[0][1]]
-    values = np.array([[row[column] for column in shown] for _, row in rows], dtype=float)
-    largest = np.max(np.abs(values), where=np.isfinite(values), initial=0)
+    values = np.abs(statistics[shown].to_numpy(dtype=float))
+    largest = np.max(values, where=np.isfinite(values), initial=0)
     power = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    rows = []
+    for line in sorted(statistics.index, key=lambda line: LINES[line].wavelength):
+        row = statistics.loc[line]
+        cells = [_write_cell(row[name], row.get(f"{name}_error", np.nan), 10.0**power) for name in shown]
+        rows.append((LINES[line].label, cells))
+    return StatisticsTable(power, [_COLUMNS[name] for name in shown], rows)
+
+
+def _write_cell(value, error, unit):
+    if not np.isfinite(value):
+        return StatisticsCell(value, "–", None)
+    # Adding 0 turns a rounded -0 into 0.
+    text = f"{round(value / unit, 2) + 0:+.2f}".replace("-", "−")
+    if not np.isfinite(error):
+        return StatisticsCell(value, text, None)
+    return StatisticsCell(value, f"{text} ± {error / unit:.2f}", bool(abs(value) >= SIGNIFICANT * error))
+
+
+def draw_statistics(page, table, *, scale, left, right, top):
+    """Draw a StatisticsTable at `left`, `right`, `top` (mm), a square in its colour before each number."""
     add_text(page, left, top, "Mean attribution by line", weight="bold")
-    if power:
-        add_text(page, right, top, f"in $10^{{{power}}}$", ha="right", size=7.5)
-    places = np.linspace(left + _NAMES, right + 2, len(shown) + 1)[:-1]
+    if table.power:
+        add_text(page, right, top, f"in $10^{{{table.power}}}$", ha="right", size=7.5)
+    places = np.linspace(left + _NAMES, right + 2, len(table.columns) + 1)[:-1]
     top += 6.2
     draw_rule(page, left, right, top - 1.2, linewidth=0.8)
-    for place, column in zip(places, shown):
-        add_text(page, place + _SQUARE, top, _COLUMNS[column], size=7.5)
-    draw_rule(page, left, right, top + ROW - 0.8, linewidth=0.4)
+    for place, name in zip(places, table.columns):
+        add_text(page, place + _SQUARE, top, name, size=7.5)
+    draw_rule(page, left, right, top + _ROW - 0.8, linewidth=0.4)
     top += 0.7
-    for line, row in rows:
-        top += ROW
-        add_text(page, left, top, line.label, size=7.5)
-        for place, column in zip(places, shown):
-            error = row.get(f"{column}_error", np.nan)
-            _write_number(page, place, top, row[column] / 10.0**power, error / 10.0**power)
-            if np.isfinite(row[column]):
-                colour = SALIENCY_COLOURS(0.5 + 0.5 * np.clip(row[column] / scale, -1, 1))
+    for name, cells in table.rows:
+        top += _ROW
+        add_text(page, left, top, name, size=7.5)
+        for place, cell in zip(places, cells):
+            weight = "bold" if cell.significant else "normal"
+            add_text(page, place + _SQUARE, top, cell.text, size=7.5, weight=weight)
+            if np.isfinite(cell.value):
+                colour = SALIENCY_COLOURS(0.5 + 0.5 * np.clip(cell.value / scale, -1, 1))
                 add_text(page, place, top + 0.1, "■", size=7, color=colour, family="DejaVu Sans")
-    draw_rule(page, left, right, top + ROW - 0.5, linewidth=0.8)
-    if any(f"{column}_error" in rows[0][1] for column in shown):
+    draw_rule(page, left, right, top + _ROW - 0.5, linewidth=0.8)
+    if any(cell.significant is not None for _, cells in table.rows for cell in cells):
         words = f"Bold: more than {SIGNIFICANT:g}σ from 0"
-        add_text(page, left, top + ROW + 0.6, words, size=7, color=GREY)
-
-
-def _write_number(page, left, top, value, error):
-    # Adding 0 turns a rounded -0 into 0.
-    text = f"{round(value, 2) + 0:+.2f}".replace("-", "−") if np.isfinite(value) else "–"
-    heavy = False
-    if np.isfinite(value) and np.isfinite(error):
-        text += f" ± {error:.2f}"
-        heavy = abs(value) >= SIGNIFICANT * error
-    add_text(page, left + _SQUARE, top, text, size=7.5, weight="bold" if heavy else "normal")
+        add_text(page, left, top + _ROW + 0.6, words, size=7, color=GREY)
 
 
 #: Ranges of the zooms in Å, by the line whose core and wings are shaded.
@@ -191,10 +221,10 @@ def plot_summary_page(
     grid, flux = np.asarray(grid, dtype=float), np.asarray(flux, dtype=float)
     attribution, faded = prepare_map(grid, attribution, uncertainty=uncertainty, smooth=smooth)
     pixels = {"scale": full_colour(attribution), "faded": faded}
-    rows = order_statistics(statistics)
+    table = None if statistics is None else tabulate_statistics(statistics)
 
     bars = 5.0 * len(probabilities)
-    height = _FOOT_TOP + 5 + (max(bars + 20, ROW * (len(rows) + 2)) if rows else max(bars, 16)) + 6
+    height = _FOOT_TOP + 5 + (max(bars + 20, _ROW * (len(table.rows) + 2)) if table else max(bars, 16)) + 6
     page = open_page(height)
     _write_head(page, name, redshift, true_label, probabilities, target)
     cax = add_axes(page, _RIGHT - 64, 9.0, 60, 1.8)
@@ -204,12 +234,12 @@ def plot_summary_page(
     ax = add_axes(page, _LEFT, _SPECTRUM["top"], _RIGHT - _LEFT, _SPECTRUM["height"])
     set_spectrum_axes(ax, grid, flux)
     note = describe_map(uncertainty=uncertainty, smooth=smooth)
-    draw_map(ax, grid, flux, attribution, **pixels, note=note)
+    PaintedSpectrum(ax, grid, note=note).update(flux, attribution, **pixels)
     mark_lines(ax)
     _draw_zooms(page, grid, flux, attribution, pixels)
 
     ax = add_axes(page, _LEFT + _NAMES_WIDTH, _FOOT_TOP + 5, _BARS_WIDTH, bars)
-    draw_probabilities(ax, probabilities, true_label=true_label)
+    ProbabilityBars(ax, probabilities, true_label=true_label).update(list(probabilities.values()))
     add_text(page, _LEFT, _FOOT_TOP, "Class probabilities", weight="bold")
     shaded = (
         f"Shaded in the zooms: core, |v| < {WINDOWS['core'][1]:.0f} km/s, and wings, "
@@ -221,33 +251,33 @@ def plot_summary_page(
     )
     words = {"size": 7, "color": GREY, "linespacing": 1.25}
     # Under the bars, or beside them where no table stands there.
-    left, top = (_LEFT, _FOOT_TOP + bars + 9) if rows else (_TABLE_LEFT, _FOOT_TOP + 6)
+    left, top = (_LEFT, _FOOT_TOP + bars + 9) if table else (_TABLE_LEFT, _FOOT_TOP + 6)
     add_text(page, left, top, f"{fill(meaning, 58)}\n{fill(shaded, 58)}", **words)
-    if rows:
-        draw_statistics(page, rows, scale=pixels["scale"], left=_TABLE_LEFT, right=_RIGHT, top=_FOOT_TOP)
+    if table:
+        draw_statistics(page, table, scale=pixels["scale"], left=_TABLE_LEFT, right=_RIGHT, top=_FOOT_TOP)
     if survey is not None:
         mark_survey(page, survey)
     return page
 
 
 def _write_head(page, name, redshift, true_label, probabilities, target):
-    called = max(probabilities, key=probabilities.get)
+    predicted = max(probabilities, key=probabilities.get)
     facts = [] if redshift is None or not np.isfinite(redshift) else [f"z = {redshift:.4f}"]
     facts += [] if true_label is None else [f"true type: {true_label}"]
-    facts += [f"called {called}, P = {probabilities[called]:.3f}"]
+    facts += [f"predicted {predicted} (P = {probabilities[predicted]:.3f})"]
     add_text(page, _LEFT, 3, name or "Spectrum", size=12, weight="bold")
     add_text(page, _LEFT, 9.5, "    ".join(facts))
-    if called != target:
+    if predicted != target:
         add_text(page, _LEFT, 13.5, f"explained: P({target}) = {probabilities[target]:.3f}")
 
 
 def _draw_zooms(page, grid, flux, attribution, pixels):
     ranges = np.array(list(ZOOMS.values()))
-    room = _RIGHT - _LEFT - _ZOOM_GAP
+    total = _RIGHT - _LEFT - _ZOOM_GAP
     # Half by range, half alike, so that the shorter range has room for its names.
     share = 0.5 * np.ptp(ranges, axis=1) / np.ptp(ranges, axis=1).sum() + 0.5 / len(ranges)
     left = _LEFT
-    for (line, (low, high)), width in zip(ZOOMS.items(), room * share):
+    for (line, (low, high)), width in zip(ZOOMS.items(), total * share):
         ax = add_axes(page, left, _ZOOM["top"], width, _ZOOM["height"])
         left += width + _ZOOM_GAP
         near = (grid > low) & (grid < high)
@@ -259,8 +289,7 @@ def _draw_zooms(page, grid, flux, attribution, pixels):
         set_spectrum_axes(ax, grid[near], flux[near])
         ax.set_xlim(low, high)
         ax.xaxis.set_major_locator(MultipleLocator(50))
-        part = {"scale": pixels["scale"], "faded": pixels["faded"][near]}
-        draw_map(ax, grid[near], flux[near], attribution[near], **part)
+        PaintedSpectrum(ax, grid, part=near).update(flux, attribution, **pixels)
         shade_windows(ax, lambda velocity, line=line: LINES[line].window(0, velocity)[1])
         mark_lines(ax, list(LINES))
         if line != next(iter(ZOOMS)):

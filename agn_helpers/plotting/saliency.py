@@ -1,39 +1,38 @@
 """Saliency maps: spectra drawn in the colours of their attributions."""
 
+from __future__ import annotations
+
 from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from ..errors import AgnError
-from .artists import draw_coloured_line, draw_strip, pixel_edges
+from ..reduction import pixel_edges
+from .artists import AttributionStrip, PaintedSpectrum
 from .colours import SALIENCY_COLOURS, add_colour_bar, describe_map, format_number, full_colour, prepare_map
-from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, flux_limits, mark_lines, note_cut_lines, set_spectrum_axes
+from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, mark_lines, note_cut_lines, set_spectrum_axes
 from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer
-
-# The strip under a spectrum in shares of the Axes: its middle line, half its height, and its top.
-_STRIP_MIDDLE, _STRIP_HALF, _STRIP_TOP = 0.1, 0.085, 0.22
 
 #: Points above an Axes at which a title clears the names of the lines.
 TITLE_PAD = 21
 
 
 def plot_saliency(
-    wavelength,
-    flux,
-    attribution,
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    attribution: np.ndarray,
     *,
-    target,
-    title="",
-    scale=None,
-    uncertainty=None,
-    smooth=None,
-    quantity="∂ ln P / ∂ flux",
-    colorbar=True,
-    labels=True,
-    ax=None,
-):
+    target: str,
+    title: str = "",
+    scale: float | None = None,
+    uncertainty: np.ndarray | None = None,
+    smooth: float | None = None,
+    quantity: str = "∂ ln P / ∂ flux",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a spectrum in the colours of its attributions, with the attributions themselves in a strip below.
 
     The colours are symmetric about zero. Lines that would press all else flat run out of the top, with
@@ -59,8 +58,6 @@ def plot_saliency(
         Width in km/s of a running mean over the attributions, noted in the figure.
     quantity : str
         What the attributions are, written at the colour bar.
-    colorbar, labels : bool
-        Whether to add the colour bar and the names of the lines.
 
     Returns
     -------
@@ -76,68 +73,14 @@ def plot_saliency(
     attribution, faded = prepare_map(wavelength, attribution, uncertainty=uncertainty, smooth=smooth)
     scale = full_colour(attribution) if scale is None else scale
     set_spectrum_axes(ax, wavelength, flux)
-    draw_map(
-        ax,
-        wavelength,
-        flux,
-        attribution,
-        scale=scale,
-        faded=faded,
-        note=describe_map(uncertainty=uncertainty, smooth=smooth),
-    )
+    note = describe_map(uncertainty=uncertainty, smooth=smooth)
+    PaintedSpectrum(ax, wavelength, note=note).update(flux, attribution, scale=scale, faded=faded)
     if title:
-        ax.set_title(title, pad=TITLE_PAD if labels else None)
-    if colorbar:
-        bar = add_colour_bar(
-            ax.figure, scale=scale, target=target, ax=ax, pad=0.012, aspect=24, fraction=0.05
-        )
-        bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
-    mark_lines(ax, labels=labels)
-    return ax
-
-
-def draw_map(ax, wavelength, flux, attribution, *, scale, faded=None, note=""):
-    """Draw a coloured spectrum and its strip on an Axes of wavelength and flux; returns the Axes.
-
-    Parameters
-    ----------
-    ax : Axes
-        With its limits of wavelength; those of flux are set by what is drawn.
-    wavelength, flux, attribution : (n_grid,) arrays
-        What is drawn.
-    scale : float
-        Attribution that gets the full colour.
-    faded : (n_grid,) array of bool, optional
-        Pixels that are grey.
-    note : str
-        Written above the strip.
-    """
-    low, high = flux_limits(wavelength, flux)
-    strip = _STRIP_TOP
-    if note:
-        # A line of 6.5 points more.
-        strip += 8 / 72 / (ax.get_position().height * ax.figure.get_figheight())
-    bottom = low - (high - low) * strip / (1 - strip)
-    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
-    ax.set_ylim(bottom, high)
-    ax.tick_params(axis="y", which="minor", left=False)
-    ax.spines["left"].set_bounds(low, high)
-    draw_coloured_line(ax, wavelength, flux, attribution, scale=scale, faded=faded)
-    draw_strip(
-        ax,
-        wavelength,
-        attribution,
-        scale=scale,
-        faded=faded,
-        middle=bottom + _STRIP_MIDDLE * (high - bottom),
-        half=_STRIP_HALF * (high - bottom),
-    )
-    if note:
-        place = {"xycoords": "axes fraction", "xytext": (3, 1.5), "textcoords": "offset points"}
-        ground = {"facecolor": "white", "linewidth": 0, "pad": 0.6}
-        top = (0, _STRIP_MIDDLE + _STRIP_HALF)
-        ax.annotate(note, top, size=6.5, color=GREY, va="bottom", bbox=ground, zorder=4, **place)
-    return note_cut_lines(ax, wavelength, flux)
+        ax.set_title(title, pad=TITLE_PAD)
+    place = {"ax": ax, "pad": 0.012, "aspect": 24, "fraction": 0.05}
+    bar = add_colour_bar(ax.figure, scale=scale, target=target, **place)
+    bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
+    return mark_lines(ax)
 
 
 def plot_saliency_panels(
@@ -214,7 +157,7 @@ def plot_saliency_panels(
         )
         scale = full_colour(attribution)
         set_spectrum_axes(ax, wavelength, flux)
-        draw_map(ax, wavelength, flux, attribution, scale=scale, faded=faded)
+        PaintedSpectrum(ax, wavelength).update(flux, attribution, scale=scale, faded=faded)
         mark_lines(ax, labels=False)
         ax.set(xlabel="", ylabel="")
         ax.set_title(f"{title},  s = {format_number(scale)}", pad=TITLE_PAD if row < columns else None)
@@ -245,27 +188,23 @@ _LEFT, _WIDTH = 32.0, 129.0
 
 _TITLE_HEIGHT, _HEAD_HEIGHT, _SPECTRUM_HEIGHT, _STRIP_HEIGHT = 6.5, 19.0, 42.0, 13.0
 
-# Where the coloured band of a strip lies below its bars, which reach from -1 to 1.
-_BAND = (-1.48, -1.16)
+# Shares of a strip's height: the middle of its bars, half their height, and the coloured band below them.
+_MIDDLE, _HALF, _BAND = 0.53, 0.35, (0.01, 0.12)
 
 
-def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth=None, title=""):
+def plot_methods(attributions, *, row=0, smooth=None, title=""):
     """Draw what several methods make of one spectrum: the spectrum on top, a strip a method below.
 
     Each strip says an attribution by height and by colour, and once more as a band at its foot. Each has
     its own scale s (`agn_helpers.plotting.full_colour`), written at its right end, for methods
-    differ in their units.
+    differ in their units.  Pixels nearer to zero than twice their uncertainty are grey.
 
     Parameters
     ----------
-    grid, flux : (n_grid,) arrays
-        Rest-frame vacuum Å and normalised flux.
-    attributions : mapping of str to (n_grid,) array
-        A map a method; names are written at the left, underscores as blanks.
-    target : str
-        The class that is explained.
-    uncertainties : mapping of str to (n_grid,) array, optional
-        Standard deviations for some or all methods; pixels nearer to zero than twice that are grey.
+    attributions : sequence of Attribution
+        Of the same spectra for the same targets; methods are written at the left.
+    row : int
+        Which of the spectra.
     smooth : float, optional
         Width in km/s of a running mean over the maps.
     title : str
@@ -278,15 +217,19 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
     Raises
     ------
     AgnError
-        For no methods, uncertainties of a method without a map, and as
-        `agn_helpers.plotting.plot_saliency`.
+        For no attributions, for those of different spectra or targets, and as `plot_saliency`.
     """
-    grid, uncertainties = np.asarray(grid, dtype=float), uncertainties or {}
+    attributions = list(attributions)
     if not attributions:
-        raise AgnError("attributions must hold at least one method's map; got none.")
-    if set(uncertainties) - set(attributions):
-        unknown = ", ".join(sorted(set(uncertainties) - set(attributions)))
-        raise AgnError(f"uncertainties must belong to a method of attributions; got {unknown}.")
+        raise AgnError("attributions must hold at least one method's; got none.")
+    first = attributions[0]
+    for other in attributions[1:]:
+        if not np.array_equal(other.flux, first.flux) or not np.array_equal(other.target, first.target):
+            raise AgnError(
+                f"methods must be compared on the same spectra and targets; got {first!r} and {other!r}."
+            )
+    grid, flux, target = np.asarray(first.grid, dtype=float), first.flux[row], first.target[row]
+    is_uncertain = any(each.uncertainty is not None for each in attributions)
     head = _TITLE_HEIGHT if title else 0.0
     height = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2 + _STRIP_HEIGHT * len(attributions) + 15
     page = open_page(height)
@@ -295,7 +238,7 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
     add_colour_bar(page, scale=1, target=target, cax=cax, **ends)
     cax.xaxis.set_label_position("top")
     add_text(page, _LEFT, 3.5, title, size=9.5)
-    note = describe_map(uncertainty=uncertainties or None, smooth=smooth)
+    note = describe_map(uncertainty=is_uncertain or None, smooth=smooth)
     add_text(page, _LEFT, head + 5, note, size=7, color=GREY)
 
     ax = add_axes(page, _LEFT, head + _HEAD_HEIGHT, _WIDTH, _SPECTRUM_HEIGHT)
@@ -306,13 +249,14 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
     ax.tick_params(labelbottom=False)
     ax.set_xlabel("")
     top = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2
-    for name, attribution in attributions.items():
-        uncertainty = uncertainties.get(name)
-        attribution, faded = prepare_map(grid, attribution, uncertainty=uncertainty, smooth=smooth)
+    for each in attributions:
+        uncertainty = None if each.uncertainty is None else each.uncertainty[row]
+        attribution, faded = prepare_map(grid, each.values[row], uncertainty=uncertainty, smooth=smooth)
         scale = full_colour(attribution)
         strip = add_axes(page, _LEFT, top, _WIDTH, _STRIP_HEIGHT)
-        strip.set(xlim=ax.get_xlim(), ylim=(-1.5, 1.35))
-        draw_strip(strip, grid, attribution, scale=scale, middle=0.0, half=1.0, faded=faded)
+        strip.set(xlim=ax.get_xlim(), ylim=(0, 1))
+        bars = AttributionStrip(strip, grid, middle=_MIDDLE, half=_HALF)
+        bars.update(attribution, scale=scale, faded=faded)
         band = np.ma.array(attribution / scale, mask=faded)[None]
         strip.pcolormesh(pixel_edges(grid), _BAND, band, cmap=SALIENCY_COLOURS, vmin=-1, vmax=1)
         mark_lines(strip, labels=False)
@@ -321,8 +265,8 @@ def plot_methods(grid, flux, attributions, *, target, uncertainties=None, smooth
         strip.spines[:].set_visible(False)
         strip.tick_params(axis="x", which="both", length=0, labelbottom=False)
         words = {"transform": strip.transAxes, "va": "center", "linespacing": 1.1}
-        strip.text(-0.012, 0.53, fill(str(name).replace("_", " "), 20), ha="right", **words)
-        strip.text(1.012, 0.53, f"s = {format_number(scale)}", size=7, color=GREY, **words)
+        strip.text(-0.012, _MIDDLE, fill(each.method.replace("_", " "), 20), ha="right", **words)
+        strip.text(1.012, _MIDDLE, f"s = {format_number(scale)}", size=7, color=GREY, **words)
         top += _STRIP_HEIGHT
     strip.tick_params(axis="x", which="major", length=3, labelbottom=True)
     strip.tick_params(axis="x", which="minor", length=1.6)

@@ -8,38 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
 from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
-from .style import DARK, GREY, SINGLE_COLUMN, apply_layout
-
-
-def plot_histogram(values, y, *, xlabel, bins=30, ax=None):
-    """Draw a number's distribution within each type.
-
-    Parameters
-    ----------
-    values : (n_spectra,) array
-        E.g. redshifts.
-    y : (n_spectra,) array of str
-        Types.
-    xlabel : str
-        What the values are, with their unit.
-    bins : int
-        Number of bins over the whole range.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.2))[1]
-    edges = np.histogram_bin_edges(values, bins)
-    for agn_type in AGN_TYPES.values():
-        chosen = values[y == agn_type.name]
-        if len(chosen):
-            ax.hist(chosen, edges, histtype="stepfilled", color=agn_type.colour, alpha=0.25, linewidth=0)
-            ax.hist(chosen, edges, histtype="step", color=agn_type.colour, linewidth=0.9, label=agn_type.name)
-    ax.set(xlabel=xlabel, ylabel="Number of spectra")
-    ax.legend()
-    return ax
-
+from ..spectra import standard_deviation
+from .style import DARK, GREY, apply_layout
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 
@@ -125,20 +95,7 @@ def _measure_words(ax, words, size):
 
 
 def flux_limits(wavelength, *fluxes):
-    """Flux limits under which the continuum and Hβ can be read, however high [O III] rises.
-
-    Parameters
-    ----------
-    wavelength : (n_grid,) array
-        Rest-frame vacuum Å.
-    *fluxes : (n_grid,) or (n_spectra, n_grid) arrays
-        What is drawn.
-
-    Returns
-    -------
-    low, high : float
-        The top clears the Balmer lines and the continuum; higher lines run out, unless hardly higher.
-    """
+    """Limits that clear the continuum and the Balmer lines; higher lines run out, unless hardly higher."""
     flux = np.vstack([np.atleast_2d(flux) for flux in fluxes])
     inside = np.ones(len(wavelength), dtype=bool)
     for name in _MAY_RUN_OUT:
@@ -154,24 +111,26 @@ def flux_limits(wavelength, *fluxes):
     return low - margin, high + margin
 
 
-def note_cut_lines(ax, wavelength, flux):
-    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
-    cut = np.flatnonzero(flux > ax.get_ylim()[1])
+def find_cut_lines(wavelength, flux, top):
+    """Where (Å) the flux comes back below `top`, and how high it was: a pair for each line that runs out."""
+    cut = np.flatnonzero(flux > top)
     # What is nearer than 4000 km/s gets one note: [O III] 4959 goes with 5007.
     groups = np.split(cut, np.flatnonzero(np.diff(np.log(wavelength[cut])) > 4000 / SPEED_OF_LIGHT) + 1)
-    for group in groups if cut.size else ():
-        ax.annotate(
-            f"↑{flux[group].max():.1f}",
-            xy=(wavelength[group[-1]], 1),
-            xycoords=ax.get_xaxis_transform(),
-            xytext=(2.5, -1),
-            textcoords="offset points",
-            va="top",
-            size=6.5,
-            color=GREY,
-            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
-            zorder=4,
-        )
+    return [(wavelength[group[-1]], flux[group].max()) for group in groups if len(group)]
+
+
+def add_cut_note(ax, wavelength=0.0, text=""):
+    """Add the note of a line that runs out of the top of an Axes; returns the Annotation."""
+    look = {"va": "top", "size": 7, "color": GREY, "zorder": 5}
+    ground = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
+    place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
+    return ax.annotate(text, (wavelength, 1), (2.5, -1), bbox=ground, **look, **place)
+
+
+def note_cut_lines(ax, wavelength, flux):
+    """Write the peak flux of whatever runs out of the top of an Axes beside it; returns the Axes."""
+    for place, peak in find_cut_lines(wavelength, flux, ax.get_ylim()[1]):
+        add_cut_note(ax, place, f"↑{peak:.1f}")
     return ax
 
 
@@ -181,7 +140,6 @@ def plot_observed(spectrum, *, ax=None):
     Parameters
     ----------
     spectrum : ObservedSpectrum
-        Rest wavelengths are ticked along the top where its redshift is known.
 
     Returns
     -------
@@ -191,17 +149,13 @@ def plot_observed(spectrum, *, ax=None):
     good = spectrum.ivar > 0
     colour = AGN_TYPES[spectrum.label].colour if spectrum.label else DARK
     ax.plot(spectrum.wavelength, np.where(good, spectrum.flux, np.nan), color=colour, linewidth=0.5)
-    noise = np.full(good.shape, np.nan)
-    noise[good] = spectrum.ivar[good] ** -0.5
-    ax.plot(spectrum.wavelength, noise, color=GREY, linewidth=0.4)
+    ax.plot(spectrum.wavelength, standard_deviation(spectrum.ivar, unknown=np.nan), color=GREY, linewidth=0.4)
     low, high = np.percentile(spectrum.flux[good], [0.2, 99.6])
     ax.set_ylim(min(0, low), 1.15 * high)
     ax.set_xlim(spectrum.wavelength[[0, -1]])
     ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel="Flux density")
-    label = (
-        f"{spectrum.label}, z = {spectrum.redshift:.3f}" if spectrum.label else f"z = {spectrum.redshift:.3f}"
-    )
-    ax.set_title(f"{spectrum.name}   {label}")
+    redshift = f"z = {spectrum.redshift:.3f}" if np.isfinite(spectrum.redshift) else "redshift unknown"
+    ax.set_title(f"{spectrum.name}   {', '.join(filter(None, [spectrum.label, redshift]))}")
     return ax
 
 
@@ -276,24 +230,9 @@ def set_spectrum_axes(ax, wavelength, *fluxes):
 
 
 def separate_labels(positions, widths, *, low=-np.inf, high=np.inf):
-    """Move intervals on a line apart, by the least squares of their moves, keeping their order.
-
-    Parameters
-    ----------
-    positions : (n,) array
-        Wanted centres, increasing.
-    widths : (n,) array
-        Full widths.
-    low, high : float
-        Ends between which all must stay where there is room.
-
-    Returns
-    -------
-    (n,) array
-        Centres of intervals that do not overlap.
-    """
+    """Centres (n,) of intervals on a line moved apart, in order, by the least squares of the moves."""
     positions, widths = np.asarray(positions, dtype=float), np.asarray(widths, dtype=float)
-    # Without the room that all before it need, each centre must merely not fall behind its predecessor.
-    room = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
-    moved = isotonic_regression(positions - room).x
-    return np.clip(moved, low + 0.5 * widths[0], high - room[-1] - 0.5 * widths[-1]) + room
+    # Less the width that all before it need, each centre must merely not fall behind its predecessor.
+    needed = np.concatenate([[0], np.cumsum(0.5 * (widths[1:] + widths[:-1]))])
+    moved = isotonic_regression(positions - needed).x
+    return np.clip(moved, low + 0.5 * widths[0], high - needed[-1] - 0.5 * widths[-1]) + needed

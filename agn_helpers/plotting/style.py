@@ -3,11 +3,19 @@
 Use with ``plt.style.use("agn_helpers.agn")``, the style sheet beside this module.
 """
 
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine, PlaceHolderLayoutEngine
 
 from ..files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MILLIMETRES = 25.4
 
@@ -55,7 +63,7 @@ GREY = "#777777"
 DARK = "#222222"
 
 
-def save_figure(figure, path, *, survey=None):
+def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | None = None) -> None:
     """Save a Figure, or the Figure of an Axes, whole or not at all; the suffix of `path` says the format.
 
     Parameters
@@ -69,18 +77,18 @@ def save_figure(figure, path, *, survey=None):
 
     Raises
     ------
-    OutputError
+    AgnError
         Where it cannot be written.
     """
-    figure = figure.figure if isinstance(figure, Axes) else figure
+    whole: Any = figure.figure if isinstance(figure, Axes) else figure
     if survey is not None:
-        mark_survey(figure, survey)
+        mark_survey(whole, survey)
     with whole_file(path) as temporary:
-        figure.savefig(temporary)
+        whole.savefig(temporary)
 
 
 def mark_survey(figure, survey):
-    """Write under a Figure where its spectra come from; the embedded survey is called synthetic."""
+    """Write under a Figure where its spectra come from; what is synthetic says so."""
     text = "synthetic survey: simulated spectra" if "synthetic" in survey else f"survey: {survey}"
     style = {"size": 6.5, "color": GREY, "style": "italic", "ha": "right", "va": "bottom"}
     figure.text(0.997, 0.15 * reserve_footer(figure), text, **style)

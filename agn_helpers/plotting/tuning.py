@@ -1,59 +1,16 @@
-"""Figures of the tuning: F against C and against noise, scores beside the paper's, novelty of spectra."""
+"""Figures of the tuning: F against C and against noise, scores beside the paper's, calibration."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from sklearn.metrics import confusion_matrix
 
 from ..lines import AGN_TYPES
-from ..tuning import best_result, effective_cost
+from ..tuning import best_result, effective_cost, reliability_curve
 from .style import DARK, GREY, SINGLE_COLUMN
 
 
-def plot_confusion(y, predicted, *, normalise=False, ax=None):
-    """Draw how often each type (rows) is called each type (columns).
-
-    Parameters
-    ----------
-    y, predicted : (n_spectra,) arrays of str
-        True and predicted types.
-    normalise : bool
-        Shares of each true type instead of numbers.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = ax or plt.subplots(figsize=(2.7, 2.5))[1]
-    names = [name for name in AGN_TYPES if name in {*y, *predicted}]
-    counts = confusion_matrix(y, predicted, labels=names)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(share, cmap="Blues", vmin=0, vmax=1.15)
-    for (row, column), number in np.ndenumerate(share if normalise else counts):
-        ax.text(
-            column,
-            row,
-            f"{number:.2f}" if normalise else f"{number}",
-            ha="center",
-            va="center",
-            size=10,
-            color="white" if share[row, column] > 0.6 else DARK,
-        )
-    ax.set_xticks(range(len(names)), names)
-    ax.set_yticks(range(len(names)), names, rotation=90, va="center")
-    ax.tick_params(which="both", length=0)
-    ax.minorticks_off()
-    ax.spines[:].set_visible(False)
-    ax.set(
-        xlabel="Predicted",
-        ylabel="True",
-        title="Share of each true type" if normalise else "Number of spectra",
-    )
-    return ax
-
-
-def plot_reliability(y, probability, classes, *, bins=8, ax=None):
-    """Draw how often a type is true against its predicted probability; honest ones lie on the diagonal.
+def plot_reliability(y, probability, classes, *, bins=10, ax=None):
+    """Draw how often a type is true against its predicted probability; calibrated ones lie on the diagonal.
 
     Parameters
     ----------
@@ -64,8 +21,8 @@ def plot_reliability(y, probability, classes, *, bins=8, ax=None):
     classes : (n_classes,) sequence of str
         What the columns are.
     bins : int
-        Bins of equal width in probability; those with fewer than 5 spectra are left out. Bars are binomial
-        standard errors, which Laplace's rule keeps above zero.
+        Bins of `agn_helpers.tuning.reliability_curve`; those with fewer than 5 spectra are left out. Bars are
+        binomial standard errors, which Laplace's rule keeps above zero.
 
     Returns
     -------
@@ -73,26 +30,17 @@ def plot_reliability(y, probability, classes, *, bins=8, ax=None):
     """
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-    columns = dict(zip(classes, np.transpose(probability)))
-    for name in (name for name in AGN_TYPES if name in columns):
-        p = columns[name]
-        index = np.minimum((p * bins).astype(int), bins - 1)
-        count = np.bincount(index, minlength=bins)
-        used = count >= 5
-        mean = np.bincount(index, p, minlength=bins)[used] / count[used]
-        true = np.bincount(index, y == name, minlength=bins)[used]
-        smooth = (true + 1) / (count[used] + 2)
-        error = np.sqrt(smooth * (1 - smooth) / (count[used] + 3))
-        look = AGN_TYPES[name]
-        ax.errorbar(
-            mean, true / count[used], error, color=look.colour, marker=look.marker, elinewidth=0.6, label=name
-        )
-    ax.set(
-        xlim=(-0.03, 1.03),
-        ylim=(-0.03, 1.03),
-        xlabel="Predicted probability",
-        ylabel="Share that is of the type",
-    )
+    curve = reliability_curve(y, probability, classes=classes, n_bins=bins)
+    curve = curve[curve["n"] >= 5]
+    share = (curve["observed"] * curve["n"] + 1) / (curve["n"] + 2)
+    curve = curve.assign(error=np.sqrt(share * (1 - share) / (curve["n"] + 3)))
+    for name, look in AGN_TYPES.items():
+        part = curve[curve["class"] == name]
+        if len(part):
+            style = {"color": look.colour, "marker": look.marker, "elinewidth": 0.6, "label": name}
+            ax.errorbar(*part[["predicted", "observed", "error"]].to_numpy().T, **style)
+    ends = (-0.03, 1.03)
+    ax.set(xlim=ends, ylim=ends, xlabel="Predicted probability", ylabel="Share that is of the type")
     ax.set_aspect("equal")
     ax.legend(loc="upper left")
     return ax
@@ -140,7 +88,7 @@ def plot_search(results, name, *, paper=None, depth=0.25, ax=None):
     top = results["mean_test_score"].max()
     results = results[results["name"] == name]
     results = results.assign(cost=effective_cost(results["param_C"], results["param_gamma"], name))
-    # First, lest limits be found on a linear scale.
+    # First, so that limits are found on the logarithmic scale.
     ax.set_xscale("log")
     for scaled, part in results.groupby("scaled"):
         colour, line, marker = _SCALINGS[bool(scaled)]
@@ -248,45 +196,4 @@ def plot_beside_paper(comparison, *, column="f_score", xlabel="F", ax=None):
     ax.tick_params(axis="y", which="both", length=0)
     ax.yaxis.set_minor_locator(NullLocator())
     ax.grid(axis="x")
-    return ax
-
-
-def plot_novelty(novelty, y, *, ax=None):
-    """Draw how unlike the training sample spectra of each type are.
-
-    Parameters
-    ----------
-    novelty : (n_spectra,) array
-        From `agn_helpers.classifier.NoveltyDetector.novelty`.
-    y : (n_spectra,) array of str
-        True types.
-
-    Returns
-    -------
-    Axes
-        Shares of each type with a score of at least so much.
-    """
-    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.4))[1]
-    for name, look in AGN_TYPES.items():
-        score = np.sort(novelty[y == name])
-        if len(score):
-            share = np.arange(len(score), 0, -1) / len(score)
-            # The last step falls to nothing at the highest score.
-            ax.step([*score, score[-1]], [*share, 0], where="pre", color=look.colour, label=name)
-    ax.axvline(1, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-    ax.annotate(
-        "threshold",
-        (1, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-3, -1),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        size=7,
-        color=GREY,
-    )
-    ax.set(xlabel="Novelty (in units of the threshold)", ylabel="Share with as much or more", ylim=(0, 1.02))
-    ax.set_xlim(0, max(1.25, ax.get_xlim()[1]))
-    # Above the Axes, where no curve can lie under it.
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
     return ax

@@ -1,14 +1,17 @@
 from .changes import SpectrumChange, perturb_spectrum
-from .rest_frame import to_rest_frame
-from .sample import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
+from .rest_frame import pixel_edges, tabulate_ranges, to_rest_frame
+from .sample import ReducedSample, read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
 
 __all__ = [
+    "ReducedSample",
     "SpectrumChange",
     "perturb_spectrum",
+    "pixel_edges",
     "read_sample",
     "reduce_spectra",
     "sample_arrays",
     "sample_grid",
+    "tabulate_ranges",
     "to_rest_frame",
     "write_sample",
 ]

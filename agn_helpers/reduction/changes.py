@@ -7,7 +7,7 @@ from scipy.special import erf
 
 from ..errors import AgnError
 from ..lines import LINES, NORMALISATION_WAVELENGTH, SPEED_OF_LIGHT
-from .rest_frame import continuum_level
+from .rest_frame import continuum_level, pixel_edges
 
 # A Gaussian's full width at half maximum in standard deviations.
 _FWHM = np.sqrt(8 * np.log(2))
@@ -93,8 +93,7 @@ def broad_hbeta(grid, *, width, shift=0.0):
     step = grid[1] - grid[0]
     centre = LINES["Hbeta"].wavelength * (1 + shift / SPEED_OF_LIGHT)
     sigma = LINES["Hbeta"].wavelength * width / SPEED_OF_LIGHT / _FWHM
-    edges = np.append(grid - 0.5 * step, grid[-1] + 0.5 * step)
-    return 0.5 * np.diff(erf((edges - centre) / (np.sqrt(2) * sigma))) / step
+    return 0.5 * np.diff(erf((pixel_edges(grid) - centre) / (np.sqrt(2) * sigma))) / step
 
 
 def perturb_spectrum(grid, flux, ivar, change, *, normalisation="window", random_state=0):

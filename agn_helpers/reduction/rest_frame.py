@@ -1,9 +1,10 @@
 """One spectrum: to the rest frame, the sky line masked, its flux at 5100 Å, onto another grid."""
 
 import numpy as np
+import pandas as pd
 
 from ..errors import ReductionError
-from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
+from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
 
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
@@ -73,7 +74,8 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
     return level
 
 
-def _pixel_edges(wavelength):
+def pixel_edges(wavelength):
+    """Edges (n + 1,) of pixels with centres `wavelength` (n,): halfway between neighbours."""
     middles = 0.5 * (wavelength[1:] + wavelength[:-1])
     return np.concatenate([2 * wavelength[:1] - middles[:1], middles, 2 * wavelength[-1:] - middles[-1:]])
 
@@ -114,7 +116,7 @@ def resample_flux(wavelength, flux, ivar, *, grid):
             f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
             f"got {start:.1f} to {stop:.1f} Å; check the redshift or leave it out."
         )
-    edges, grid_edges = _pixel_edges(wavelength), _pixel_edges(grid)
+    edges, grid_edges = pixel_edges(wavelength), pixel_edges(grid)
     # Cut the axis at every edge of either: each piece then lies in one pixel and under one grid point.
     inside = (edges > grid_edges[0]) & (edges < grid_edges[-1])
     cuts = np.sort(np.concatenate([edges[inside], grid_edges]))
@@ -180,3 +182,36 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
     level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
     return resampled / level, resampled_ivar * level**2
+
+
+#: The paper's Table 1.
+_PAPER_RANGES = pd.DataFrame(
+    [[2713.93, 5265.95], [3728.91, 8318.88], [3727.07, 6955.60], [3728.91, 5265.95]],
+    index=["type 1", "intermediate", "type 2", "adopted"],
+    columns=["min (paper)", "max (paper)"],
+)
+
+
+def tabulate_ranges(spectra, grid):
+    """Wavelengths at rest that the spectra of each type share, beside the paper's.
+
+    Parameters
+    ----------
+    spectra : sequence of ObservedSpectrum
+        Those without a redshift are left out.
+    grid : (n_grid,) array
+        The adopted wavelengths, vacuum Å.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``type``: the types that occur, then "adopted".  Columns ``min`` and ``max``: the largest of the
+        first wavelengths and the smallest of the last, Å; ``min (paper)``, ``max (paper)``.
+    """
+    usable = [spectrum for spectrum in spectra if np.isfinite(spectrum.redshift)]
+    ends = [to_rest_frame(spectrum.wavelength[[0, -1]], spectrum.redshift) for spectrum in usable]
+    labels = np.array([spectrum.label for spectrum in usable])
+    table = pd.DataFrame(ends, columns=["min", "max"]).groupby(labels).agg({"min": "max", "max": "min"})
+    table = table.reindex([name for name in AGN_TYPES if any(each.label == name for each in spectra)])
+    table.loc["adopted"] = np.asarray(grid)[[0, -1]]
+    return table.join(_PAPER_RANGES).rename_axis("type").round(2)

@@ -1,19 +1,70 @@
 """Observed spectra in, the reduced sample out: one table on one grid, and what could not be reduced."""
 
+from __future__ import annotations
+
 import logging
-import warnings
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
 
-from ..errors import ReductionError
-from ..files import whole_file
+from ..dispatch import call_above
+from ..errors import AgnError, ReductionError
+from ..files import read_table, write_table
 from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
 
+if TYPE_CHECKING:
+    from ..spectra import ObservedSpectrum
+
 logger = logging.getLogger(__name__)
+
+
+class ReducedSample(Table):
+    """Spectra on one rest-frame grid: an astropy Table with a row a spectrum, as `reduce_spectra` makes it.
+
+    Columns ``name, plate, mjd, fiberid, redshift, label ("" where unknown), snr (median per grid point),
+    flux, ivar (n_grid each)``; flux in units of the flux at 5100 Å.  ``meta`` holds the grid and the choices.
+    """
+
+    @property
+    def grid(self):
+        """Rest-frame vacuum Å of the fluxes, (n_grid,)."""
+        return sample_grid(self)
+
+    def plot(self, rows=0, **options):
+        """Draw spectra one above the other; see `agn_helpers.plotting.plot_examples`.
+
+        Parameters
+        ----------
+        rows : int or sequence of int
+        **options
+            Such as ``ax`` and ``label``.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        rows = np.atleast_1d(rows)
+        flux, names = np.asarray(self["flux"])[rows], np.asarray(self["name"])[rows]
+        return call_above("plotting.plot_examples", self.grid, flux, names=names, **options)
+
+    def __repr__(self):
+        return f"<ReducedSample: {self._describe()}>"
+
+    def _repr_html_(self):
+        return f"<p>{self._describe()}; flux in units of the flux at 5100 Å</p>{super()._repr_html_()}"
+
+    def _describe(self):
+        spectra = f"{len(self)} spectrum" if len(self) == 1 else f"{len(self)} spectra"
+        if "grid_n" not in self.meta:
+            return spectra
+        low, high = self.meta["grid_min"], self.meta["grid_max"]
+        grid = f"{self.meta['grid_n']} wavelengths, {low:.0f} to {high:.0f} Å"
+        return f"{spectra} of {grid}; survey {self.meta['survey']}"
 
 
 def shared_grid(spectra, *, n_grid=1000):
@@ -39,16 +90,22 @@ def shared_grid(spectra, *, n_grid=1000):
     return np.linspace(low, high, n_grid)
 
 
-def reduce_spectra(spectra, *, grid=PAPER_GRID, normalisation="window", survey=None):
+def reduce_spectra(
+    spectra: Iterable[ObservedSpectrum | Rejected],
+    *,
+    grid: str | np.ndarray | None = "paper",
+    normalisation: str = "window",
+    survey: str | None = None,
+) -> tuple[ReducedSample, Table]:
     """Reduce any iterable of spectra; what cannot be reduced is listed with its reason, never dropped.
 
     Parameters
     ----------
     spectra : iterable of ObservedSpectrum or Rejected
         As `agn_helpers.survey.open_survey` gives them; `Rejected` entries are passed on.
-    grid : (n_grid,) array or None
-        Rest-frame vacuum Å, equally spaced; None for the range that the spectra share, which needs all of
-        them in memory at once.
+    grid : "paper", (n_grid,) array or None
+        Rest-frame vacuum Å, equally spaced; "paper" for `PAPER_GRID`, None for the range that the spectra
+        share, which needs all of them in memory at once.
     normalisation : {"window", "pixel"}
         See `agn_helpers.reduction.rest_frame.continuum_level`.
     survey : str, optional
@@ -56,16 +113,16 @@ def reduce_spectra(spectra, *, grid=PAPER_GRID, normalisation="window", survey=N
 
     Returns
     -------
-    sample : astropy.table.Table
-        A row a spectrum: ``name, plate, mjd, fiberid, redshift, label ("" where unknown), snr (median per
-        grid point), flux, ivar (n_grid each)``; the grid and the choices in ``meta``.
+    sample : ReducedSample
     rejected : astropy.table.Table
         ``name, file, reason``.
     """
     if grid is None:
         spectra = list(spectra)
         grid = shared_grid(spectrum for spectrum in spectra if not isinstance(spectrum, Rejected))
-    grid = np.asarray(grid, dtype=float)
+    if isinstance(grid, str) and grid != "paper":
+        raise AgnError(f"grid must be 'paper', wavelengths in Å or None; got {grid!r}.")
+    grid = PAPER_GRID if isinstance(grid, str) else np.asarray(grid, dtype=float)
     steps = np.diff(grid)
     if grid.ndim != 1 or grid.size < 3 or steps[0] <= 0 or not np.allclose(steps, steps[0]):
         raise ReductionError("grid must be equally spaced, increasing wavelengths in Å, at least 3 of them.")
@@ -98,7 +155,7 @@ def reduce_spectra(spectra, *, grid=PAPER_GRID, normalisation="window", survey=N
         survey = survey or spectrum.meta.get("survey")
     names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr")
     dtypes = (str, np.int32, np.int32, np.int32, float, str, float)
-    sample = Table(rows=rows or None, names=names, dtype=dtypes)
+    sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
     sample.meta.update(
@@ -114,42 +171,34 @@ def reduce_spectra(spectra, *, grid=PAPER_GRID, normalisation="window", survey=N
     return sample, rejects
 
 
-def sample_grid(sample):
+def sample_grid(sample: Table) -> np.ndarray:
     """Wavelengths (n_grid,) in rest-frame vacuum Å of a reduced sample."""
-    meta = {key.lower(): value for key, value in sample.meta.items()}
-    return np.linspace(meta["grid_min"], meta["grid_max"], int(meta["grid_n"]))
+    return np.linspace(sample.meta["grid_min"], sample.meta["grid_max"], int(sample.meta["grid_n"]))
 
 
-def sample_arrays(sample):
+def sample_arrays(sample: Table) -> tuple[np.ndarray, np.ndarray]:
     """Flux ``X`` (n_spectra, n_grid) in units of the flux at 5100 Å, and types ``y`` (n_spectra,)."""
     return np.asarray(sample["flux"], dtype=float), np.asarray(sample["label"], dtype=str)
 
 
 def write_sample(sample, path):
     """Write a reduced sample as a FITS table that astropy and TOPCAT open; whole or not at all."""
-    with whole_file(path) as temporary, warnings.catch_warnings():
-        # Names longer than eight letters become HIERARCH cards, which both read.
-        warnings.simplefilter("ignore", VerifyWarning)
-        sample.write(temporary, format="fits", overwrite=True)
+    write_table(sample, path)
 
 
-def read_sample(path):
-    """Read a reduced sample back.
+def read_sample(path: str | PathLike) -> ReducedSample:
+    """Read a reduced sample back: `ReducedSample`.
 
     Raises
     ------
-    ReductionError
-        Where the file is missing, is no FITS table, or lacks a column or the grid.
+    AgnError
+        Where the file is missing, is no table, or lacks a column or the grid.
     """
-    try:
-        sample = Table.read(path, format="fits", character_as_bytes=False)
-    except FileNotFoundError:
-        raise ReductionError(f"{path} does not exist: run notebook 01 for this run first.") from None
-    except (OSError, ValueError, IndexError) as error:
-        raise ReductionError(f"{path} is no reduced sample: {str(error).splitlines()[0]}") from error
-    sample.meta = {key.lower(): value for key, value in sample.meta.items()}
+    sample = ReducedSample(read_table(path))
     needed = {"name", "redshift", "label", "flux", "ivar"} - set(sample.colnames)
     needed |= {"survey", "grid_min", "grid_max", "grid_n"} - set(sample.meta)
     if needed:
-        raise ReductionError(f"{path} is no reduced sample: it lacks {', '.join(sorted(needed))}.")
+        raise ReductionError(
+            f"{path} must be a reduced sample; it lacks {', '.join(sorted(needed))}. Run notebook 01 again."
+        )
     return sample

@@ -1,7 +1,8 @@
-from .attribution import METHODS, choose_explained, explain, write_saliency
+from .attribution import METHODS, Attribution, choose_explained, explain, write_saliency
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
+from .opposition import choose_examples, measure_opposition, repeat_opposition
 from .perturbation_methods import finite_difference, lime, occlusion
 from .refits import count_placebo, count_refits, refit_half_samples, reseed, summarise_refits
 from .target import TargetScore, check_spectra, check_wavelengths, find_target, spectra_blocks
@@ -11,11 +12,13 @@ __all__ = [
     "CORE",
     "METHODS",
     "WINGS",
+    "Attribution",
     "TargetScore",
     "check_baseline",
     "check_segments",
     "check_spectra",
     "check_wavelengths",
+    "choose_examples",
     "choose_explained",
     "class_mean",
     "count_placebo",
@@ -28,11 +31,13 @@ __all__ = [
     "lime",
     "make_segments",
     "measure_lines",
+    "measure_opposition",
     "occlusion",
     "rank_lines",
     "refit_half_samples",
     "relative_maps",
     "remove_lines",
+    "repeat_opposition",
     "reseed",
     "share_in_windows",
     "smoothgrad",

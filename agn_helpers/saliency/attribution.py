@@ -1,16 +1,25 @@
 """Attributions: how much each wavelength moves the probability of a class, by any method."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
+from ..classifier import TrainedModel
+from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import write_table
+from ..reduction import sample_arrays, sample_grid
+from ..spectra import ObservedSpectrum
 from .gradient_methods import gradient, gradient_times_input, integrated_gradients, smoothgrad
 from .perturbation_methods import finite_difference, lime, occlusion
-from .target import check_spectra, check_wavelengths
+from .target import check_spectra, check_wavelengths, find_target, report_progress
 from .windows import remove_lines
 
 
@@ -41,37 +50,9 @@ def choose_explained(test, right, *, fewest_right=6, random_state=0):
     return np.concatenate([wrong_rows, chosen]), np.arange(len(wrong_rows) + n_right) < len(wrong_rows)
 
 
-def _with_common_options(method):
-    """Give a method the signature that all of `METHODS` share; what it has no use for is left out."""
-    accepted = inspect.signature(method).parameters
-
-    def attribute(
-        estimator, X, *, grid=None, ivar=None, target=None, baseline=None, random_state=0, **options
-    ):
-        X = check_spectra(estimator, X)
-        if grid is not None:
-            check_wavelengths(grid, X.shape[1])
-        if baseline is None:
-            baseline = partial(remove_lines, grid=grid)
-        common = {
-            "grid": grid,
-            "ivar": ivar,
-            "target": target,
-            "baseline": baseline,
-            "random_state": random_state,
-        }
-        options |= {name: value for name, value in common.items() if name in accepted}
-        result = method(estimator, X, **options)
-        return result[0] if isinstance(result, tuple) else result
-
-    return attribute
-
-
-#: Name -> function (estimator, X, *, grid, ivar, target, baseline, random_state, **options) -> attributions
-#: (n_spectra, n_grid); options are those of the method.
-METHODS = {
-    method.__name__: _with_common_options(method)
-    for method in (
+_FUNCTIONS = {
+    function.__name__: function
+    for function in (
         gradient,
         finite_difference,
         smoothgrad,
@@ -83,44 +64,247 @@ METHODS = {
 }
 
 
-def explain(estimator, X, *, method="gradient", grid=None, ivar=None, target=None, random_state=0, **options):
-    """Attributions by a method's name.
+def _attribute(function, estimator, X, **options):
+    """Attributions (n_spectra, n_grid) by a method, and their uncertainty or None."""
+    takes = inspect.signature(function).parameters
+    if "baseline" in takes and options.get("baseline") is None:
+        options["baseline"] = partial(
+            remove_lines, grid=check_wavelengths(options.get("grid"), np.shape(X)[1])
+        )
+    # What all methods may be given, and only some have a use for.
+    for name in {"grid", "ivar", "target", "baseline", "random_state"} - set(takes):
+        options.pop(name, None)
+    result = function(estimator, X, **options)
+    return result[:2] if isinstance(result, tuple) else (result, None)
+
+
+def _attribution_values(function, estimator, X, **options):
+    return _attribute(function, estimator, X, **options)[0]
+
+
+#: Name -> function (estimator, X, *, grid, ivar, target, baseline, random_state, **options) -> attributions
+#: (n_spectra, n_grid).  Of the arguments named here each method takes what it has a use for.
+METHODS = {name: partial(_attribution_values, function) for name, function in _FUNCTIONS.items()}
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much each wavelength of some spectra moves a number that a classifier gives them.
+
+    Attributes
+    ----------
+    values : (n_spectra, n_grid) array
+        In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad``, in `of` a pixel for the others.
+    uncertainty : (n_spectra, n_grid) array or None
+        Standard deviation that the spectrum's noise (``smoothgrad``) or the draws (``lime``) leave in it.
+    method : str
+        One of `METHODS`.
+    target : (n_spectra,) array of str
+        Class that is explained.
+    of : {"log_p", "p", "margin"}
+        The number (see `TargetScore`).
+    flux : (n_spectra, n_grid) array
+        The spectra, normalised.
+    grid : (n_grid,) array or None
+        Rest wavelengths in vacuum Å.
+    name : (n_spectra,) array of str
+        Names of the spectra, "" where they have none.
+    survey : str
+        Where they come from.
+    """
+
+    values: np.ndarray
+    uncertainty: np.ndarray | None
+    method: str
+    target: np.ndarray
+    of: str
+    flux: np.ndarray
+    grid: np.ndarray | None
+    name: np.ndarray
+    survey: str = "unknown"
+
+    def __len__(self):
+        return len(self.values)
+
+    def __repr__(self):
+        targets = ", ".join(sorted(set(self.target.tolist())))
+        return f"<Attribution: {self.method} of {self.of} for {targets}; {len(self)} spectra>"
+
+    def __array__(self, dtype=None, copy=None):
+        """The values: an Attribution is an array to whatever asks for one."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __getitem__(self, rows):
+        """The Attribution of some spectra; of one by its number."""
+        rows = [rows] if isinstance(rows, int | np.integer) else rows
+        parts = {
+            key: getattr(self, key)[rows]
+            for key in ("values", "uncertainty", "target", "flux", "name")
+            if getattr(self, key) is not None
+        }
+        return replace(self, **parts)
+
+    def plot(self, row=0, **options):
+        """Draw one of the spectra in the colours of its attribution.
+
+        Parameters
+        ----------
+        row : int
+            Which one.
+        **options
+            Of `agn_helpers.plotting.plot_saliency`, such as ``title``, ``smooth`` and ``ax``.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        uncertainty = None if self.uncertainty is None else self.uncertainty[row]
+        options = {"title": str(self.name[row]), "uncertainty": uncertainty, **options}
+        grid = check_wavelengths(self.grid, self.values.shape[1])
+        return call_above(
+            "plotting.plot_saliency",
+            grid,
+            self.flux[row],
+            self.values[row],
+            target=self.target[row],
+            **options,
+        )
+
+    def to_table(self):
+        """The attributions as an astropy Table: ``name, target, attribution``, with the grid in its meta.
+
+        A fourth column, ``uncertainty``, where there is one.  `agn_helpers.files.write_table` writes it.
+        """
+        grid = check_wavelengths(self.grid, self.values.shape[1])
+        table = Table({"name": self.name, "target": self.target, "attribution": self.values})
+        if self.uncertainty is not None:
+            table["uncertainty"] = self.uncertainty
+        table.meta.update(
+            survey=self.survey,
+            method=self.method,
+            of=self.of,
+            grid_min=float(grid[0]),
+            grid_max=float(grid[-1]),
+            grid_n=len(grid),
+        )
+        return table
+
+
+def explain(
+    model: Any,
+    spectra: Any,
+    *,
+    method: str = "gradient",
+    target: Any = None,
+    grid: np.ndarray | None = None,
+    ivar: np.ndarray | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+    progress: Callable[[int], object] | None = None,
+    **options: Any,
+) -> Attribution:
+    """Attributions of spectra by a method's name.
 
     Parameters
     ----------
-    estimator : fitted classifier
-        With ``classes_`` and ``predict_proba``.
-    X : (n_spectra, n_grid) array
-        Spectra, as the estimator takes them.
+    model : TrainedModel or fitted classifier
+        A classifier needs ``classes_`` and ``predict_proba``.
+    spectra : ObservedSpectrum or sequence of these, reduced sample, (n_spectra, n_grid) or (n_grid,) array
+        Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
     method : str
         One of `METHODS`.
-    grid : (n_grid,) array
-        Rest wavelengths in vacuum Å; needed by ``occlusion``, ``lime``, ``gradient_times_input``, and by
-        ``integrated_gradients`` without a `baseline`.
-    ivar : (n_spectra, n_grid) array
-        Needed by ``smoothgrad`` without a `noise_level`.
     target : label or (n_spectra,) sequence of labels, optional
         Class whose probability is explained; the most probable one of each spectrum by default.
+    grid : (n_grid,) array, optional
+        Rest wavelengths in vacuum Å, where `model` and `spectra` tell none; needed by ``occlusion``,
+        ``lime``, ``gradient_times_input``, ``integrated_gradients`` without a `baseline`, and by plots.
+    ivar : (n_spectra, n_grid) array, optional
+        Inverse variance of an array of spectra; needed by ``smoothgrad`` without a `noise_level`.
     random_state : int, RandomState or None
+        Of the methods that draw; the others draw nothing.
+    progress : function of int, optional
+        Called with the number of spectra that the classifier was asked about so far; what it raises ends the
+        explanation.
     **options
-        Those of the method; ``integrated_gradients`` starts from the spectrum without lines by default.
+        Those of the method, such as ``of``; ``integrated_gradients`` starts from the spectrum without lines
+        by default.
 
     Returns
     -------
-    (n_spectra, n_grid) array
-        In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad`` (its mean), in log p a pixel
-        for the others.
+    Attribution
 
     Raises
     ------
-    ValueError
-        For an unknown method, and as the method does.
+    AgnError
+        For an unknown method, an argument that it has no use for, spectra that cannot be reduced, and as the
+        method does.
     """
     if method not in METHODS:
         raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
-    return METHODS[method](
-        estimator, X, grid=grid, ivar=ivar, target=target, random_state=random_state, **options
+    takes = set(inspect.signature(_FUNCTIONS[method]).parameters)
+    useless = sorted(set(options) - takes) + ["ivar"] * (ivar is not None and "ivar" not in takes)
+    if useless:
+        raise AgnError(
+            f"{method} takes {', '.join(sorted(takes - {'estimator', 'X'}))}; got {useless[0]}. Leave it out."
+        )
+    estimator, grid = (model.estimator, model.grid) if isinstance(model, TrainedModel) else (model, grid)
+    X, ivar, grid, name, survey = _read_spectra(model, spectra, ivar, grid)
+    X = check_spectra(estimator, X)
+    if "noise_level" in options:
+        ivar = None
+    with report_progress(progress):
+        values, uncertainty = _attribute(
+            _FUNCTIONS[method],
+            estimator,
+            X,
+            grid=grid,
+            ivar=ivar,
+            target=target,
+            random_state=random_state,
+            **options,
+        )
+    column = find_target(estimator, X, target=target)
+    return Attribution(
+        values=values,
+        uncertainty=uncertainty,
+        method=method,
+        target=np.asarray(estimator.classes_)[column].astype(str),
+        of=options.get("of", "log_p"),
+        flux=X,
+        grid=grid,
+        name=name,
+        survey=survey,
     )
+
+
+def _read_spectra(model, spectra, ivar, grid):
+    """Flux and ivar (n_spectra, n_grid), grid, names and survey of whatever `explain` is given."""
+    is_model = isinstance(model, TrainedModel)
+    if isinstance(spectra, ObservedSpectrum) or _holds_spectra(spectra):
+        if not is_model:
+            raise AgnError("observed spectra need a TrainedModel, which reduces them; give one, or a sample.")
+        spectra, rejected = model.reduce(spectra)
+        if len(rejected):
+            raise AgnError(
+                f"every spectrum must be reducible; {rejected['name'][0]}: {rejected['reason'][0]}"
+            )
+    if isinstance(spectra, Table):
+        if is_model:
+            model.check_sample(spectra)
+        if ivar is not None or (grid is not None and not is_model):
+            raise AgnError("a reduced sample has its own grid and ivar; leave grid= and ivar= out.")
+        X, ivar = sample_arrays(spectra)[0], np.asarray(spectra["ivar"])
+        name = np.asarray(spectra["name"], dtype=str)
+        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"])
+    X = np.asarray(spectra)
+    if X.ndim == 1:
+        X, ivar = X[None], None if ivar is None else np.atleast_2d(ivar)
+    if X.ndim == 2 and grid is not None:
+        grid = check_wavelengths(grid, X.shape[1])
+    return X, ivar, grid, np.full(len(X), ""), "unknown"
+
+
+def _holds_spectra(spectra):
+    return isinstance(spectra, list | tuple) and any(isinstance(each, ObservedSpectrum) for each in spectra)
 
 
 def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, meta=None):
@@ -143,9 +327,8 @@ def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, m
 
     Raises
     ------
-    ValueError
+    AgnError
         For attributions that do not fit the grid, or an uncertainty of another shape.
-    OutputError
         Where `path` does not end in .fits or cannot be written.
     """
     attribution = np.asarray(attribution)

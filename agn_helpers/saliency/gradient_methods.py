@@ -12,7 +12,15 @@ from sklearn.utils import check_random_state, gen_batches
 
 from ..classifier import log_proba_gradient, pair_decisions
 from ..errors import AgnError
-from .target import BLOCK_ELEMENTS, TargetScore, check_spectra, check_wavelengths, spectra_blocks
+from ..spectra import standard_deviation
+from .target import (
+    BLOCK_ELEMENTS,
+    TargetScore,
+    check_spectra,
+    check_wavelengths,
+    spectra_blocks,
+    tell_progress,
+)
 from .windows import check_baseline, remove_lines
 
 # Differences of log p below this are rounding.
@@ -42,7 +50,7 @@ def gradient(estimator, X, *, target=None, of="log_p"):
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another number of wavelengths, an unknown target, an estimator without an exact gradient
         (`finite_difference`, `occlusion` and `lime` need none).
     """
@@ -53,6 +61,8 @@ def gradient(estimator, X, *, target=None, of="log_p"):
     attribution = np.empty(X.shape)
     for block in spectra_blocks(X, title="gradient"):
         part = X[block]
+        if is_found:
+            tell_progress(len(part))
         attribution[block] = log_proba_gradient(estimator, part) if is_found else score.gradients(part, block)
     return attribution
 
@@ -78,7 +88,7 @@ def gradient_times_input(estimator, X, *, grid, target=None, of="log_p"):
 
     Raises
     ------
-    ValueError
+    AgnError
         As `gradient`, and for another grid.
     """
     X = check_spectra(estimator, X)
@@ -119,7 +129,7 @@ def integrated_gradients(
 
     Raises
     ------
-    ValueError
+    AgnError
         As `gradient`, and for a baseline of another shape or with NaN, fewer than one step, a tolerance that
         is not positive.
 
@@ -238,7 +248,7 @@ def smoothgrad(
 
     Raises
     ------
-    ValueError
+    AgnError
         As `gradient`; for both or neither of `ivar` and `noise_level`, an ivar of another shape, not finite
         or negative, and fewer than two draws.
 
@@ -259,7 +269,7 @@ def smoothgrad(
     copies = n_draws if weights is None else 1 + 10 * n_draws * len(weights) ** 2 // X.shape[1]
     for block in spectra_blocks(X, copies=copies, title="smoothgrad"):
         part = X[block].astype(float)
-        sigma = _standard_deviation(part, ivar[block] if noise_level is None else noise_level**-2.0)
+        sigma = np.full(part.shape, noise_level) if ivar is None else standard_deviation(ivar[block])
         rows = np.repeat(np.arange(len(X))[block], n_draws)
         if weights is None:
             results = _smooth_maps(score, part, sigma, rows, n_draws, seed)
@@ -323,11 +333,6 @@ def _check_noise(X, ivar, noise_level):
                 f"ivar must be finite and not negative; that of spectrum {row} is not. Set it to 0."
             )
     return ivar
-
-
-def _standard_deviation(X, ivar):
-    sigma = np.zeros(X.shape)
-    return np.divide(1, np.sqrt(ivar, dtype=float), out=sigma, where=np.asarray(ivar) > 0)
 
 
 def _draw_normal(X, shape, seed):

@@ -38,7 +38,7 @@ def share_in_windows(attribution, grid, *, windows=None, groups=None, n_draws=10
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another number of wavelengths, a window off the grid, no draws, groups that are not one a
         spectrum.
     """
@@ -89,7 +89,7 @@ def rank_lines(attribution, grid, *, windows=None, n_bootstrap=1000, random_stat
 
     Raises
     ------
-    ValueError
+    AgnError
         As `share_in_windows`.
     """
     attribution, grid = check_maps(attribution, grid)

@@ -1,11 +1,14 @@
 """How classifiers weigh the lines: cores, wings and continuum of each line, over a whole sample.
 
-What a table over many spectra can say: a machine with a linear kernel has one weight vector a pair of
+What a table over many spectra can say: an SVM with a linear kernel has one weight vector a pair of
 classes, and every one of its maps is a mixture of those few.  Its spectra are evidence of how often this
-machine weighs a line so, not of how often a machine trained on other spectra would; for that, see
+classifier weighs a line so, not of how often one trained on other spectra would; for that, see
 `agn_helpers.saliency.refits`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +81,16 @@ class LineMeasurements:
         return pd.DataFrame(columns)
 
 
-def measure_lines(attribution, *, grid, uncertainty=None, lines=None, core=CORE, wings=WINGS, relative=False):
+def measure_lines(
+    attribution: np.ndarray,
+    *,
+    grid: np.ndarray,
+    uncertainty: np.ndarray | None = None,
+    lines: Sequence[str] | None = None,
+    core: float = CORE,
+    wings: tuple[float, float] = WINGS,
+    relative: bool = False,
+) -> LineMeasurements:
     """Mean attribution of each line's core, wings and continuum, and the contrast of core and wings.
 
     Parameters
@@ -104,7 +116,7 @@ def measure_lines(attribution, *, grid, uncertainty=None, lines=None, core=CORE,
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another number of wavelengths, an unknown line, one that lies off the grid, windows that are
         not positive and in order.
 
@@ -201,7 +213,7 @@ def summarise_lines(measurements, *, y, predicted, n_sigma=2.0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For labels that are not one a spectrum.
 
     Notes

@@ -54,7 +54,7 @@ def finite_difference(estimator, X, *, target=None, step=0.01, of="log_p", batch
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, an unknown target, an estimator without ``predict_proba``, a step that is not positive,
         or log p of a class whose probability is zero.
     """
@@ -112,7 +112,7 @@ def occlusion(estimator, X, *, grid, windows="lines", width=2000.0, stride=None,
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another grid, an unknown target, an estimator without ``predict_proba``, windows that are
         none of these, lie off the grid or leave no continuum, a width that is not positive, or log p of a
         class whose probability is zero.
@@ -179,15 +179,18 @@ class SegmentWeights(NamedTuple):
 
     attribution : (n_spectra, n_grid) array, log p a pixel
         Coefficients, each spread evenly over its segment's pixels.
-    coefficients, spread : (n_spectra, n_segments) arrays, log p
-        Mean over the repeats, and their standard deviation: the scatter that the random perturbations leave.
+    uncertainty : (n_spectra, n_grid) array, log p a pixel
+        Standard error that the random perturbations leave in the attribution.
+    coefficients, standard_deviation : (n_spectra, n_segments) arrays, log p
+        Mean and standard deviation over the repeats.
     segments : pandas.DataFrame
         Columns ``name``, ``low``, ``high``.
     """
 
     attribution: np.ndarray
+    uncertainty: np.ndarray
     coefficients: np.ndarray
-    spread: np.ndarray
+    standard_deviation: np.ndarray
     segments: pd.DataFrame
 
 
@@ -230,7 +233,7 @@ def lime(
     n_samples : int
         Perturbed spectra in each repeat, the spectrum itself among them.
     n_repeats : int
-        At least 2, for the spread.
+        At least 2, for the uncertainty.
     alpha : float
         Penalty of the ridge; the weights of the perturbed spectra have the mean 1.
     random_state : int, RandomState or None
@@ -244,7 +247,7 @@ def lime(
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another grid, an unknown target, an estimator without ``predict_proba``, segments that do not
         cover the grid once, a replacement of another shape, fewer samples than 2, fewer repeats than 2,
         a negative penalty, or log p of a class whose probability is zero.
@@ -268,17 +271,18 @@ def lime(
     for number, (first, last) in enumerate(spans):
         owner[first:last], lengths[first:last] = number, last - first
 
-    attribution = np.empty(X.shape)
-    coefficients, spread = np.empty((2, len(X), len(spans)))
+    attribution, uncertainty = np.empty((2, *X.shape))
+    coefficients, deviation = np.empty((2, len(X), len(spans)))
     for block in spectra_blocks(X, copies=n_samples, title="lime"):
         part = X[block].astype(float)
         other = _flatten(part, grid, spans) if isinstance(replacement, str) else replacement[block]
         weights = [
             _fit_weights(score, part, other, np.arange(len(X))[block], kept, owner, alpha) for kept in repeats
         ]
-        coefficients[block], spread[block] = np.mean(weights, axis=0), np.std(weights, axis=0, ddof=1)
+        coefficients[block], deviation[block] = np.mean(weights, axis=0), np.std(weights, axis=0, ddof=1)
         attribution[block] = coefficients[block][:, owner] / lengths
-    return SegmentWeights(attribution, coefficients, spread, segments)
+        uncertainty[block] = deviation[block][:, owner] / lengths / np.sqrt(n_repeats)
+    return SegmentWeights(attribution, uncertainty, coefficients, deviation, segments)
 
 
 def _draw_kept(n_samples, n_segments, random_state):

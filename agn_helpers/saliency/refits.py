@@ -1,8 +1,8 @@
-"""Is a way of weighing a line the classifier's, or chance?  The same question to refits, and elsewhere.
+"""How a line is weighed by classifiers trained on half-samples, and at places without a line (placebo).
 
-The maps of one machine with a linear kernel are mixtures of as many weight vectors as it has pairs of
+The maps of one SVM with a linear kernel are mixtures of as many weight vectors as it has pairs of
 classes, so that a thousand spectra are a thousand looks at the same three vectors.  What a sign test over
-spectra lacks is evidence from machines trained on other draws of the training set, and from places where
+spectra lacks is evidence from classifiers trained on other draws of the training set, and from places where
 there is no line.
 """
 
@@ -42,7 +42,7 @@ def refit_half_samples(estimator, X, y, *, n_refits=20, random_state=0):
 
     Raises
     ------
-    ValueError
+    AgnError
         For no refits.
     """
     if n_refits < 1:
@@ -104,17 +104,17 @@ def count_refits(
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, X on another grid, a line off the grid, no refits.
     """
     rows = []
     y = np.asarray(y)
-    machines = refit_half_samples(estimator, X_train, y_train, n_refits=n_refits, random_state=random_state)
-    for number, machine in enumerate(machines):
-        X = check_spectra(machine, X)
-        attribution = gradient(machine, X)
+    refits = refit_half_samples(estimator, X_train, y_train, n_refits=n_refits, random_state=random_state)
+    for number, refit in enumerate(refits):
+        X = check_spectra(refit, X)
+        attribution = gradient(refit, X)
         lines = measure_lines(attribution, grid=grid, lines=[line], core=core, wings=wings, relative=True)
-        right = machine.predict(X) == y
+        right = refit.predict(X) == y
         for label in np.unique(y):
             members = right & (y == label)
             row = {"refit": number, "type": label, "n": int(members.sum())}
@@ -189,7 +189,7 @@ def count_placebo(attribution, *, grid, line="Hbeta", core=CORE, wings=WINGS):
 
     Raises
     ------
-    ValueError
+    AgnError
         For NaN, another number of wavelengths, an unknown line, or one whose windows are not on the grid.
     """
     attribution, grid = check_maps(attribution, grid)

@@ -1,22 +1,58 @@
 """The number that an attribution explains: a spectrum's log p, p or margin, and its gradient.
 
-With `of="margin"` it is the decision value of the machine that tells the target from its most probable
-rival, positive for the target; the rival is that of the spectrum as it is and stays when the spectrum is
-changed.  For a linear kernel this number is linear in the flux, which log p never is.
+With `of="margin"` it is the decision value of the pair of the target and its most probable rival, positive
+for the target; the rival is that of the spectrum as it is and stays when the spectrum is changed.  For a
+linear kernel this number is linear in the flux, which log p never is.
 """
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches
 from tqdm import tqdm
 
-from ..classifier import encode_target, linear_weights, log_proba_gradient, pair_decisions, pair_gradient
+from ..classifier import (
+    encode_target,
+    linear_weights,
+    log_proba_gradient,
+    pair_decisions,
+    pair_gradient,
+    unwrap_estimator,
+)
 from ..errors import AgnError
 
 _KINDS = ("log_p", "p", "margin")
 
 #: Float64 elements of a block of spectra that is worked on at once: 32 MiB.
 BLOCK_ELEMENTS = 2**22
+
+
+_report = ContextVar("report", default=None)
+
+
+@contextmanager
+def report_progress(progress):
+    """Tell `progress`, a function of int or None, how many spectra the classifier was asked about within."""
+    n_done = 0
+
+    def report(n_spectra):
+        nonlocal n_done
+        n_done += n_spectra
+        progress(n_done)
+
+    token = _report.set(progress and report)
+    try:
+        yield
+    finally:
+        _report.reset(token)
+
+
+def tell_progress(n_spectra):
+    """Say that the classifier was asked about so many spectra more."""
+    report = _report.get()
+    if report:
+        report(n_spectra)
 
 
 def check_spectra(estimator, X):
@@ -34,7 +70,7 @@ def check_spectra(estimator, X):
 
     Raises
     ------
-    ValueError
+    AgnError
         For another shape, another number of wavelengths than the estimator was trained on, NaN, infinity.
     """
     X = np.asarray(X)
@@ -60,7 +96,7 @@ def check_spectra(estimator, X):
 
 
 def check_wavelengths(grid, n_grid):
-    """Return `grid` as floats; ValueError where it is not `n_grid` increasing wavelengths."""
+    """Return `grid` as floats; AgnError where it is not `n_grid` increasing wavelengths."""
     if grid is None:
         raise AgnError("grid must be the wavelengths of X in Å; got None. Give the model's grid.")
     grid = np.asarray(grid, dtype=float)
@@ -90,7 +126,7 @@ def find_target(estimator, X, *, target=None):
 
     Raises
     ------
-    ValueError
+    AgnError
         For an unknown class, another number of them, an estimator without ``predict_proba``.
     """
     if not hasattr(estimator, "predict_proba"):
@@ -135,7 +171,7 @@ class TargetScore:
 
     Raises
     ------
-    ValueError
+    AgnError
         As `find_target`, for another `of`, and for a margin of an estimator that has none.
     """
 
@@ -152,6 +188,7 @@ class TargetScore:
 
         AgnError where the score is log p and p is 0.
         """
+        tell_progress(len(X))
         if self.of == "margin":
             return self._margins(X, rows)
         column = self.column[rows]
@@ -172,7 +209,8 @@ class TargetScore:
         return values
 
     def gradients(self, X, rows):
-        """Exact gradients (m, n_grid) of `values`; ValueError for an estimator that has none."""
+        """Exact gradients (m, n_grid) of `values`; AgnError for an estimator that has none."""
+        tell_progress(len(X))
         if self.of == "margin":
             return pair_gradient(self.estimator, X, self._pair_signs(rows))
         gradient = log_proba_gradient(self.estimator, X, self.estimator.classes_[self.column[rows]])
@@ -186,7 +224,8 @@ class TargetScore:
 
     def by_decision(self, decisions, rows):
         """Derivatives (m, n_pairs) of log p by the pairs' decision values (m, n_pairs)."""
-        return _final_step(self.estimator).log_proba_by_decision(decisions, self.column[rows])
+        tell_progress(len(decisions))
+        return unwrap_estimator(self.estimator)[1].log_proba_by_decision(decisions, self.column[rows])
 
     def start(self, X):
         """Scores (n_spectra,) of the spectra as they are."""
@@ -213,7 +252,7 @@ class TargetScore:
         decisions = pair_decisions(self.estimator, X)
         if decisions is not None:
             return (decisions * self._pair_signs(rows)).sum(axis=1)
-        final = _final_step(self.estimator)
+        final = unwrap_estimator(self.estimator)[1]
         if not hasattr(final, "decision_function") or getattr(final, "decision_function_shape", "") == "ovo":
             raise AgnError(
                 f"a margin needs a decision_function with a score a class; {type(final).__name__} has none. "
@@ -224,7 +263,3 @@ class TargetScore:
             return np.where(self.column[rows] == 1, scores, -scores)
         each = np.arange(len(X))
         return scores[each, self.column[rows]] - scores[each, self.rival[rows]]
-
-
-def _final_step(estimator):
-    return _final_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..errors import AgnError
 from ..lines import LINES
+from ..reduction import pixel_edges
 from .target import check_wavelengths
 
 #: Lines with strong broad components in type 1 and intermediate AGN. That of Hε is faint, and so wide a
@@ -32,19 +33,9 @@ def half_widths(*, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
 
 
 def line_windows(grid, *, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
-    """Windows of the lines that lie on a grid, at least in part.
+    """Windows (``name, low, high`` in Å, a row a line) of the lines that lie on a grid, at least in part.
 
-    Parameters
-    ----------
-    grid : (n_grid,) array
-        Rest wavelengths in vacuum Å, increasing.
-    broad, narrow : float
-        Half-widths in km/s of the windows of `BROAD_LINES` and of the others.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``name``, ``low``, ``high`` (Å), a row a line; windows of neighbours may overlap.
+    `broad` and `narrow` are half-widths in km/s of the windows of `BROAD_LINES` and of the others.
     """
     grid = check_wavelengths(grid, np.size(grid))
     rows = [(name, *LINES[name].window(-half, half)) for name, half in _sorted_half_widths(broad, narrow)]
@@ -73,28 +64,10 @@ def line_mask(grid, *, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
 
 
 def bridge_window(X, grid, start, stop, *, clean):
-    """Draw a straight line through the local continuum on both sides of a window.
+    """Draw a straight line over a window: (n_spectra, stop - start).
 
-    Parameters
-    ----------
-    X : (n_spectra, n_grid) array
-    grid : (n_grid,) array
-        Wavelengths, Å.
-    start, stop : int
-        The window's first pixel and one past its last.
-    clean : (n_grid,) bool array
-        Pixels that may serve as continuum; those of the window are left out.
-
-    Returns
-    -------
-    (n_spectra, stop - start) array
-        The line through the means of the 20 nearest clean pixels on either side; their mean alone
-        where there are such pixels on one side only.
-
-    Raises
-    ------
-    AgnError
-        Where no clean pixel is left.
+    It goes through the means of the 20 nearest `clean` pixels on either side of the pixels start to stop - 1;
+    where there are such pixels on one side only, it is their mean, where there are none, an AgnError.
     """
     places = np.flatnonzero(clean)
     left, right = places[places < start][-BAND_PIXELS:], places[places >= stop][:BAND_PIXELS]
@@ -131,7 +104,7 @@ def remove_lines(X, grid, *, broad=BROAD_HALF_WIDTH, narrow=NARROW_HALF_WIDTH):
 
     Raises
     ------
-    ValueError
+    AgnError
         For a grid of another length, or windows that leave no continuum.
     """
     X = np.atleast_2d(np.asarray(X, dtype=float))
@@ -156,7 +129,7 @@ def class_mean(X, y, label):
 
     Raises
     ------
-    ValueError
+    AgnError
         Where no spectrum has the label, or the two lengths differ.
     """
     X, y = np.asarray(X), np.asarray(y)
@@ -222,8 +195,7 @@ def make_segments(
 
 
 def _table_of_runs(kind, grid, continuum_length):
-    middles = (grid[1:] + grid[:-1]) / 2
-    edges = np.concatenate([[1.5 * grid[0] - 0.5 * grid[1]], middles, [1.5 * grid[-1] - 0.5 * grid[-2]]])
+    edges = pixel_edges(grid)
     bounds = np.concatenate([[0], np.flatnonzero(kind[1:] != kind[:-1]) + 1, [len(grid)]])
     rows, seen = [], {}
     for start, stop in pairwise(bounds):
@@ -250,7 +222,7 @@ def check_segments(segments, grid):
 
     Raises
     ------
-    ValueError
+    AgnError
         Where a column is missing, a wavelength lies in no segment or in several, or a segment is empty.
     """
     columns = getattr(segments, "columns", ())

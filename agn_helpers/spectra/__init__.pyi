@@ -3,12 +3,14 @@ from .folders import (
     INDEX_NAMES,
     find_index,
     list_files,
+    open_spectra,
     parse_columns,
     read_entries,
     read_files,
     read_index,
     read_spectra,
 )
+from .noise import standard_deviation
 from .observed import ObservedSpectrum, Rejected
 from .reading import name_of, read_spectrum
 from .sdss import read_sdss, split_hdus, write_spec_lite
@@ -24,6 +26,7 @@ __all__ = [
     "list_files",
     "list_formats",
     "name_of",
+    "open_spectra",
     "parse_columns",
     "read_entries",
     "read_files",
@@ -32,5 +35,6 @@ __all__ = [
     "read_spectra",
     "read_spectrum",
     "split_hdus",
+    "standard_deviation",
     "write_spec_lite",
 ]

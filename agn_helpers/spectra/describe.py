@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from ..errors import SpectrumError
-from .reading import finish_spectrum, name_in_file, find_spectra, read_content
+from .reading import find_spectra, finish_spectrum, name_in_file, read_content
 from .roles import name_role
 
 _FEW = 20

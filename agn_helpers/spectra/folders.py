@@ -6,9 +6,13 @@ table with the columns ``file`` (relative to it) and, as far as known, ``redshif
 ``columns`` (as ``flux=NAME,error=NAME``), ``ra`` and ``dec``.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
 import re
+from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +23,8 @@ from ..errors import AgnError, SpectrumError
 from ..files import TABLE_FORMATS
 from ..lines import parse_label
 from .medium import check_medium
-from .observed import Rejected
-from .reading import finish_spectrum, name_in_file, name_of, find_spectra
+from .observed import ObservedSpectrum, Rejected
+from .reading import find_spectra, finish_spectrum, name_in_file, name_of
 from .redshifts import known_redshift
 from .roles import ROLES
 
@@ -213,7 +217,36 @@ def _place(cell):
         return np.nan
 
 
-def read_spectra(paths, *, redshift=None, index=None, columns=None, medium=None):
+def open_spectra(spectra):
+    """Iterate over spectra, in whichever way they are given.
+
+    Parameters
+    ----------
+    spectra : ObservedSpectrum, path, or iterable of ObservedSpectrum, of paths
+        Paths are those of files and folders, see `read_spectra`; an iterable holds the one or the other.
+
+    Returns
+    -------
+    iterator of ObservedSpectrum or Rejected
+    """
+    if isinstance(spectra, ObservedSpectrum):
+        return iter([spectra])
+    if isinstance(spectra, str | os.PathLike):
+        return read_spectra(spectra)
+    spectra = iter(spectra)
+    first = list(itertools.islice(spectra, 1))
+    spectra = itertools.chain(first, spectra)
+    return read_spectra(list(spectra)) if first and isinstance(first[0], str | os.PathLike) else spectra
+
+
+def read_spectra(
+    paths: str | PathLike | Iterable[str | PathLike],
+    *,
+    redshift: float | None = None,
+    index: Table | str | PathLike | None = None,
+    columns: dict | None = None,
+    medium: str | None = None,
+) -> Iterator[ObservedSpectrum | Rejected]:
     """Read spectra one after the other; a bad file never stops the others.
 
     The redshift is that of the index, else `redshift`, else the file's own; the label is that of the index.
@@ -247,15 +280,16 @@ def read_spectra(paths, *, redshift=None, index=None, columns=None, medium=None)
         At once, where nothing but folders without spectra is named, and for an unusable index.
     """
     check_medium(medium)
-    paths = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    named = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if index is None:
-        folders = {path if path.is_dir() else path.parent for path in paths}
+        folders = {path if path.is_dir() else path.parent for path in named}
         indices = [read_index(table) for table in map(find_index, folders) if table]
     else:
         indices = [index if isinstance(index, Table) else read_index(index)]
     entries = {key: entry for table in indices for key, entry in read_entries(table).items()}
-    files, empty = [], []
-    for path in paths:
+    files: list[Path] = []
+    empty: list[Rejected] = []
+    for path in named:
         inside = list_files(path, entries) if path.is_dir() else [path]
         if not inside:
             reason = f"{path} must hold spectra, and holds none; folders in it are not searched."

@@ -47,3 +47,9 @@ def invert_variance(error):
     error = np.asarray(error, dtype=float)
     with np.errstate(all="ignore"):
         return np.where(error > 0, error**-2.0, 0)
+
+
+def standard_deviation(ivar, *, unknown=0.0):
+    """Standard deviations of inverse variances `ivar`, same shape, float64; `unknown` where ivar is 0."""
+    ivar = np.asarray(ivar)
+    return np.divide(1, np.sqrt(ivar, dtype=float), out=np.full(ivar.shape, unknown), where=ivar > 0)

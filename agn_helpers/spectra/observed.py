@@ -1,11 +1,17 @@
 """ObservedSpectrum: one spectrum as observed, checked once."""
 
+from __future__ import annotations
+
+import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from html import escape
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy import units as u
+from astropy.nddata import InverseVariance
 
+from ..dispatch import call_above
 from ..errors import SpectrumError
 from ..lines import AGN_TYPES
 from .units import FLUX_UNIT
@@ -19,7 +25,7 @@ class Rejected(NamedTuple):
     reason: str
 
 
-@dataclass
+@dataclass(repr=False)
 class ObservedSpectrum:
     """One spectrum as observed.
 
@@ -92,6 +98,67 @@ class ObservedSpectrum:
         if self.label is not None and self.label not in AGN_TYPES:
             types = ", ".join(AGN_TYPES)
             raise SpectrumError(f"label must be one of {types}; got {self.label!r} for {file}.")
+
+    def __repr__(self):
+        low, high = self.wavelength[[0, -1]]
+        known = f", z = {self.redshift:.4f}" if np.isfinite(self.redshift) else ", redshift unknown"
+        label = f", {self.label}" if self.label else ""
+        name = self.name or "without a name"
+        return f"<ObservedSpectrum {name}: {len(self.flux)} pixels, {low:.0f} to {high:.0f} Å{known}{label}>"
+
+    def _repr_html_(self):
+        used = self.ivar > 0
+        rows = {
+            "wavelength": f"{self.wavelength[0]:.1f} to {self.wavelength[-1]:.1f} Å (vacuum, observed)",
+            "pixels": f"{len(self.flux)}, {np.sum(~used)} of them masked",
+            "flux unit": self.meta.get("flux_unit") or "not stated",
+            "signal to noise": f"{np.median(self.flux[used] * np.sqrt(self.ivar[used])):.1f} a pixel (median)"
+            if used.any()
+            else "unknown",
+            "redshift": f"{self.redshift:.5f}" if np.isfinite(self.redshift) else "unknown",
+            "type": self.label or "unknown",
+        }
+        cells = "".join(f"<tr><th>{key}</th><td>{escape(value)}</td></tr>" for key, value in rows.items())
+        return f"<table><caption>{escape(self.name)}</caption>{cells}</table>"
+
+    @property
+    def flux_quantity(self):
+        """Flux with its unit, (n_pixels,) Quantity; SpectrumError where the file states none."""
+        stated = str(self.meta.get("flux_unit") or "")
+        # SDSS writes Ang, which astropy does not know.
+        unit = u.Unit(re.sub(r"\bAng\b", "Angstrom", stated), parse_strict="silent")
+        if not stated or isinstance(unit, u.UnrecognizedUnit):
+            raise SpectrumError(
+                f"a flux with a unit needs a file that states one; {self.name or 'this spectrum'} has "
+                f"{stated!r}. Set meta['flux_unit']."
+            )
+        return u.Quantity(self.flux, unit)
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the spectrum as observed; see `agn_helpers.plotting.plot_observed`.  Returns Axes."""
+        return call_above("plotting.plot_observed", self, **options)
+
+    def to_specutils(self) -> Any:
+        """The spectrum as a `specutils.Spectrum`, masked pixels masked; flux has a unit where one is known.
+
+        Raises SpectrumError where specutils is not installed.
+        """
+        try:
+            from specutils import Spectrum
+        except ImportError as error:
+            raise SpectrumError("this needs specutils: pip install 'agn-helpers[formats]'.") from error
+        try:
+            flux = self.flux_quantity
+        except SpectrumError:
+            flux = u.Quantity(self.flux)
+        return Spectrum(
+            spectral_axis=self.wavelength * u.AA,
+            flux=flux,
+            uncertainty=InverseVariance(self.ivar, unit=flux.unit**-2),
+            mask=self.ivar == 0,
+            redshift=self.redshift if np.isfinite(self.redshift) else None,
+            meta={**self.meta, "header": {"VACUUM": True}},
+        )
 
     def _check_wavelength(self, file):
         finite = np.isfinite(self.wavelength) & (self.wavelength > 0)

@@ -1,11 +1,14 @@
 """Reading a file of any known format, whatever its name, into the spectrum or the spectra that it holds."""
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import itertools
 import lzma
 import stat
 import zlib
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from ..errors import SpectrumError
 from .assemble import assemble
 from .fits_files import read_fits
 from .medium import air_to_vacuum, check_medium
+from .observed import ObservedSpectrum
 from .sdss import read_sdss
 from .specutils_io import make_spectrum, read_with_specutils
 from .tables import read_table, table_format
@@ -41,7 +45,15 @@ _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.ope
 _SUFFIXES = (".gz", ".bz2", ".xz", ".fz", ".Z")
 
 
-def read_spectrum(path, *, redshift=None, label=None, columns=None, medium=None, which=None):
+def read_spectrum(
+    path: str | PathLike,
+    *,
+    redshift: float | None = None,
+    label: str | None = None,
+    columns: dict | None = None,
+    medium: str | None = None,
+    which: str | int | None = None,
+) -> ObservedSpectrum:
     """Read one spectrum; its format is recognised by the file's content, whatever its name.
 
     ``agn formats`` lists what is read.  Columns and images are taken for wavelength, flux, error … by name,

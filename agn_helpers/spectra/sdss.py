@@ -335,7 +335,7 @@ def write_spec_lite(spectrum, path):
     ------
     SpectrumError
         Where float32 cannot tell neighbouring wavelengths apart, or overflows.
-    OutputError
+    AgnError
         Where `path` cannot be written.
     """
     loglam = np.log10(spectrum.wavelength).astype(np.float32)

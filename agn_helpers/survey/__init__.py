@@ -1,4 +1,4 @@
-"""Where spectra come from: folders, tables, the cache, and the embedded synthetic survey."""
+"""Where spectra come from: folders, tables, fetched spectra, and the simulated survey."""
 
 import lazy_loader
 

@@ -1,9 +1,10 @@
 from .population import draw_objects
-from .sources import open_survey
+from .sources import join_truth, open_survey
 from .synthetic import simulate_survey
 
 __all__ = [
     "draw_objects",
+    "join_truth",
     "open_survey",
     "simulate_survey",
 ]

@@ -1,10 +1,10 @@
-"""Who is in the embedded survey: the physical parameters of its objects, drawn from published statistics.
+"""Physical parameters of the simulated survey's objects, drawn from published statistics.
 
 Intermediate and type 2 objects follow the measurements of Vaona et al. (2012, MNRAS 427, 1266) for 521
-intermediate-type galaxies: medians, spreads, rank correlations and tails of line ratios, widths,
+intermediate-type galaxies: medians, standard deviations, rank correlations and tails of line ratios, widths,
 equivalent widths, velocity dispersions, redshifts.  A broad Hβ is measured in 63 % of those only; the others
 have one all the same, as faint as their broad Hα divided by the Balmer ratio makes it.  The ratio's
-distribution was fitted with the undetected as censored data (ln ratio: mean ln 7.0, spread 0.57,
+distribution was fitted with the undetected as censored data (ln ratio: mean ln 7.0, sigma 0.57,
 detected above 4.4 Å).
 
 Type 1 objects are quasars as in Marziani et al. (2013, A&A 555, A89): slopes from Vanden Berk et al. (2001,
@@ -19,7 +19,7 @@ from scipy import stats
 
 from ..lines import LINES
 
-# Natural logarithms of what Vaona et al. measured: median, spread (half the 16-84 % range).
+# Natural logarithms of what Vaona et al. measured: median, sigma (half the 16-84 % range).
 # Lines are relative to narrow Hβ, widths in km/s, broad Hα as equivalent width in Å.  Ne III, He II and the
 # [O III] wing are moved down from their measured medians for the objects in which they were too faint.
 _MEASURED = {
@@ -60,7 +60,7 @@ _CORRELATIONS = (
 # The equivalent width of Hβ has longer tails, those of Student's t; all are cut where the largest of 521 are.
 _TAILS, _TAILS_END = stats.t(8), 3.5
 
-# Lines that the catalogue does not list, relative to narrow Hβ, without dust: median and spread of the
+# Lines that the catalogue does not list, relative to narrow Hβ, without dust: median and sigma of the
 # logarithm (Osterbrock & Ferland 2006, table 11.5; Zakamska et al. 2003, AJ 126, 2125).
 _OTHER_LINES = {
     "HeI": (np.log(0.13), 0.30),
@@ -80,8 +80,8 @@ _HBETA = LINES["Hbeta"].wavelength
 _BALMER_RATIO_FREE_OF_DUST = 3.06  # Dong et al. (2008)
 
 
-def _lognormal(rng, median, spread, size):
-    return median * np.exp(spread * rng.standard_normal(size))
+def _lognormal(rng, median, sigma, size):
+    return median * np.exp(sigma * rng.standard_normal(size))
 
 
 def _measured_quantities(rng, n):
@@ -97,22 +97,23 @@ def _measured_quantities(rng, n):
     normal[:, 0] = _TAILS.ppf(stats.norm.cdf(normal[:, 0])) / _TAILS.ppf(stats.norm.cdf(1))
     normal = normal.clip(-_TAILS_END, _TAILS_END)
     return {
-        name: np.exp(median + spread * column)
-        for (name, (median, spread)), column in zip(_MEASURED.items(), normal.T)
+        name: np.exp(median + sigma * column)
+        for (name, (median, sigma)), column in zip(_MEASURED.items(), normal.T)
     }
 
 
 def _narrow_lines(rng, n):
+    """Draw narrow lines, broad Hα and the stars' velocity dispersion; dict of (n,)."""
     drawn = _measured_quantities(rng, n)
     drawn["fwhm_core"] = drawn["fwhm_core"].clip(90, 800)
-    # A wing is what is wider than the core; beyond 2500 km/s nobody would call it narrow.
+    # A wing is what is wider than the core; beyond 2500 km/s a line is not narrow.
     drawn["fwhm_wing"] = drawn["fwhm_wing"].clip(1.3 * drawn["fwhm_core"], 2500)
     drawn["shift_wing"] = rng.normal(-130, 150, n)
     # E(B-V) of the catalogue, from narrow Hα / Hβ; 16, 50, 84 %: 0.15, 0.31, 0.51.
     drawn["ebv_narrow"] = rng.normal(0.31, 0.18, n).clip(0)
     drawn["stellar_sigma"] = drawn["stellar_sigma"].clip(50, 350)
-    for name, (median, spread) in _OTHER_LINES.items():
-        drawn[name] = _lognormal(rng, np.exp(median), spread, n)
+    for name, (median, sigma) in _OTHER_LINES.items():
+        drawn[name] = _lognormal(rng, np.exp(median), sigma, n)
     # [Ne V] and He II need the same hard photons.
     drawn["NeV"] *= np.sqrt(drawn["HeII"] / 0.15)
     return drawn
@@ -148,12 +149,14 @@ def _broad_profile(rng, n, fwhm):
 
 
 def _low_redshift(rng, n):
+    """Draw the redshifts of intermediate and type 2 objects; (n,)."""
     # Density rising as z^1.4 has the catalogue's quantiles (16, 50, 84 %: 0.048, 0.074, 0.092).
     low, high, power = 0.02, 0.1, 2.4
     return (low**power + rng.random(n) * (high**power - low**power)) ** (1 / power)
 
 
 def _no_nucleus(n):
+    """What describes broad lines, for objects without; dict of (n,) zeros."""
     names = ("ew_broad_hbeta", "fwhm_broad", "shift_broad", "very_broad_share", "fwhm_very_broad")
     names += ("shift_very_broad", "fe_ii_ratio", "balmer_continuum")
     return {name: np.zeros(n) for name in names}
@@ -200,8 +203,8 @@ def _draw_intermediate(rng, n):
     narrow = _narrow_lines(rng, n)
     ew_halpha = narrow.pop("ew_broad_halpha")
     # Fainter broad lines are redder: the catalogue's ratios fall with the equivalent width of broad Hα.
-    spread = -0.27 * np.log(ew_halpha / 52) + 0.52 * rng.standard_normal(n)
-    ratio = (7.0 * np.exp(spread)).clip(2.6, 40)
+    log_ratio = -0.27 * np.log(ew_halpha / 52) + 0.52 * rng.standard_normal(n)
+    ratio = (7.0 * np.exp(log_ratio)).clip(2.6, 40)
     # The SMC's A(Hβ) - A(Hα) is 1.00 E(B-V).
     reddening = np.log10(ratio / _BALMER_RATIO_FREE_OF_DUST) / 0.4
     ew_broad = (ew_halpha / ratio).clip(0, 120)

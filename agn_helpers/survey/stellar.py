@@ -1,7 +1,7 @@
 """The host galaxy's starlight: five stellar populations as continua with their absorption features.
 
 No library of stellar spectra is needed: a population is a smooth pseudo-continuum, the Balmer jump and
-the absorption features that can be told apart at SDSS resolution, with the strengths of published
+the absorption features that can be distinguished at SDSS resolution, with the strengths of published
 population models.  `tests/test_synthetic.py` measures Lick indices and the 4000 Å break on the result
 and holds them against those models.
 

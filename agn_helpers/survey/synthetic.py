@@ -1,11 +1,14 @@
-"""The embedded survey: physical parameters in, spectra out as SDSS would have observed them.  No data.
+"""The simulated survey: physical parameters in, spectra out as SDSS would have observed them.  No data.
 
 On an axis equally spaced in log λ, velocity broadening, velocity shifts and redshift are convolutions
 and translations, hence products in Fourier space (as in Cappellari 2017, MNRAS 466, 798): each
 component is rendered there, exactly and for many objects at once, in single precision like SDSS's files.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Column, vstack
@@ -27,6 +30,9 @@ from .emission import (
 from .instrument import observe_objects
 from .population import draw_objects
 from .stellar import population_templates
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 # SDSS pixels are 1e-4 dex wide; the axis reaches beyond the observed range on both sides.
 _DEX = 1e-4
@@ -176,8 +182,10 @@ def _broad_lines(column, single, to_observed):
     return _observed_part(blend * to_observed)
 
 
-def simulate_survey(*, n_type1=680, n_intermediate=521, n_type2=2145, random_state=0):
-    """The embedded survey: synthetic spectra in SDSS's form with the sample sizes of the paper.
+def simulate_survey(
+    *, n_type1: int = 680, n_intermediate: int = 521, n_type2: int = 2145, random_state: int = 0
+) -> tuple[list[ObservedSpectrum], Table]:
+    """The simulated survey: synthetic spectra in SDSS's form with the sample sizes of the paper.
 
     Parameters
     ----------
@@ -192,7 +200,7 @@ def simulate_survey(*, n_type1=680, n_intermediate=521, n_type2=2145, random_sta
         Observed frame, vacuum Å, flux in 1e-17 erg/s/cm²/Å; ``meta["survey"] == "synthetic"``.
     truth : astropy.table.Table
         Name, type and every physical parameter drawn, in the order of `spectra`; see
-        `agn_helpers.survey.draw_objects`.
+        `draw_objects`.
 
     Raises
     ------
@@ -202,7 +210,8 @@ def simulate_survey(*, n_type1=680, n_intermediate=521, n_type2=2145, random_sta
     numbers = {"type 1": n_type1, "intermediate": n_intermediate, "type 2": n_type2}
     if min(numbers.values()) < 0 or sum(numbers.values()) == 0:
         raise AgnError(f"numbers of spectra must not be negative, nor all zero; got {numbers}.")
-    spectra, truths = [], []
+    spectra: list[ObservedSpectrum] = []
+    truths = []
     for (label, n), seed in zip(numbers.items(), np.random.SeedSequence(random_state).spawn(3)):
         if n == 0:
             continue

@@ -1,29 +1,55 @@
-from .metrics import noise_curve, score_predictions, score_probabilities, tabulate_confusion, time_training
+from .metrics import (
+    noise_curve,
+    reliability_curve,
+    score_kernels,
+    score_predictions,
+    score_probabilities,
+    tabulate_confusion,
+    tabulate_coverage,
+    time_training,
+)
 from .paper import (
     compare_with_paper,
     effective_cost,
     format_comparison,
     format_search,
+    paper_grid,
     paper_table,
     tabulate_search,
 )
-from .search import TUNED_KERNELS, best_result, make_classifier, search_grid, split_sample
+from .search import (
+    TUNED_KERNELS,
+    best_result,
+    classify_plane,
+    list_problems,
+    make_classifier,
+    search_grid,
+    split_sample,
+    tabulate_split,
+)
 
 __all__ = [
     "TUNED_KERNELS",
     "best_result",
+    "classify_plane",
     "compare_with_paper",
     "effective_cost",
     "format_comparison",
     "format_search",
+    "list_problems",
     "make_classifier",
     "noise_curve",
+    "paper_grid",
     "paper_table",
+    "reliability_curve",
+    "score_kernels",
     "score_predictions",
     "score_probabilities",
     "search_grid",
     "split_sample",
     "tabulate_confusion",
+    "tabulate_coverage",
     "tabulate_search",
+    "tabulate_split",
     "time_training",
 ]

@@ -77,23 +77,20 @@ def make_folds(X, splits, *, scaled):
 
 
 def _score_path(path, fold, y, class_weight):
-    """Macro F on the held-out part for increasing C, with the times of fit and prediction: (n_costs, 3).
-
-    Once the solution is the same, bit by bit, for two values of C, no multiplier has ever touched its bound,
-    so that it is the solution for all larger C as well.
-    """
+    """Macro F on the held-out part for increasing C, with the times of fit and prediction: (n_costs, 3)."""
     kernel, costs = path.kernel, path.costs
     values = kernel.apply(fold.train_products, fold.norms, fold.norms)
     held_values = kernel.apply(fold.held_products, fold.held_norms, fold.norms)
     rows, previous = [], None
     for C in costs:
         start = time.perf_counter()
-        machine = SVC(C=C, kernel="precomputed", class_weight=class_weight).fit(values, y[fold.train])
+        svm = SVC(C=C, kernel="precomputed", class_weight=class_weight).fit(values, y[fold.train])
         fitted = time.perf_counter()
-        predicted = machine.predict(held_values)
+        predicted = svm.predict(held_values)
         score = f1_score(y[fold.held], predicted, average="macro")
         rows.append((score, fitted - start, time.perf_counter() - fitted))
-        solution = (machine.support_.tobytes(), machine.dual_coef_.tobytes())
+        solution = (svm.support_.tobytes(), svm.dual_coef_.tobytes())
+        # The same, bit by bit, for two values of C: no multiplier touches its bound, nor will for larger C.
         if solution == previous:
             break
         previous = solution
@@ -106,7 +103,7 @@ def score_paths(paths, folds, y, *, class_weight, n_jobs=None, title=""):
 
     Parameters
     ----------
-    paths : list of Path
+    paths : list of CPath
     folds : list of Fold
     y : (n_samples,) array of labels
     class_weight : dict, "balanced" or None
@@ -162,7 +159,7 @@ def grid_paths(name, C, gamma, coef0=0.0):
     """Lay the grid of one kernel out as paths.
 
     A polynomial kernel with coef0 = 0 is (gamma x·s)**degree = gamma**degree (x·s)**degree: gamma only
-    changes the unit of the multipliers, and the machine depends on C gamma**degree alone.  Its path has one
+    changes the unit of the multipliers, and the SVM depends on C gamma**degree alone.  Its path has one
     gamma, the middle of the range, and values of C that reach all products C gamma**degree of the grid.
 
     Parameters
@@ -173,7 +170,7 @@ def grid_paths(name, C, gamma, coef0=0.0):
 
     Returns
     -------
-    paths : list of Path
+    paths : list of CPath
     """
     C, gamma = np.unique(C), np.unique(gamma)
     if name == "linear":

@@ -1,13 +1,17 @@
-"""How good are predictions: precision, recall and F with intervals, confusion, calibration."""
+"""Scores of predictions: precision, recall and F with intervals, confusion, calibration, coverage."""
 
 import time
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.base import clone
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
+
+from ..errors import AgnError
+from ..lines import AGN_TYPES
 
 _SCORES = ("precision", "recall", "f_score")
 
@@ -34,7 +38,7 @@ def score_predictions(y_true, y_pred, *, labels=None, n_bootstrap=0, random_stat
 
     Raises
     ------
-    ValueError
+    AgnError
         For a label that is not among `labels`, and for no predictions at all.
 
     Notes
@@ -84,12 +88,12 @@ def tabulate_confusion(y_true, y_pred, *, labels=None, normalised=False):
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if len(y_true) == 0 or len(y_true) != len(y_pred):
-        raise ValueError(f"y_true and y_pred must have one length, not 0; got {len(y_true)}, {len(y_pred)}.")
+        raise AgnError(f"y_true and y_pred must have one length, not 0; got {len(y_true)}, {len(y_pred)}.")
     found = np.union1d(y_true, y_pred).tolist()
     labels = found if labels is None else list(labels)
     unknown = [label for label in found if label not in labels]
     if unknown:
-        raise ValueError(f"labels must name every class that occurs; they lack {unknown}.")
+        raise AgnError(f"labels must name every class that occurs; they lack {unknown}.")
     counts = confusion_matrix(y_true, y_pred, labels=labels)
     if normalised:
         counts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -97,18 +101,94 @@ def tabulate_confusion(y_true, y_pred, *, labels=None, normalised=False):
     return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
 
 
+def score_kernels(y_true, predictions, *, labels=None, n_bootstrap=0, random_state=0):
+    """Mean precision, recall and F over the classes of several classifiers on the same spectra.
+
+    Parameters
+    ----------
+    y_true : (n,) array of labels
+    predictions : dict of str to (n,) array of labels
+        Name of a classifier to what it predicts.
+    labels, n_bootstrap, random_state
+        As in `score_predictions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``kernel``; the columns of `score_predictions`, of its row ``macro``.
+    """
+    options = {"labels": labels, "n_bootstrap": n_bootstrap, "random_state": random_state}
+    rows = [
+        score_predictions(y_true, y_pred, **options).loc["macro"].rename(name)
+        for name, y_pred in predictions.items()
+    ]
+    return pd.DataFrame(rows).rename_axis("kernel")
+
+
+def tabulate_coverage(y_true, *, inside=None, classes=None, novelty=None):
+    """How often prediction sets hold the true type, how large they are, and how many spectra are novel.
+
+    Parameters
+    ----------
+    y_true : (n,) array of labels
+    inside : (n, n_classes) bool array, optional
+        Whether a class is in a spectrum's set; without it there are no columns of sets.
+    classes : (n_classes,) sequence, needed with `inside`
+        The labels of its columns.
+    novelty : (n,) array, optional
+        In units of its threshold; without it there is no column of it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``type``: each label, by `AGN_TYPES` first, and "all".  Columns ``n``; ``covered`` (share of
+        sets with the true type) with ``covered_low, covered_high`` (95 %, exact binomial; Clopper & Pearson
+        1934); the shares of sets of ``one type``, ``several`` and ``none``; ``unlike training`` (share with
+        a novelty above 1).
+
+    Raises
+    ------
+    AgnError
+        For no spectra, or sets that do not fit them.
+    """
+    y_true = np.asarray(y_true)
+    if not len(y_true):
+        raise AgnError("coverage needs at least one spectrum; got none.")
+    columns = {}
+    if inside is not None:
+        inside, members = _check_probabilities(y_true, inside, classes)
+        columns["covered"] = inside[members]
+        size = inside.sum(axis=1)
+        columns |= {"one type": size == 1, "several": size > 1, "none": size == 0}
+    if novelty is not None:
+        columns["unlike training"] = np.asarray(novelty) > 1
+    names = [name for name in AGN_TYPES if (y_true == name).any()]
+    names += sorted(set(y_true.tolist()) - set(names))
+    rows = {}
+    for name in [*names, "all"]:
+        of = (y_true == name) | (name == "all")
+        row = {"n": of.sum()}
+        for column, values in columns.items():
+            row[column] = values[of].mean()
+            if column == "covered":
+                interval = binomtest(int(values[of].sum()), int(of.sum())).proportion_ci()
+                row |= {"covered_low": interval.low, "covered_high": interval.high}
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").astype({"n": int}).rename_axis("type")
+
+
 def _check_probabilities(y_true, proba, classes):
-    """Return `proba` as an array and the memberships (n, n_classes); ValueError where they do not fit."""
+    """Return `proba` as an array and the memberships (n, n_classes); AgnError where they do not fit."""
     y_true, proba, classes = np.asarray(y_true), np.asarray(proba, dtype=float), np.asarray(classes)
     if proba.shape != (len(y_true), len(classes)):
-        raise ValueError(
+        raise AgnError(
             f"proba must have a row a label and a column a class, {(len(y_true), len(classes))}; "
             f"got {proba.shape}."
         )
     members = y_true[:, None] == classes
     if not members.any(axis=1).all():
         unknown = sorted(set(y_true[~members.any(axis=1)].tolist()))
-        raise ValueError(f"y_true must hold the classes {classes.tolist()} only; got {unknown}.")
+        raise AgnError(f"y_true must hold the classes {classes.tolist()} only; got {unknown}.")
     return proba, members
 
 
@@ -208,11 +288,11 @@ def noise_curve(estimator, X, y, *, sigmas=NOISE_SIGMAS, n_draws=20, random_stat
 
     Raises
     ------
-    ValueError
+    AgnError
         For a negative sigma or fewer than one draw.
     """
     if min(sigmas, default=0) < 0 or n_draws < 1:
-        raise ValueError(f"sigmas must not be negative, n_draws at least 1; got {list(sigmas)}, {n_draws}.")
+        raise AgnError(f"sigmas must not be negative, n_draws at least 1; got {list(sigmas)}, {n_draws}.")
     random_state = check_random_state(random_state)
     X = np.asarray(X, dtype=float)
     labels = estimator.classes_
@@ -253,9 +333,9 @@ def time_training(estimators, X, y, *, n_fits=10):
         for name, estimator in estimators.items():
             seconds = np.zeros(n_fits)
             for number in range(n_fits):
-                machine = clone(estimator)
+                copy = clone(estimator)
                 start = time.perf_counter()
-                machine.fit(X, y)
+                copy.fit(X, y)
                 seconds[number] = time.perf_counter() - start
                 progress.update()
             rows[name] = (seconds.mean(), seconds.std(), seconds.min(), seconds.max(), n_fits)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from ..errors import AgnError
 from .search import TUNED_KERNELS, best_result
 
 _KERNELS = pd.Index(TUNED_KERNELS, name="kernel")
@@ -71,12 +72,21 @@ def paper_table(number):
 
     Raises
     ------
-    ValueError
+    AgnError
         For another number.
     """
     if number not in _TABLES:
-        raise ValueError(f"number must be one of {', '.join(map(str, _TABLES))}; got {number!r}.")
+        raise AgnError(f"number must be one of {', '.join(map(str, _TABLES))}; got {number!r}.")
     return _TABLES[number].copy()
+
+
+def paper_grid(number):
+    """The paper's best parameters (table 3 or 4) as a `param_grid` of `search_grid`: one point a kernel."""
+    table = paper_table(number)
+    return {
+        name: {"C": [row["C"]]} | ({} if np.isnan(row["gamma"]) else {"gamma": [row["gamma"]]})
+        for name, row in table.iterrows()
+    }
 
 
 def compare_with_paper(ours, paper):
@@ -147,7 +157,7 @@ def _format_numbers(values, form):
 
 
 def effective_cost(C, gamma, kernel):
-    """Number on which a machine depends: C gamma**degree for polynomial kernels (coef0 = 0), C for others.
+    """Number on which an SVM depends: C gamma**degree for polynomial kernels (coef0 = 0), C for others.
 
     C, gamma : numbers or arrays
     kernel : str, e.g. "poly2"

@@ -2,17 +2,18 @@
 
 import itertools
 import re
-from numbers import Integral
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.utils import check_random_state, check_X_y
 
-from ..classifier import ProbabilisticSVC, encode_classes
+from ..classifier import ProbabilisticSVC, encode_classes, split_folds
 from ..errors import AgnError
 from .kernel_paths import grid_paths, make_folds, refined_paths, score_paths
 
@@ -23,6 +24,9 @@ TUNED_KERNELS = ("linear", "rbf", "poly2", "poly3")
 C_VALUES = tuple(5.0 * 10.0**decade for decade in range(-4, 5))
 
 GAMMA_VALUES = tuple(5.0 * 10.0**decade for decade in range(-3, 1))
+
+#: The paper's search: every kernel over both ranges.
+PARAM_GRID = {name: {"C": C_VALUES, "gamma": GAMMA_VALUES} for name in TUNED_KERNELS}
 
 
 class Split(NamedTuple):
@@ -53,8 +57,10 @@ def split_sample(y, *, random_state=0, stratified=False):
 
     Raises
     ------
+    AgnError
+        For fewer than five rows.
     ValueError
-        For fewer than five rows; with `stratified`, for a class too small to be in every part.
+        With `stratified`, for a class too small to be in every part.
     """
     y = np.asarray(y)
     n_train, n_validation = round(0.64 * len(y)), round(0.16 * len(y))
@@ -72,20 +78,43 @@ def split_sample(y, *, random_state=0, stratified=False):
     return Split(train, validation, test)
 
 
+def tabulate_split(split, y, *, types=None):
+    """Count the spectra of each type in each part.
+
+    Parameters
+    ----------
+    split : Split
+    y : (n,) array of labels
+    types : sequence of labels, optional
+        The columns, in this order; all that occur, sorted, by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``part``: training, validation, test.
+    """
+    y = np.asarray(y)
+    types = np.unique(y).tolist() if types is None else list(types)
+    parts = dict(zip(("training", "validation", "test"), split))
+    counts = {part: [np.sum(y[rows] == name) for name in types] for part, rows in parts.items()}
+    return pd.DataFrame.from_dict(counts, orient="index", columns=types).rename_axis("part")
+
+
+def list_problems(y, rows):
+    """The paper's two problems, by name: the rows of all types, and those of type 1 and type 2 alone.
+
+    y : (n,) array of types; rows : (n_fitted,) array of row numbers that may be used.  The second problem
+    is left out where it is the first, or one type only.
+    """
+    y = np.asarray(y)
+    problems = {"all types": rows}
+    if len(np.unique(y[rows])) == 3:
+        problems["type 1 or type 2"] = rows[y[rows] != "intermediate"]
+    return problems
+
+
 def search_grid(
-    X,
-    y,
-    *,
-    kernels=TUNED_KERNELS,
-    C=C_VALUES,
-    gamma=GAMMA_VALUES,
-    coef0=0.0,
-    scaled=False,
-    class_weight="balanced",
-    cv=5,
-    refine=True,
-    n_jobs=None,
-    random_state=0,
+    X, y, param_grid=None, *, scaled=False, class_weight="balanced", cv=5, refine=True, n_jobs=None
 ):
     """Search the best parameters of each kernel by cross-validated macro F.
 
@@ -96,75 +125,88 @@ def search_grid(
     ----------
     X : (n_samples, n_features) array
     y : (n_samples,) array of labels
-    kernels : sequence of {"linear", "rbf", "poly2", "poly3", …}
-    C, gamma : sequences of positive numbers
-        The grid.  For poly with coef0 = 0 only C gamma**degree matters: gamma is then held and C
-        reaches further (see `agn_helpers.tuning.kernel_paths.grid_paths`).
-    coef0 : float
-        Constant of the polynomial kernels.
+    param_grid : dict of str to dict, optional
+        Kernel ("linear", "rbf", "poly2", "poly3", …) to its values of ``C``, ``gamma`` (not for linear) and
+        ``coef0`` (a number, of polynomials), as in `PARAM_GRID`, the default.  For poly with coef0 = 0 only
+        C gamma**degree matters: gamma is then held and C reaches further (see `kernel_paths.grid_paths`).
     scaled : bool
         Standardise the features first, in each fold by its training part.
     class_weight : dict, "balanced" or None
         The paper's is "balanced".
     cv : int or scikit-learn splitter
-        A number means shuffled stratified folds.
+        A number means stratified folds, shuffled with seed 0; a splitter has a seed of its own.
     refine : bool
         Whether to go on after the grid.
     n_jobs : int, optional
         Threads.
-    random_state : int, RandomState or None
-        Shuffles the folds.
 
     Returns
     -------
     results : pandas.DataFrame
         Columns as in scikit-learn's ``cv_results_``, and ``name`` (of the kernel), ``scaled`` and ``round``
-        (0: the grid).  Fit times are libsvm's alone, 0 where a smaller C had given the same machine.
+        (0: the grid).  Fit times are libsvm's alone, 0 where a smaller C had given the same solution.
 
     Raises
     ------
+    AgnError
+        For a kernel of another name, C or gamma not positive.
     ValueError
-        For a kernel of another name, C or gamma not positive, NaN features, one class only, a class with
-        fewer members than folds.
+        For NaN features, one class only, a class with fewer members than folds.
     """
     X, y = check_X_y(X, y, dtype=np.float64)
-    kernels = [kernels] if isinstance(kernels, str) else list(kernels)
-    if not kernels:
-        raise ValueError("kernels must hold at least one kernel; got none.")
-    for name in kernels:
-        if name not in ("linear", "rbf") and not re.fullmatch("poly[1-9]", name):
-            raise ValueError(f"kernels must be among {', '.join(TUNED_KERNELS)}; got {name!r}.")
-    for name, values in (("C", C), ("gamma", gamma)):
-        if not (len(values) and np.all(np.asarray(values) > 0) and np.all(np.isfinite(values))):
-            raise ValueError(f"{name} must hold positive finite numbers; got {list(values)}.")
-    if isinstance(cv, Integral):
-        cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
-    encode_classes(y, np.ones(len(y)), class_weight=class_weight, cv=cv.get_n_splits(X, y), shape=X.shape)
+    grid = _check_grid(PARAM_GRID if param_grid is None else param_grid)
+    weight = np.ones(len(y))
+    classes, encoded, _ = encode_classes(y, weight, class_weight=class_weight, shape=X.shape)
+    folds = split_folds(cv, X, encoded, weight, classes=classes, random_state=0)
+    folds = make_folds(X, folds, scaled=scaled)
+    score = partial(score_paths, folds=folds, y=y, class_weight=class_weight, n_jobs=n_jobs)
+    paths = [path for name, values in grid.items() for path in grid_paths(name, **values)]
+    rows = [row | {"round": 0} for row in score(paths, title="grid")]
+    if refine:
+        rows += _refine(rows, grid, score)
+    results = pd.DataFrame(rows).assign(scaled=scaled)
+    results["rank_test_score"] = results["mean_test_score"].rank(method="min", ascending=False).astype(int)
+    return results
 
-    folds = make_folds(X, cv.split(X, y), scaled=scaled)
-    options = {"class_weight": class_weight, "n_jobs": n_jobs}
-    paths = [path for name in kernels for path in grid_paths(name, C, gamma, coef0)]
-    rows = [row | {"round": 0} for row in score_paths(paths, folds, y, title="grid", **options)]
-    best = {name: _best_row(rows, name) for name in kernels}
-    still = dict.fromkeys(kernels, 0 if refine else 2)
-    factor = _grid_step(C)
+
+def _check_grid(param_grid):
+    """Give every kernel of a grid all its values; AgnError for a kernel or a value that cannot be."""
+    if not param_grid:
+        raise AgnError("param_grid must hold at least one kernel; got none.")
+    grid = {}
+    for name, values in param_grid.items():
+        if name not in ("linear", "rbf") and not re.fullmatch("poly[1-9]", name):
+            raise AgnError(f"a kernel must be one of {', '.join(TUNED_KERNELS)}; got {name!r}.")
+        if unknown := set(values) - {"C", "gamma", "coef0"}:
+            raise AgnError(f"a kernel has values of C, gamma and coef0; got {unknown.pop()!r} of {name}.")
+        grid[name] = {"C": (), "gamma": (1.0,) if name == "linear" else (), "coef0": 0.0, **values}
+        for key in ("C", "gamma"):
+            numbers = np.asarray(grid[name][key], dtype=float)
+            if not (numbers.size and np.all(numbers > 0) and np.all(np.isfinite(numbers))):
+                raise AgnError(f"{key} of {name} must hold positive finite numbers; got {numbers.tolist()}.")
+    return grid
+
+
+def _refine(rows, grid, score):
+    """Rows of steps around the best of each kernel, each half as long, until F stands still twice."""
+    best = {name: _best_row(rows, name) for name in grid}
+    factor = {name: _grid_step(values["C"]) for name, values in grid.items()}
+    still, found = dict.fromkeys(grid, 0), []
     for number in itertools.count(1):
-        moving = [name for name in kernels if still[name] < 2]
+        moving = [name for name in grid if still[name] < 2]
         if not moving:
-            break
-        factor = np.sqrt(factor)
-        paths = [path for name in moving for path in refined_paths(best[name], factor, coef0)]
-        scored = score_paths(paths, folds, y, title=f"refinement {number}", **options)
-        rows += [row | {"round": number} for row in scored]
+            return found
+        paths = []
+        for name in moving:
+            factor[name] = np.sqrt(factor[name])
+            paths += refined_paths(best[name], factor[name], grid[name]["coef0"])
+        scored = score(paths, title=f"refinement {number}")
+        found += [row | {"round": number} for row in scored]
         for name in moving:
             new = _best_row([best[name], *scored], name)
             gain = new["mean_test_score"] - best[name]["mean_test_score"]
             still[name] = still[name] + 1 if gain < 5e-5 else 0
             best[name] = new
-    results = pd.DataFrame(rows)
-    results["scaled"] = scaled
-    results["rank_test_score"] = results["mean_test_score"].rank(method="min", ascending=False).astype(int)
-    return results
 
 
 def _grid_step(C):
@@ -180,11 +222,11 @@ def best_result(results, name=None):
     """Return the row with the highest mean score, of one kernel by `name` or of all; the first of equals.
 
     results : pandas.DataFrame of `search_grid`, or several of them concatenated
-    Raises ValueError for a kernel that was not searched.
+    Raises AgnError for a kernel that was not searched.
     """
     chosen = results if name is None else results[results["name"] == name]
     if chosen.empty:
-        raise ValueError(f"name must be one of {sorted(set(results['name']))}; got {name!r}.")
+        raise AgnError(f"name must be one of {sorted(set(results['name']))}; got {name!r}.")
     return chosen.iloc[chosen["mean_test_score"].to_numpy().argmax()]
 
 
@@ -197,15 +239,63 @@ def make_classifier(result, *, class_weight="balanced", prior="sample", random_s
         A row, e.g. from `best_result`.
     class_weight, prior, random_state
         As in `agn_helpers.classifier.ProbabilisticSVC`; with prior "sample" the probabilities are calibrated
-        to the sample's own frequencies, while the machines are balanced as the paper's.
+        to the sample's own frequencies, while the SVMs are balanced as the paper's.
 
     Returns
     -------
     classifier : sklearn.pipeline.Pipeline
         Steps ``scale`` (a StandardScaler, or "passthrough") and ``classify``.
     """
+    # SVC's tolerance, with which the candidates were compared.
     classifier = ProbabilisticSVC(
-        **result["params"], class_weight=class_weight, prior=prior, random_state=random_state
+        **result["params"], class_weight=class_weight, prior=prior, tol=1e-3, random_state=random_state
     )
     scale = StandardScaler() if result["scaled"] else "passthrough"
     return Pipeline([("scale", scale), ("classify", classifier)])
+
+
+# Of places in units of their standard deviation.
+_PLANE_GRID = {"C": [0.1, 1, 10, 100], "gamma": [0.5, 2, 8, 32]}
+
+
+def classify_plane(places, y, *, rows=None, random_state=0):
+    """Train an rbf SVM on places, with the C and gamma of the best cross-validated macro F.
+
+    Parameters
+    ----------
+    places : (n_spectra, 2) array
+        Coordinates on a map.
+    y : (n_spectra,) array of labels
+    rows : (n_train,) array of int, optional
+        Those to train on, of two types at least, two spectra each; all by default.
+    random_state : int
+        Shuffles the folds, of which there are three, or two where a class has two spectra.
+
+    Returns
+    -------
+    ProbabilisticSVC
+        Fitted to the places as they are.
+
+    Raises
+    ------
+    AgnError
+        For a class of one spectrum, or one class only.
+    """
+    places, y = np.asarray(places, dtype=float), np.asarray(y)
+    rows = np.arange(len(y)) if rows is None else rows
+    centre, unit = places.mean(axis=0), places.std()
+    rarest = np.unique(y[rows], return_counts=True)[1]
+    if len(rarest) < 2 or rarest.min() < 2:
+        raise AgnError(f"places must be of two types, of two spectra each; got {rarest.tolist()} of a type.")
+    search = GridSearchCV(
+        SVC(class_weight="balanced"),
+        _PLANE_GRID,
+        scoring="f1_macro",
+        cv=StratifiedKFold(min(3, rarest.min()), shuffle=True, random_state=random_state),
+    ).fit((places[rows] - centre) / unit, y[rows])
+    return ProbabilisticSVC(
+        C=search.best_params_["C"],
+        gamma=search.best_params_["gamma"] / unit**2,
+        class_weight="balanced",
+        random_state=random_state,
+    ).fit(places[rows], y[rows])

@@ -18,7 +18,6 @@ from astropy.table import Table
 
 from agn_helpers.archive import (
     fetch_spectra,
-    limit_catalogue,
     list_urls,
     paper_catalogue,
     read_catalogue,
@@ -26,10 +25,9 @@ from agn_helpers.archive import (
     skyserver_catalogue,
     vizier_catalogue,
 )
-from agn_helpers.archive import sources as catalogue_sources
 from agn_helpers.archive.cache import read_request
-from agn_helpers.archive.catalogue import COLUMNS, combine_catalogues, make_catalogue
-from agn_helpers.archive.http import Limits, UnreachableError
+from agn_helpers.archive.catalogue import COLUMNS, combine_catalogues, limit_catalogue, make_catalogue
+from agn_helpers.archive.http import Limits
 from agn_helpers.archive.layout import ARCHIVE
 from agn_helpers.archive.manifest import Manifest
 from agn_helpers.archive.queries import KAUFFMANN_2003, KEWLEY_2001, SEYFERT_LINER, write_query
@@ -41,7 +39,7 @@ from agn_helpers.spectra import Rejected, read_spectrum, write_spec_lite
 from agn_helpers.survey import open_survey, simulate_survey
 
 from ..archive_server import ArchiveServer
-from ..test_notebooks import FOLDER
+from ..conftest import ROOT
 
 LIMITS = Limits(read_timeout=2, attempts=2, first_wait=0.01)
 ROWS = [(266, 51630, 158, 0.05, "Sy2"), (3655, 55240, 104, 0.3, "Sy1")]
@@ -565,9 +563,8 @@ def test_positions_that_are_one_spectrum_are_reported(server, tmp_path):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     (tmp_path / "project/notebooks").mkdir(parents=True)
-    shutil.copy(FOLDER / "01_data_reduction.ipynb", tmp_path / "project/notebooks")
+    shutil.copy(ROOT / "notebooks/01_data_reduction.ipynb", tmp_path / "project/notebooks")
     monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setattr(catalogue_sources, "PAPER_LISTS", "http://127.0.0.1:9/none")
     return tmp_path / "project"
 
 
@@ -588,7 +585,7 @@ def archive_folder(tmp_path_factory):
 
 @pytest.fixture
 def archive(archive_folder, server):
-    """Sixty spectra of the embedded survey in the archive's layout, and a list of them and one more."""
+    """Sixty spectra of the simulated survey in the archive's layout, and a list of them and one more."""
     server.folder = archive_folder / "served"
     return archive_folder / "list.csv"
 
@@ -608,7 +605,7 @@ def test_fetch_says_what_it_did_and_what_comes_next(project, archive, server, ca
     error, summary = said.err.splitlines()
     assert error == "error: spec-99001-60000-0639: no archive of DR17 has it (404); look at its numbers."
     assert summary.startswith("1 missing; the reasons are in ")
-    assert cli.main(["fetch", "--check"]) == 0
+    assert cli.main(["check"]) == 0
     # A place of one's own is named in the next command.
     assert cli.main([*command, "--limit", "1", "--cache", "mine"]) == 0
     assert "Next: agn reproduce --survey mine" in capsys.readouterr().out
@@ -632,7 +629,7 @@ def test_reproduce_without_fetched_spectra_names_the_command(project, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "name a list"),
+        ([], 2, "Missing argument"),
         (["absent.csv"], 1, "absent.csv cannot be read"),
         (["sql:type9"], 1, "must be one of type1"),
         (["vizier:no such"], 1, "must be named like"),
@@ -681,7 +678,7 @@ def test_from_fetch_to_the_reduced_sample(project, archive, server):
     sample = read_sample(project / "data/sdss/sample.fits")
     assert len(sample) == 60
     assert [list(sample["label"]).count(name) for name in ("type 1", "intermediate", "type 2")] == [20] * 3
-    # Spectra of the embedded survey stay synthetic, wherever they were fetched from.
+    # Spectra of the simulated survey stay synthetic, wherever they were fetched from.
     assert sample.meta["survey"] == "synthetic"
     (row,) = Table.read(project / "data/sdss/rejected.ecsv")
     assert (row["name"], "404" in row["reason"]) == ("spec-99001-60000-0639", True)
@@ -768,7 +765,7 @@ def test_sparcl_that_is_gone_is_left_alone(tmp_path):
     (tmp_path / "records").mkdir()
     with (
         Manifest(tmp_path / "records/m") as manifest,
-        pytest.raises(UnreachableError, match="3 times in a row"),
+        pytest.raises(AgnError, match="3 times in a row"),
     ):
         options = {"client": client, "attempts": 1}
         list(

@@ -22,22 +22,22 @@ from astropy.io import fits
 from astropy.table import Table
 from tqdm import tqdm
 
-from agn_helpers.archive import check_base, check_cache, fetch_spectra, list_urls, summarise_request
+from agn_helpers.archive import check_cache, fetch_spectra, list_urls, summarise_request
 from agn_helpers.archive import layout as archive_urls
 from agn_helpers.archive.cache import read_request
 from agn_helpers.archive.catalogue import make_catalogue
 from agn_helpers.archive.http import (
-    AbsentError,
     AddressError,
+    Failure,
     Limits,
     Transfer,
     TransferError,
-    UnreachableError,
+    check_base,
     follow_redirect,
     is_private,
 )
 from agn_helpers.archive.layout import ARCHIVE, DR7_ARCHIVE
-from agn_helpers.archive.manifest import Entry, Manifest, summarise_manifest
+from agn_helpers.archive.manifest import Entry, Manifest
 from agn_helpers.archive.verify import verify_spectrum
 from agn_helpers.cli import app as cli
 from agn_helpers.errors import AgnError, SpectrumError
@@ -203,14 +203,14 @@ def test_spectra_arrive_and_are_not_fetched_again(catalogue, tree, server, tmp_p
 def test_the_manifest_says_what_came_from_where(catalogue, server, tmp_path):
     fetch(catalogue, tmp_path, server)
     with Manifest(tmp_path / "records/manifest.jsonl") as manifest:
-        table = summarise_manifest(manifest)
-    assert sorted(table["name"]) == sorted(catalogue["name"])
-    for row in table:
-        content = (tmp_path / row["file"]).read_bytes()
-        assert (row["size"], row["outcome"], row["release"]) == (len(content), "verified", 17)
-        assert row["url"].startswith(server.url)
+        entries = {name: manifest.get(name) for name in manifest}
+    assert sorted(entries) == sorted(catalogue["name"])
+    for entry in entries.values():
+        content = (tmp_path / entry.file).read_bytes()
+        assert (entry.size, entry.outcome, entry.release) == (len(content), "verified", 17)
+        assert entry.url.startswith(server.url)
         digest = subprocess.run(["sha256sum"], input=content, capture_output=True).stdout[:64].decode()
-        assert row["sha256"] == digest
+        assert entry.sha256 == digest
 
 
 def test_fetched_spectra_are_a_survey(catalogue, server, tmp_path):
@@ -375,6 +375,41 @@ def test_a_public_archive_may_not_redirect_into_the_private_network(server):
     assert Transfer(server.url, limits=LIMITS).get(f"{server.url}/list") == b"secret"
 
 
+def test_the_proxy_of_the_environment_is_asked(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:se%20cret@"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.answers |= {"http://archive.invalid/x": b"by proxy", "/x": b"directly"}
+    transfer = Transfer("http://archive.invalid", limits=LIMITS)
+    assert transfer.get("http://archive.invalid/x") == b"by proxy"
+    assert transfer.get(f"{server.url}/x") == b"directly"
+    assert server.requests == ["http://archive.invalid/x", "/x"]
+
+
+def test_failures_use_no_connection_up(server, tree, catalogue):
+    """One connection serves a file after every kind of failure has closed it or given it back."""
+    path = paths_of(catalogue)[0]
+    faults = ["reset", "truncated", ("status", 500), ("status", 404), ("status", 403), ("stall", 30)]
+    faults += ["claims_huge", "loop", ("long_redirect", "/nothing"), ("silence", 30)]
+    transfer = Transfer(server.url, limits=dataclasses.replace(LIMITS, attempts=1, read_timeout=0.3))
+    survived = []
+
+    def fail_again_and_again():
+        for fault in faults:
+            server.faults[path] = [fault] * 6
+            with contextlib.suppress(TransferError):
+                transfer.get(server.url + path)
+                return
+            server.faults.clear()
+            assert transfer.get(server.url + path) == (tree / path.lstrip("/")).read_bytes()
+            survived.append(fault)
+
+    # A connection that is not given back would be waited for without end.
+    thread = threading.Thread(target=fail_again_and_again, daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    assert survived == faults
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -393,7 +428,7 @@ def test_private_hosts(host):
 @pytest.mark.parametrize(
     "location",
     [
-        "http://127.0.0.1\\@93.184.216.34/",  # requests would go to 127.0.0.1, urllib says 93.184.216.34
+        "http://127.0.0.1\\@93.184.216.34/",  # some parsers go to 127.0.0.1, urllib says 93.184.216.34
         "http://me:secret@93.184.216.34/",
         "http://[::1/",
         "http://93.184.216.34:99999/",
@@ -617,7 +652,7 @@ def test_a_server_that_stays_dead_ends_the_run_and_loses_nothing(tree, tmp_path)
     many = list_objects(2000)
     limits = dataclasses.replace(LIMITS, attempts=4)
     with mortal_server(tree, paths_of(many)[8], None) as servers:
-        with pytest.raises(UnreachableError, match="Nothing that was fetched is lost: give the same"):
+        with pytest.raises(AgnError, match="Nothing that was fetched is lost: give the same"):
             fetch(many, tmp_path, servers[0], limits=limits, workers=2)
         done = [path for path in tmp_path.glob("*/*.fits") if not path.name.startswith(".")]
         assert done
@@ -631,7 +666,7 @@ def test_an_archive_that_fails_for_everything_is_left_alone(tree, tmp_path):
     with ArchiveServer(tree).running() as server:
         server.faults["*"] = ("status", 500)
         limits = dataclasses.replace(LIMITS, attempts=1)
-        with pytest.raises(UnreachableError, match="80 times in a row"):
+        with pytest.raises(AgnError, match="80 times in a row"):
             fetch(list_objects(1000), tmp_path, server, limits=limits)
         assert len(server.requests) < 150
 
@@ -640,7 +675,7 @@ def test_an_archive_that_fails_for_everything_is_left_alone(tree, tmp_path):
 tqdm.set_lock(threading.RLock())
 # Processes start quickly from one that has imported everything.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.test_download"])
+processes.set_forkserver_preload([__name__])
 
 
 def run_client(number, cache, url, workers):
@@ -789,7 +824,7 @@ def test_what_changed_at_the_archive_is_said(catalogue, tree, tmp_path):
 
 def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp_path, capsys):
     fetch(catalogue, tmp_path, server)
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 0
+    assert cli.main(["check", str(tmp_path)]) == 0
     assert "12 spectra" in capsys.readouterr().out
     files = sorted(tmp_path.glob("*/spec-*.fits"))
     content = bytearray(files[0].read_bytes())
@@ -797,7 +832,7 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     files[0].write_bytes(content)
     files[1].unlink()
     files[1].mkdir()
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 3
+    assert cli.main(["check", str(tmp_path)]) == 3
     files[1].rmdir()
     said = capsys.readouterr()
     assert "10 spectra" in said.out and "2 are not" in said.out
@@ -807,11 +842,11 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     assert len(list(open_survey(tmp_path))) == N_OBJECTS
     assert fetch(catalogue, tmp_path, server).counts == {"kept": N_OBJECTS - 2, "verified": 2}
     assert_whole(tmp_path, tree, paths_of(catalogue))
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 0
+    assert cli.main(["check", str(tmp_path)]) == 0
 
 
 def test_check_of_a_folder_that_is_no_cache_is_an_error(tmp_path, capsys):
-    assert cli.main(["fetch", "--check", "--cache", str(tmp_path)]) == 1
+    assert cli.main(["check", str(tmp_path)]) == 1
     assert "must be a cache of spectra" in capsys.readouterr().err
 
 
@@ -899,13 +934,14 @@ def test_nobody_to_connect_to(catalogue, tmp_path):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     limits = dataclasses.replace(LIMITS, attempts=2)
-    with pytest.raises(UnreachableError, match="Connection refused"):
+    with pytest.raises(AgnError, match="Connection refused"):
         fetch_spectra(catalogue, tmp_path, mirror=url, limits=limits, progress=False)
 
 
 def test_absent_files_are_not_asked_for_twice(server):
-    with pytest.raises(AbsentError):
+    with pytest.raises(TransferError, match=r"not found \(404\)") as error:
         Transfer(server.url, limits=LIMITS).get(f"{server.url}/nothing")
+    assert error.value.kind == Failure.ABSENT
     assert server.requests == ["/nothing"]
 
 

@@ -20,7 +20,7 @@ def run():
     start = time.perf_counter()
     maps = embed_perplexities(X, PERPLEXITIES)
     ours = time.perf_counter() - start
-    scaled = maps[0].scale(X)
+    scaled = maps[0].scaler.transform(X)
     start = time.perf_counter()
     theirs_maps = [
         TSNE(perplexity=perplexity, init="pca", random_state=0, n_jobs=-1).fit_transform(scaled)

@@ -31,7 +31,7 @@ def run():
     for name in TUNED_KERNELS:
         gammas = GAMMA if name == "rbf" else GAMMA[:1]
         start = time.perf_counter()
-        results = search_grid(X, y, kernels=name, C=C, gamma=gammas, cv=folds, refine=False)
+        results = search_grid(X, y, {name: {"C": C, "gamma": gammas}}, cv=folds, refine=False)
         ours += time.perf_counter() - start
 
         grid = {"C": C} if name == "linear" else {"C": C, "gamma": gammas}

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -68,6 +69,14 @@ def copy_notebook(root, *, run):
     return root
 
 
+# A shell that runs the tests in the background lets its children ignore Ctrl-C.
+_INTERRUPTIBLE = (
+    "import os, signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 class Server:
     """A server on this machine: its address, its token, and what it and its kernels said."""
 
@@ -82,30 +91,33 @@ class Server:
         names = "HOME IPYTHONDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR MPLCONFIGDIR"
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **dict.fromkeys(names.split(), str(home))}
         self._process = subprocess.Popen(
-            command(self), cwd=folder, env=environment, stdout=log.open("w"), stderr=subprocess.STDOUT
+            [sys.executable, "-c", _INTERRUPTIBLE, *command(self)],
+            cwd=folder,
+            env=environment,
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
         )
 
     def wait(self, path):
         """Wait until `path` answers, whatever it answers."""
-        for _ in range(300):
+        for _ in range(1200):
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 return get_status(f"{self.url}{path}")
             assert self._process.poll() is None, self.log.read_text()
-            time.sleep(0.2)
+            time.sleep(0.05)
         raise TimeoutError(self.log.read_text())
 
     def address(self):
         """The address that the server printed."""
         return re.search(r"http://\S+", self.log.read_text()).group()
 
-    def stop(self):
-        """End the server and its kernels."""
-        self._process.terminate()
+    def stop(self, sign):
+        """End the server and its kernels by a signal; returns its exit code."""
+        self._process.send_signal(sign)
         try:
-            self._process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
+            return self._process.wait(timeout=30)
+        finally:
             self._process.kill()
-            self._process.wait()
 
 
 def get_status(url):
@@ -143,7 +155,8 @@ def lab(project, tmp_path_factory):
     server = Server(command, folder=project, log=folder / "log.txt")
     server.wait("/api")
     yield server
-    server.stop()
+    # Ctrl-C would have it ask back.
+    server.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="package")

@@ -2,10 +2,14 @@
 
 import base64
 import io
+import itertools
+import json
 import os
 import re
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +25,28 @@ from .conftest import ROOT, Server, get_status
 # What a browser takes at most, in milliseconds, on a busy machine.
 PATIENCE = 60_000
 
+# The page reports the mouse every 33 ms; in seconds.
+_QUIET = 0.15
+
+# An image that the kernel sent is decoded before it is drawn; those that are not yet are kept in a set.
+_WATCH_IMAGES = """
+  window.undrawn = new Set();
+  const source = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
+  Object.defineProperty(HTMLImageElement.prototype, "src", {...source, set(url) {
+    window.undrawn.add(this);
+    for (const event of ["load", "error"])
+      this.addEventListener(event, () => window.undrawn.delete(this), {once: true});
+    source.set.call(this, url);
+  }});
+"""
+
+# After two frames the page has drawn what it had; how many images it is still to draw.
+_DRAW = """() => new Promise(resolve =>
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(window.undrawn.size))))"""
+
 
 @pytest.fixture(scope="package")
-def twin(project):
+def reference(project):
     """The same picker in this process: what the page must show."""
     picker = SpectrumPicker.open_run("small", root=project, front_end=True)
     for figure in (picker.view.controls.map_figure, picker.view.controls.spectrum_figure):
@@ -32,11 +55,47 @@ def twin(project):
     picker.close()
 
 
+class KernelTraffic:
+    """Messages between a page and its kernel, of which some may be under way."""
+
+    def __init__(self, page):
+        self.pending, self.last = set(), time.monotonic()
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket):
+        if "/channels" in socket.url:
+            socket.on("framesent", self._sent)
+            socket.on("framereceived", self._received)
+
+    def _sent(self, payload):
+        channel, header, _, _ = read_frame(payload)
+        self.last = time.monotonic()
+        if channel == "shell":
+            self.pending.add(header["msg_id"])
+
+    def _received(self, payload):
+        _, header, parent, content = read_frame(payload)
+        self.last = time.monotonic()
+        if header["msg_type"] == "status" and content["execution_state"] == "idle":
+            self.pending.discard(parent.get("msg_id"))
+
+
+def read_frame(payload):
+    """Channel, header, parent header and content of a message (v1.kernel.websocket.jupyter.org, or JSON)."""
+    if isinstance(payload, str):
+        message = json.loads(payload)
+        return message["channel"], message["header"], message["parent_header"], message["content"]
+    places = np.frombuffer(payload, "<u8", 1 + int.from_bytes(payload[:8], "little"))[1:]
+    parts = [payload[start:end] for start, end in itertools.pairwise(places)]
+    return parts[0].decode(), *(json.loads(parts[k]) for k in (1, 2, 4))
+
+
 class Page:
     """The picker on a page, as a user sees it."""
 
     def __init__(self, page):
-        self.page = page
+        self.page, self.traffic = page, KernelTraffic(page)
+        page.add_init_script(_WATCH_IMAGES)
         self.picker = page.locator(".agn-picker")
         self.canvases = self.picker.locator(".jupyter-matplotlib-canvas-div")
 
@@ -52,18 +111,14 @@ class Page:
         self.settle()
 
     def settle(self):
-        """Wait until nothing on the page moves any more."""
-        last = None
-        for _ in range(100):
-            self.page.wait_for_timeout(250)
-            images = [self.image(k) for k in (0, 1)]
-            now = [image.tobytes() for image in images], self.message()
-            # A canvas that is being made anew is empty, and stays so for a while on a busy machine.
-            drawn = all(len(image.getcolors(1 << 24)) > 20 for image in images)
-            if drawn and now == last:
-                return
-            last = now
-        raise TimeoutError("the page does not come to rest.")
+        """Wait until the kernel has answered all that the page asked, and the page has drawn the answers."""
+        self.traffic.last = time.monotonic()
+        end = self.traffic.last + PATIENCE / 1000
+        while (
+            self.traffic.pending or self.page.evaluate(_DRAW) or self.traffic.last + _QUIET > time.monotonic()
+        ):
+            assert time.monotonic() < end, "the page does not come to rest."
+            self.page.wait_for_timeout(20)
 
     def image(self, number):
         """What a canvas shows; 0 is the map, 1 the spectrum."""
@@ -77,7 +132,7 @@ class Page:
         return self.picker.get_by_placeholder("name, or a part of it").input_value()
 
     def place(self, figure, x_y):
-        """Where a place on the map (twin's pixels) is on the page."""
+        """Where a place on the map (reference's pixels) is on the page."""
         box = self.canvases.nth(0).bounding_box()
         return box["x"] + x_y[0], box["y"] + figure.bbox.height - x_y[1]
 
@@ -107,16 +162,17 @@ class Page:
 
     def choose(self, words, value):
         self.picker.locator(".widget-dropdown", has_text=words).locator("select").select_option(value)
+        self.settle()
 
 
-def pixels_of(twin, rows):
-    """Where rows are on the map, in the twin's pixels."""
-    return twin.view.map.ax.transData.transform(twin.state.places[rows])
+def pixels_of(reference, rows):
+    """Where rows are on the map, in the reference's pixels."""
+    return reference.view.map.ax.transData.transform(reference.state.places[rows])
 
 
-def picture_of(twin):
-    """What the twin shows of the spectrum."""
-    canvas = twin.view.controls.spectrum_figure.canvas
+def picture_of(reference):
+    """What the reference shows of the spectrum."""
+    canvas = reference.view.controls.spectrum_figure.canvas
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
@@ -170,12 +226,12 @@ def notebook(lab, chromium, keep):
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.complaints = watch(page)
+    shown = Page(page)
     page.goto(f"{lab.url}/lab/tree/notebooks/05_spectrum_picker.ipynb?token={lab.token}")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=PATIENCE)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-    shown = Page(page)
     try:
         shown.wait()
         yield shown
@@ -192,33 +248,33 @@ def watch(page):
     return complaints
 
 
-def test_a_click_shows_that_spectrum(notebook, twin, keep):
+def test_a_click_shows_that_spectrum(notebook, reference, keep):
     before = notebook.image(1)
     # The one that stands farthest from all others cannot be missed.
-    places = pixels_of(twin, np.arange(len(twin.state.name)))
+    places = pixels_of(reference, np.arange(len(reference.state.name)))
     apart = np.sort(np.hypot(*(places[:, None] - places[None]).T), axis=0)[1]
-    apart[twin.state.row] = 0
+    apart[reference.state.row] = 0
     row = int(np.argmax(apart))
-    name = str(twin.state.name[row])
-    notebook.page.mouse.click(*notebook.place(twin.view.controls.map_figure, places[row]))
+    name = str(reference.state.name[row])
+    notebook.page.mouse.click(*notebook.place(reference.view.controls.map_figure, places[row]))
     notebook.say(name)
-    twin.pick(name)
+    reference.pick(name)
     assert notebook.name() == name
-    assert notebook.message() == twin.state.summarise(twin.shown)
+    assert notebook.message() == reference.state.summarise(reference.shown)
     assert difference(notebook.image(1), before) > 0.02
     # The picture is that of the same spectrum drawn here, its title, its probabilities and all.
-    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    assert difference(notebook.image(1), picture_of(reference)) < 1e-3
     check_layout(notebook.page)
     keep(notebook.page, "picked_1280x800")
 
 
-def test_the_mouse_over_a_point_has_it_named(notebook, twin):
-    away = notebook.place(twin.view.controls.map_figure, (4, 4))
+def test_the_mouse_over_a_point_has_it_named(notebook, reference):
+    away = notebook.place(reference.view.controls.map_figure, (4, 4))
     notebook.page.mouse.move(*away)
     notebook.settle()
     before = notebook.image(0)
-    place = pixels_of(twin, [0])[0]
-    notebook.page.mouse.move(*notebook.place(twin.view.controls.map_figure, place), steps=4)
+    place = pixels_of(reference, [0])[0]
+    notebook.page.mouse.move(*notebook.place(reference.view.controls.map_figure, place), steps=4)
     notebook.settle()
     assert 0.005 < difference(notebook.image(0), before) < 0.2
     notebook.page.mouse.move(*away, steps=4)
@@ -226,19 +282,19 @@ def test_the_mouse_over_a_point_has_it_named(notebook, twin):
     assert difference(notebook.image(0), before) < 1e-4
 
 
-def test_a_name_can_be_typed_and_stepped_from(notebook, twin):
-    name = str(twin.state.name[100])
+def test_a_name_can_be_typed_and_stepped_from(notebook, reference):
+    name = str(reference.state.name[100])
     notebook.type_name(name)
     notebook.say(name)
-    twin.pick(name)
-    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    reference.pick(name)
+    assert difference(notebook.image(1), picture_of(reference)) < 1e-3
     notebook.picker.locator("button[title^=Next]").click()
-    notebook.say(str(twin.state.name[101]))
-    assert notebook.name() == twin.state.name[101]
+    notebook.say(str(reference.state.name[101]))
+    assert notebook.name() == reference.state.name[101]
 
 
-def test_an_unknown_name_is_answered_by_the_nearest_and_the_view_stays(notebook, twin):
-    name = str(twin.state.name[101])
+def test_an_unknown_name_is_answered_by_the_nearest_and_the_view_stays(notebook, reference):
+    name = str(reference.state.name[101])
     notebook.type_name(name)
     notebook.say(name)
     before = notebook.image(1)
@@ -249,12 +305,16 @@ def test_an_unknown_name_is_answered_by_the_nearest_and_the_view_stays(notebook,
     assert notebook.name() == name
 
 
-def test_a_broad_line_raises_the_probability_of_type_1_while_the_slider_moves(notebook, twin, keep):
-    rows = np.flatnonzero(twin.state.label == "intermediate")
+def test_a_broad_line_raises_the_probability_of_type_1_while_the_slider_moves(notebook, reference, keep):
+    rows = np.flatnonzero(reference.state.label == "intermediate")
     row = int(
-        rows[np.argmin(np.abs(twin.state.probability[rows, twin.state.classes.index("type 1")] - 0.15))]
+        rows[
+            np.argmin(
+                np.abs(reference.state.probability[rows, reference.state.classes.index("type 1")] - 0.15)
+            )
+        ]
     )
-    name = str(twin.state.name[row])
+    name = str(reference.state.name[row])
     notebook.type_name(name)
     notebook.say(name)
     slider = notebook.picker.locator(".widget-slider", has_text="Broad Hβ").locator(".noUi-target")
@@ -272,10 +332,10 @@ def test_a_broad_line_raises_the_probability_of_type_1_while_the_slider_moves(no
     notebook.page.mouse.up()
     notebook.settle()
     assert np.all(np.diff(probabilities) > 0), probabilities
-    twin.pick(name)
-    twin.what_if(broad_hbeta_flux=number_after("broad Hβ +", notebook.message()))
-    assert notebook.message() == twin.state.summarise(twin.shown)
-    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    reference.pick(name)
+    reference.what_if(broad_hbeta_flux=number_after("broad Hβ +", notebook.message()))
+    assert notebook.message() == reference.state.summarise(reference.shown)
+    assert difference(notebook.image(1), picture_of(reference)) < 1e-3
     keep(notebook.page, "what_if_1280x800")
     notebook.picker.get_by_role("button", name="Reset").click()
     notebook.settle()
@@ -287,48 +347,46 @@ def number_after(words, text):
     return float(re.search(re.escape(words) + r"([0-9.]+)", text).group(1))
 
 
-def test_a_slower_method_comes_with_its_progress(notebook, twin):
-    twin.reset()
+def test_a_slower_method_comes_with_its_progress(notebook, reference):
+    reference.reset()
     gradient = notebook.image(1)
     notebook.choose("Method", "occlusion")
-    notebook.page.wait_for_timeout(300)
     notebook.say("type 1 ")
-    twin.explain(method="occlusion")
-    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    reference.explain(method="occlusion")
+    assert difference(notebook.image(1), picture_of(reference)) < 1e-3
     assert difference(notebook.image(1), gradient) > 0.005
     notebook.choose("Method", "gradient")
-    notebook.settle()
-    twin.explain()
+    reference.explain()
     assert difference(notebook.image(1), gradient) == 0
 
 
-def test_a_lasso_selects_what_it_encloses(notebook, twin, keep):
-    figure = twin.view.controls.map_figure
-    places = pixels_of(twin, np.arange(len(twin.state.name)))
+def test_a_lasso_selects_what_it_encloses(notebook, reference, keep):
+    figure = reference.view.controls.map_figure
+    places = pixels_of(reference, np.arange(len(reference.state.name)))
     # From the widest gap right of the middle, where no point is near the lasso, to the right end.
     across = np.sort(places[:, 0])
     across = across[len(across) // 2 : -20]
     gap = int(np.argmax(np.diff(across)))
     left = across[gap : gap + 2].mean()
-    box = twin.view.map.ax.bbox
+    box = reference.view.map.ax.bbox
     corners = [(left, box.y0 + 1), (left, box.y1 - 1), (box.x1 - 1, box.y1 - 1), (box.x1 - 1, box.y0 + 1)]
     expected = np.flatnonzero(places[:, 0] > left)
     notebook.drag([notebook.place(figure, corner) for corner in [*corners, corners[0]]])
     notebook.say(f"{len(expected)} selected spectra")
-    twin.select(list(twin.state.name[expected]))
-    assert notebook.message() == twin.state.summarise(twin.shown)
-    assert difference(notebook.image(1), picture_of(twin)) < 1e-3
+    reference.select(list(reference.state.name[expected]))
+    assert notebook.message() == reference.state.summarise(reference.shown)
+    assert difference(notebook.image(1), picture_of(reference)) < 1e-3
     keep(notebook.page, "selected_1280x800")
     notebook.picker.locator("button[title^=Next]").click()
     notebook.settle()
-    assert notebook.name() in twin.state.name[expected]
+    assert notebook.name() in reference.state.name[expected]
 
 
-def test_an_empty_lasso_is_said_to_be_empty(notebook, twin):
+def test_an_empty_lasso_is_said_to_be_empty(notebook, reference):
     before = notebook.image(1)
-    figure = twin.view.controls.map_figure
-    box = twin.view.map.ax.bbox
-    places = pixels_of(twin, np.arange(len(twin.state.name)))
+    figure = reference.view.controls.map_figure
+    box = reference.view.map.ax.bbox
+    places = pixels_of(reference, np.arange(len(reference.state.name)))
     # The corner of the map that is emptiest.
     corners = np.array([(x, y) for x in (box.x0 + 8, box.x1 - 8) for y in (box.y0 + 8, box.y1 - 8)])
     free = np.min(np.hypot(*(corners[:, None] - places[None]).T), axis=0)
@@ -339,13 +397,13 @@ def test_an_empty_lasso_is_said_to_be_empty(notebook, twin):
     assert difference(notebook.image(1), before) == 0
 
 
-def test_exports_land_in_the_folder_that_is_said(notebook, twin, project):
+def test_exports_land_in_the_folder_that_is_said(notebook, reference, project):
     folder = project / "figures" / "small" / "picker"
     notebook.picker.get_by_role("tab", name="Export").click()
     name = notebook.name()
     for words, file in (
-        ("Card, PNG", f"{name}_card.png"),
-        ("Card, PDF", f"{name}_card.pdf"),
+        ("Page, PNG", f"{name}_summary.png"),
+        ("Page, PDF", f"{name}_summary.pdf"),
         ("Map, CSV", f"{name}_gradient.csv"),
         ("Selection", "selection.txt"),
     ):
@@ -355,7 +413,7 @@ def test_exports_land_in_the_folder_that_is_said(notebook, twin, project):
     check_layout(notebook.page)
     names = (folder / "selection.txt").read_text().splitlines()
     assert names[0] == "# survey = synthetic"
-    assert set(names[1:]) == set(twin.state.name[twin.state.selection])
+    assert set(names[1:]) == set(reference.state.name[reference.state.selection])
 
 
 def test_own_spectra_come_onto_the_map_and_other_files_are_refused(notebook, tmp_path, keep):
@@ -390,14 +448,13 @@ def test_at_1920_x_1080_the_large_picker_fits(notebook, keep):
     keep(notebook.page, "large_1920x1080")
 
 
-def test_run_again_the_cells_open_one_picker_that_works(notebook, twin):
+def test_run_again_the_cells_open_one_picker_that_works(notebook, reference):
     notebook.page.get_by_role("menuitem", name="Run", exact=True).click()
     notebook.page.get_by_text("Run All Cells", exact=True).click()
-    notebook.page.wait_for_timeout(1000)
-    notebook.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=PATIENCE)
+    notebook.settle()
     notebook.wait()
     assert notebook.picker.count() == 1
-    name = str(twin.state.name[5])
+    name = str(reference.state.name[5])
     notebook.type_name(name)
     notebook.say(name)
 
@@ -428,8 +485,8 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         abroad = []
         page.on("request", lambda ask: abroad.append(ask.url) if "127.0.0.1" not in ask.url else None)
         complaints = watch(page)
-        page.goto(address)
         shown = Page(page)
+        page.goto(address)
         shown.wait()
         shown.picker.locator("button[title^=Next]").click()
         shown.settle()
@@ -440,7 +497,8 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         assert not [url for url in abroad if not url.startswith(("data:", "blob:"))]
         page.context.close()
     finally:
-        server.stop()
+        code = server.stop(signal.SIGINT)
+    assert code in (0, 130), server.log.read_text()
 
 
 @pytest.mark.readme
@@ -456,8 +514,8 @@ def test_the_readme_shows_the_picker_of_the_whole_survey(tmp_path, chromium):
         assert server.wait("/") == 403
         window = {"width": 1200, "height": 760}
         page = chromium.new_context(viewport=window, device_scale_factor=2).new_page()
-        page.goto(server.address())
         shown = Page(page)
+        page.goto(server.address())
         shown.wait()
         slider = shown.picker.locator(".widget-slider", has_text="Broad Hβ").locator(".noUi-target")
         box = slider.bounding_box()
@@ -466,4 +524,4 @@ def test_the_readme_shows_the_picker_of_the_whole_survey(tmp_path, chromium):
         shown.picker.screenshot(path=os.environ["AGN_SCREENSHOT"])
         page.context.close()
     finally:
-        server.stop()
+        server.stop(signal.SIGINT)

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pickle
 import zipfile
@@ -11,8 +12,19 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from agn_helpers.classifier import ProbabilisticSVC, TrainedModel, check_grid, load_model, save_model
+from agn_helpers.classifier import (
+    ProbabilisticSVC,
+    TrainedModel,
+    check_grid,
+    load_model,
+    log_proba_gradient,
+    save_model,
+)
 from agn_helpers.errors import AgnError
+from agn_helpers.files import write_table
+from agn_helpers.reduction import reduce_spectra, sample_arrays
+from agn_helpers.spectra import write_spec_lite
+from agn_helpers.survey import simulate_survey
 
 GRID = np.linspace(3728.91, 5265.95, 12)
 
@@ -154,3 +166,81 @@ class TestForeignFiles:
     def test_another_ending_is_refused(self, model, tmp_path):
         with pytest.raises(AgnError, match=r"must end in \.skops"):
             save_model(model, tmp_path / "model.pkl")
+
+
+class TestItsJob:
+    """A model reduces, predicts and explains by itself: nobody unpacks its grid and normalisation."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def survey(cls):
+        return simulate_survey(n_type1=30, n_intermediate=30, n_type2=30, random_state=3)[0]
+
+    @pytest.fixture(scope="class", params=["window", "pixel"])
+    @classmethod
+    def trained(cls, request, survey):
+        grid = np.linspace(3900, 5200, 400)
+        sample, _ = reduce_spectra(survey[::2], grid=grid, normalisation=request.param)
+        X, y = sample_arrays(sample)
+        estimator = make_pipeline(StandardScaler(), ProbabilisticSVC(kernel="linear", C=0.01, random_state=0))
+        meta = {"normalisation": request.param, "survey": "synthetic"}
+        return TrainedModel(estimator.fit(X, y), sample.grid, meta)
+
+    def test_spectra_are_reduced_as_the_models_own(self, trained, survey):
+        sample, rejected = trained.reduce(survey[1::2])
+        expected, _ = reduce_spectra(survey[1::2], grid=trained.grid, normalisation=trained.normalisation)
+        assert len(rejected) == 0 and sample.meta["normalisation"] == trained.normalisation
+        np.testing.assert_array_equal(sample["flux"], expected["flux"])
+
+    def test_a_sample_that_was_reduced_otherwise_is_refused(self, trained, survey):
+        other = {"window": "pixel", "pixel": "window"}[trained.normalisation]
+        for options, words in (
+            ({"grid": trained.grid, "normalisation": other}, "normalised as the model's own"),
+            ({"grid": np.linspace(3950, 5200, 400)}, "on the model's grid"),
+        ):
+            sample, _ = reduce_spectra(survey[:2], **options)
+            for use in (trained.predict, trained.explain, lambda sample: trained.place(sample, None)):
+                with pytest.raises(AgnError, match=words) as error:
+                    use(sample)
+                assert_one_line(error)
+
+    def test_files_spectra_and_samples_are_classified_alike(self, trained, survey, tmp_path):
+        for spectrum in survey[1:5]:
+            write_spec_lite(spectrum, tmp_path / f"{spectrum.name}.fits")
+        expected = trained.predict(trained.reduce(survey[1:5])[0])
+        paths = sorted(tmp_path.iterdir())
+        for given in (survey[1:5], iter(survey[1:5]), tmp_path, str(tmp_path), paths):
+            table = trained.classify(given)
+            assert table["predicted"].tolist() == expected["predicted"].tolist()
+            # Files hold single precision.
+            np.testing.assert_allclose(table["p_type1"], expected["p_type1"], atol=1e-4)
+        assert len(trained.classify(survey[1])) == len(trained.classify(paths[0])) == 1
+        with pytest.raises(AgnError, match="there must be spectra"):
+            trained.classify([])
+
+    def test_what_is_rejected_is_listed_and_said(self, trained, survey, tmp_path):
+        write_spec_lite(survey[1], tmp_path / "good.fits")
+        (tmp_path / "bad.fits").write_text("nothing")
+        with pytest.warns(UserWarning, match="1 of 2 spectra were rejected"):
+            table = trained.classify(tmp_path)
+        assert len(table) == 1
+        assert [entry["name"] for entry in table.meta["rejected"]] == ["bad"]
+        for suffix in (".ecsv", ".csv", ".fits", ".parquet"):
+            write_table(table, tmp_path / f"table{suffix}")
+        with pytest.raises(AgnError, match="every spectrum must be reducible"):
+            trained.explain([survey[1], dataclasses.replace(survey[2], redshift=np.nan)])
+
+    def test_explanations_are_those_of_the_estimator(self, trained, survey):
+        sample, _ = trained.reduce(survey[1:4])
+        X, _ = sample_arrays(sample)
+        for given in (survey[1:4], sample, X):
+            attribution = trained.explain(given, method="gradient", target="type 2")
+            np.testing.assert_allclose(
+                attribution.values, log_proba_gradient(trained.estimator, X, "type 2"), rtol=1e-12
+            )
+        assert attribution.grid is trained.grid
+        noisy = trained.explain(survey[1], method="smoothgrad", n_draws=5)
+        assert noisy.uncertainty.shape == (1, 400) and noisy.name.tolist() == [survey[1].name]
+
+    def test_it_is_said_in_a_line(self, trained):
+        assert repr(trained).startswith("<TrainedModel: intermediate, type 1, type 2; 400 wave")

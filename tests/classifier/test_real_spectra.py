@@ -12,23 +12,15 @@ from agn_helpers.tuning import score_predictions, split_sample
 SEEDS = (0, 5, 10)
 
 
-def train(X, y, seed):
-    """The paper's kernel and C on 80 % of the sample, as notebook 02 does; also the held-out rows."""
-    split = split_sample(y, random_state=seed)
-    fitted = np.concatenate([split.train, split.validation])
-    model = ProbabilisticSVC(C=0.07, kernel="linear", class_weight="balanced", prior="sample")
-    return model.fit(X[fitted], y[fitted]), split.test
-
-
 @pytest.fixture(scope="module")
 def embedded(embedded_sample):
     return sample_arrays(embedded_sample)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_scores_on_the_embedded_survey_are_the_papers(embedded, seed):
+def test_scores_on_the_embedded_survey_are_the_papers(embedded, paper_model, seed):
     X, y = embedded
-    model, test = train(X, y, seed)
+    model, test = paper_model(seed)
     scores = score_predictions(y[test], model.predict(X[test]))["f_score"]
     assert scores["macro"] == pytest.approx(0.94, abs=0.03)
     assert scores["type 1"] >= 0.98
@@ -38,14 +30,17 @@ def test_scores_on_the_embedded_survey_are_the_papers(embedded, seed):
 def test_permuted_labels_cannot_be_learned(embedded):
     X, y = embedded
     y = np.random.default_rng(0).permutation(y)
-    model, test = train(X, y, 0)
+    split = split_sample(y, random_state=0)
+    model = ProbabilisticSVC(C=0.07, kernel="linear", class_weight="balanced", prior="sample", random_state=0)
+    test, fitted = split.test, np.concatenate([split.train, split.validation])
+    model.fit(X[fitted], y[fitted])
     assert score_predictions(y[test], model.predict(X[test]))["f_score"]["macro"] < 0.40
 
 
 @pytest.fixture(scope="module")
-def calls(embedded, shared):
+def calls(paper_model, shared):
     """What the model of notebook 02 calls the real spectra; a table of kind and predicted type."""
-    model, _ = train(*embedded, 0)
+    model, _ = paper_model(0)
     kinds, predicted = [], []
     for folder in ("sdss", "text"):
         sample, rejected = reduce_spectra(read_spectra(shared / "spectra" / folder))

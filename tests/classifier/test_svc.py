@@ -10,7 +10,7 @@ from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from agn_helpers.classifier import ProbabilisticSVC, log_proba_gradient, svc, training
 from agn_helpers.classifier.coupling import couple_pairs, couple_pairs_gradient, fit_sigmoid
+from agn_helpers.errors import AgnError
 
 KERNELS = [
     {"kernel": "linear"},
@@ -26,11 +27,6 @@ KERNELS = [
     {"kernel": "poly", "degree": 2, "coef0": 1.0},
     {"kernel": "poly", "degree": 3},
 ]
-
-# Those that scikit-learn marks for SVC itself: its solver stops at a tolerance, and folds know no weights.
-EXPECTED_FAILURES = {
-    "check_sample_weight_equivalence_on_dense_data": "weights are not equivalent to repetitions, as in SVC",
-}
 
 
 def make_problem(n_classes, n_samples=240, n_features=12, random_state=0, names=False):
@@ -60,14 +56,37 @@ def central_difference(log_proba, X, columns, step=1e-5):
 
 class TestScikitLearn:
     def test_scikit_learns_own_checks(self):
-        results = check_estimator(
-            ProbabilisticSVC(), expected_failed_checks=EXPECTED_FAILURES, on_skip=None, on_fail=None
-        )
-        statuses = {(result["check_name"], result["status"]) for result in results}
-        failed = {name for name, status in statuses if status not in ("passed", "skipped")}
-        assert failed == set(EXPECTED_FAILURES)
-        # SVC skips this one too; it needs an environment variable set before scipy is imported.
-        assert {name for name, status in statuses if status == "skipped"} <= {"check_array_api_input"}
+        results = check_estimator(ProbabilisticSVC(), on_skip=None)
+        # It needs an environment variable that is set before scipy is imported.
+        skipped = {result["check_name"] for result in results if result["status"] == "skipped"}
+        assert skipped <= {"check_array_api_input"}
+
+    def test_inner_folds_are_what_check_cv_takes(self):
+        X, y = make_problem(3)
+        splitter = StratifiedKFold(4, shuffle=True, random_state=0)
+        expected = ProbabilisticSVC(cv=4, random_state=0).fit(X, y)
+        for cv in (splitter, list(splitter.split(X, y)), splitter.split(X, y)):
+            model = ProbabilisticSVC(cv=cv, random_state=0).fit(X, y)
+            np.testing.assert_array_equal(model.sigmoids_, expected.sigmoids_)
+        groups = np.arange(len(y)) % 3
+        folds = list(LeaveOneGroupOut().split(X, y, groups))
+        assert not np.array_equal(ProbabilisticSVC(cv=folds).fit(X, y).sigmoids_, expected.sigmoids_)
+
+    def test_folds_must_partition_the_samples(self):
+        X, y = make_problem(3)
+        folds = list(StratifiedKFold(3).split(X, y))
+        first, others = np.flatnonzero(y == 0), np.flatnonzero(y > 0)
+        for cv, words in (
+            (folds[:2], "exactly once"),
+            (folds + folds[:1], "exactly once"),
+            ([(first, others), (others, first)], "fold 0 lacks"),
+            ([(1, 2, 3)], "cv must be"),
+            ("five", "cv must be"),
+            (1.5, "cv must be"),
+            ([(np.arange(10), [999])], "cv must"),
+        ):
+            with pytest.raises(AgnError, match=words):
+                ProbabilisticSVC(cv=cv).fit(X, y)
 
     def test_a_grid_search_can_clone_it_and_cut_a_gram_matrix_on_both_axes(self):
         X, y = make_problem(3)
@@ -88,6 +107,8 @@ class TestMachines:
         X, y = make_problem(n_classes)
         y[:60] = 0  # classes of unequal size
         common = {"C": 0.7, "class_weight": "balanced", "decision_function_shape": "ovo", **options}
+        # Both stop where the solver of one would.
+        common["tol"] = 1e-3
         ours = ProbabilisticSVC(**common, random_state=0).fit(X, y)
         theirs = SVC(**common).fit(X, y)
         assert ours.decision_function(X) == pytest.approx(theirs.decision_function(X), abs=1e-9)
@@ -96,7 +117,9 @@ class TestMachines:
         X, y = make_problem(3)
         weight = np.random.default_rng(0).uniform(0, 2, len(y))
         weight[:20] = 0
-        common = {"class_weight": {0: 3.0, 1: 0.5, 2: 1.0}, "decision_function_shape": "ovo"}
+        common = {"class_weight": {0: 3.0, 1: 0.5, 2: 1.0}, "decision_function_shape": "ovo", "tol": 1e-3}
+        # SVC does not count weights in the variance that "scale" stands for.
+        common["gamma"] = 0.1
         ours = ProbabilisticSVC(**common, random_state=0).fit(X, y, weight)
         theirs = SVC(**common).fit(X, y, weight)
         assert ours.decision_function(X) == pytest.approx(theirs.decision_function(X), abs=1e-9)
@@ -170,8 +193,9 @@ class TestSigmoid:
         rng = np.random.default_rng(1)
         positive = np.arange(80) % 2 == 0
         decision = rng.normal(np.where(positive, 0.5, -0.5))
-        weight = np.full(80, 7.0)
-        assert fit_sigmoid(decision, positive, weight) == pytest.approx(fit_sigmoid(decision, positive))
+        weight = rng.integers(0, 4, 80)
+        repeated = fit_sigmoid(decision.repeat(weight), positive.repeat(weight))
+        assert fit_sigmoid(decision, positive, weight) == pytest.approx(repeated)
 
     def test_separable_and_constant_values_stay_finite(self):
         positive = np.arange(20) < 10

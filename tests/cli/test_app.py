@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from joblib import cpu_count
 
 from agn_helpers.classifier import NoveltyDetector, ProbabilisticSVC, TrainedModel, calibrate_sets, save_model
 from agn_helpers.cli import app as cli
 from agn_helpers.cli import batch
+from agn_helpers.cli.messages import report_all
 from agn_helpers.files import TABLE_FORMATS
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import write_spec_lite
@@ -28,10 +30,10 @@ from ..disks import small_disk
 COLUMNS = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
 
 
-def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"'):
-    cell = nbformat.v4.new_code_cell(parameters)
-    cell.metadata["tags"] = ["parameters"]
-    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell(source)])
+def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"', tags=()):
+    cell = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    code = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+    notebook = nbformat.v4.new_notebook(cells=[cell, code])
     folder.mkdir(exist_ok=True)
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
@@ -455,7 +457,7 @@ def test_only_is_a_list(project, calls):
         (["--survey", "no-labels"], "must have the column label"),
         (["--survey", "absent"], "must name files that exist"),
         (["--survey", "unknown"], "quasar"),
-        (["--survey", "absent", "--run", "synthetic"], "run synthetic is kept for the embedded survey"),
+        (["--survey", "absent", "--run", "synthetic"], "run synthetic is kept for the simulated survey"),
     ],
 )
 def test_nothing_runs_with_a_wrong_option(project, argv, words, capsys):
@@ -490,6 +492,12 @@ def test_project_without_notebooks(tmp_path, monkeypatch, capsys):
 def test_wrong_command_line(project, argv, capsys):
     assert cli.main(argv) == 2
     assert "Try 'agn" in capsys.readouterr().err
+
+
+def test_what_servers_say_does_not_steer_the_terminal(capsys):
+    report_all("list", ["a\x1b[31m b\n c"] * 51, "rows")
+    lines = capsys.readouterr().err.splitlines()
+    assert set(lines[:50]) == {"list: a[31m b c"} and lines[50:] == ["list: and 1 more rows."]
 
 
 def test_unforeseen_errors_keep_their_traceback(project, monkeypatch):
@@ -533,19 +541,22 @@ def is_alive(pid):
 def test_interrupted_reproduce_leaves_no_kernel_and_no_half_file(project):
     source = """
 import os, time
-open('pid.part', 'w').write(str(os.getpid()))
-os.rename('pid.part', 'pid')
+open('NAME.part', 'w').write(str(os.getpid()))
+os.rename('NAME.part', 'NAME.pid')
 time.sleep(300)
 """
-    write_notebook(project / "notebooks", "02_second", source)
+    # Where there are two cores they run side by side.
+    for stem, name in [("02_second", "a"), ("03_third", "b")]:
+        write_notebook(project / "notebooks", stem, source.replace("NAME", name), tags=["needs-01"])
+    pids = [Path("a.pid"), Path("b.pid")][: cpu_count()]
     process = start("reproduce")
-    wait_for(Path("pid").exists, process)
+    wait_for(lambda: all(pid.exists() for pid in pids), process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted: every file under its final name is whole")
     assert "Traceback" not in said
-    assert not is_alive(int(Path("pid").read_text()))
+    assert not any(is_alive(int(pid.read_text())) for pid in pids)
     notebooks = project / "data" / "synthetic" / "notebooks"
     assert sorted(os.listdir(notebooks)) == ["01_first.html", "01_first.ipynb"]
 

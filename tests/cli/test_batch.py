@@ -1,5 +1,6 @@
 """Notebooks run in order with their parameters, and only whole ones get their final names."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ from base64 import b64decode
 import nbformat
 import pytest
 
+from agn_helpers.cli import batch
 from agn_helpers.cli.batch import NotebookError, list_notebooks, run_notebooks
 from agn_helpers.errors import AgnError
 
@@ -26,6 +28,8 @@ def write_notebook(folder, name, *cells, parameters='run = "synthetic"'):
     cell = nbformat.v4.new_code_cell(parameters)
     cell.metadata["tags"] = ["parameters"]
     codes = [nbformat.v4.new_code_cell(source) for source in cells]
+    for code in codes:
+        code.metadata["tags"] = re.findall(r"^# tag: (.+)$", code.source, flags=re.MULTILINE)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title"), cell, *codes])
     folder.mkdir(exist_ok=True)
     nbformat.write(notebook, folder / f"{name}.ipynb")
@@ -121,13 +125,99 @@ def test_failing_cell_ends_the_run_under_an_honest_name(project):
     assert (failed.parent / "01_first.ipynb").stat().st_mtime_ns == first
 
 
-def test_broken_rule_in_a_notebook_is_said_without_its_traceback(project):
+# Writes its process number, then does not end by itself.
+SLEEP = """# tag: needs-01
+import os, time
+from pathlib import Path
+Path(f"{name}.part").write_text(str(os.getpid()))
+Path(f"{name}.part").rename(f"{name}.pid")
+time.sleep(300)
+"""
+WAIT_FOR = """# tag: needs-01
+import os, time
+from pathlib import Path
+Path(f"{name}.part").write_text(str(os.getpid()))
+Path(f"{name}.part").rename(f"{name}.pid")
+end = time.monotonic() + 60
+while not Path(f"{other}.pid").exists():
+    assert time.monotonic() < end
+    time.sleep(0.02)
+"""
+
+
+def is_alive(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(batch, "cpu_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_notebooks_that_need_each_other_not_run_side_by_side(project, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    write_notebook(
+        project / "notebooks", "01_first", "import time\ntime.sleep(1)\nopen('first', 'w').close()"
+    )
+    seen = "import os\nassert not os.path.exists('first')"
+    threads = "assert os.environ['OMP_NUM_THREADS'] == '1'"
+    for stem, name, other in [("02_second", "a", "b"), ("03_third", "b", "a")]:
+        names = f"name, other = {name!r}, {other!r}\n{threads}\n{seen if name == 'a' else ''}"
+        check = "assert Path('first').exists()"
+        write_notebook(project / "notebooks", stem, f"import os\n{names}", WAIT_FOR, check)
+    # Without a tag it waits for all.
+    write_notebook(project / "notebooks", "04_last", "for name in 'ab':\n    open(name + '.pid').close()")
+    paths = run(project)
+    assert [path.stem for path in paths] == ["01_first", "02_second", "03_third", "04_last"]
+    # What is not run is not waited for.
+    assert [path.stem for path in run(project, only=["03"])] == ["03_third"]
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_failure_ends_what_runs_beside_it(project):
+    notebooks = project / "notebooks"
+    write_notebook(notebooks, "01_first", "x = 1")
+    write_notebook(notebooks, "02_second", "name, other = 'a', 'b'", WAIT_FOR, "1/0")
+    write_notebook(notebooks, "03_third", "name = 'b'", SLEEP)
+    write_notebook(notebooks, "04_last", "# tag: needs-03\nopen('never', 'w')")
+    with pytest.raises(NotebookError, match=r"02_second, cell In \[5\]: ZeroDivisionError"):
+        run(project)
+    assert not is_alive(int((project / "b.pid").read_text()))
+    assert not (project / "never").exists()
+    assert files_below(project / "data") == [
+        f"synthetic/notebooks/{name}"
+        for name in ("01_first.html", "01_first.ipynb", "02_second.failed.ipynb")
+    ]
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_of_two_failures_the_first_in_order_is_told_and_a_broken_rule_without_its_traceback(project):
     rule = "data/x/sample.fits is missing; run 01_data_reduction with the same run name first."
-    source = f"from agn_helpers.errors import AgnError\nraise AgnError({rule!r})"
-    write_notebook(project / "notebooks", "02_second", source)
-    with pytest.raises(NotebookError, match=re.escape(f"02_second, cell In [3]: {rule}")) as caught:
+    broken = f"from agn_helpers.errors import AgnError\nraise AgnError({rule!r})"
+    write_notebook(project / "notebooks", "01_first", "x = 1")
+    # The second fails when the third has.
+    write_notebook(project / "notebooks", "02_second", "name, other = 'a', 'b'", WAIT_FOR, broken)
+    write_notebook(
+        project / "notebooks", "03_third", SLEEP.replace("time.sleep(300)", "1/0").replace("{name}", "b")
+    )
+    with pytest.raises(NotebookError, match=re.escape(f"02_second, cell In [5]: {rule}")) as caught:
         run(project)
     assert caught.value.traceback == ""
+
+
+@pytest.mark.parametrize("number", ["02", "03", "07"])
+def test_a_notebook_needs_earlier_ones(project, number):
+    write_notebook(project / "notebooks", "02_second", f"# tag: needs-{number}\n1/0")
+    write_notebook(project / "notebooks", "03_third", "1/0")
+    with pytest.raises(
+        NotebookError, match=f"needs-{number} of a cell of 02_second.ipynb must name an earlier"
+    ):
+        run(project)
+    assert os.listdir(project) == ["notebooks"]
 
 
 def test_killed_kernel_is_reported(project):

@@ -1,6 +1,7 @@
 """Tests of explanations against models whose true explanation is known in closed form."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from scipy.stats import spearmanr
@@ -10,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from agn_helpers.classifier import ProbabilisticSVC
-from agn_helpers.faithfulness import average_curves, find_relevances, measure_faithfulness
+from agn_helpers.errors import AgnError
+from agn_helpers.faithfulness import average_curves, measure_faithfulness
 from agn_helpers.faithfulness.curves import curve_area, measure_curves, number_segments, perturbation_curve
 from agn_helpers.faithfulness.ground_truth import (
     COMPONENTS,
@@ -21,12 +23,14 @@ from agn_helpers.faithfulness.ground_truth import (
     simulate_pairs,
     train_on_pairs,
 )
+from agn_helpers.faithfulness.measure import find_relevances, join_measures
 from agn_helpers.faithfulness.sanity import change_model, measure_sanity, shuffle_dual
 from agn_helpers.faithfulness.similarity import choose_methods, correlate_ranks, summarise_values
 from agn_helpers.faithfulness.stability import change_spectra, measure_stability
 from agn_helpers.lines import LINES
 from agn_helpers.lines import PAPER_GRID as GRID
-from agn_helpers.saliency import gradient
+from agn_helpers.reduction import sample_arrays
+from agn_helpers.saliency import TargetScore, gradient
 
 CLASSES = np.array(["intermediate", "type 1", "type 2"])
 
@@ -74,9 +78,9 @@ def machine(bumps):
 def test_deletion_and_insertion_of_a_linear_model_are_sums_of_its_terms(linear):
     model, X, reference = linear
     terms = model.weights * (X - reference)
-    options = {"reference": reference, "target": "a", "n_steps": 40}
-    deletion = perturbation_curve(model, X, terms, **options)
-    insertion = perturbation_curve(model, X, terms, insertion=True, **options)
+    score, options = TargetScore(model, X, target="a"), {"reference": reference, "n_steps": 40}
+    deletion = perturbation_curve(score, X, terms, **options)
+    insertion = perturbation_curve(score, X, terms, insertion=True, **options)
     taken = np.pad(np.cumsum(-np.sort(-terms, axis=1), axis=1), ((0, 0), (1, 0)))
     np.testing.assert_allclose(deletion, (X @ model.weights)[:, None] - taken, atol=1e-12)
     np.testing.assert_allclose(insertion, reference @ model.weights + taken, atol=1e-12)
@@ -89,40 +93,39 @@ def test_no_order_deletes_faster_than_the_true_one(linear):
     model, X, reference = linear
     terms = model.weights * (X - reference)
     rng = np.random.default_rng(2)
-    areas = measure_curves(
-        model,
+    score = TargetScore(model, X, target="a")
+    curves = measure_curves(
+        score,
         X,
         {"true": terms, "reversed": -terms} | {str(n): rng.normal(size=X.shape) for n in range(20)},
         grid=GRID[:40],
         reference=reference,
-        target="a",
-        of="log_p",
         n_random=100,
-    )
-    pixels = areas[areas["unit"] == "pixels"].pivot(index="spectrum", columns="name", values="deletion")
+    ).xs(("pixels", "deletion"), level=("unit", "kind"))
+    pixels = pd.Series(curve_area(curves.to_numpy()), curves.index).unstack("name")
     assert (pixels.idxmin(axis=1) == "true").all()
     assert (pixels.idxmax(axis=1) == "reversed").all()
     # At random the curve falls in a straight line on average.
     middle = (X @ model.weights + reference @ model.weights) / 2
     np.testing.assert_allclose(pixels["random order"], middle, atol=4 * np.abs(terms).sum() / 6 / 100)
-    distance = perturbation_curve(model, X, np.abs(X - reference), reference=reference, target="a")
+    distance = perturbation_curve(score, X, np.abs(X - reference), reference=reference)
     np.testing.assert_allclose(pixels["|flux - continuum|"], curve_area(distance))
 
 
-def test_average_curves_have_the_areas_of_the_table(linear):
+def test_curves_are_averaged_over_spectra(linear):
     model, X, reference = linear
-    options = {"grid": GRID[:40], "reference": reference, "target": "a"}
-    maps = {"map": model.weights * X}
-    areas = (
-        measure_curves(model, X, maps, **options).groupby(["unit", "name"])[["deletion", "insertion"]].mean()
-    )
-    for unit in ("pixels", "segments"):
+    score = TargetScore(model, X, target="a")
+    relevance = model.weights * X
+    curves = measure_curves(score, X, {"map": relevance}, grid=GRID[:40], reference=reference)
+    for unit, units in (("pixels", None), ("segments", number_segments(GRID[:40]))):
         for kind in ("deletion", "insertion"):
-            curves = average_curves(model, X, maps, unit=unit, insertion=kind == "insertion", **options)
-            assert curves.index[0] == 0
-            assert curves.index[-1] == 1
-            for name in curves:
-                assert curve_area(curves[name].to_numpy()) == pytest.approx(areas.loc[(unit, name), kind])
+            mean = average_curves(curves, unit=unit, kind=kind)
+            assert mean.columns.tolist() == ["map", "random order", "|flux - continuum|"]
+            assert mean.index.tolist() == pytest.approx(np.linspace(0, 1, 21).tolist())
+            each = perturbation_curve(
+                score, X, relevance, reference=reference, units=units, insertion=kind == "insertion"
+            )
+            np.testing.assert_allclose(mean["map"], each.mean(axis=0))
 
 
 def test_derivatives_become_contributions_of_the_lines():
@@ -141,7 +144,9 @@ def test_segments_are_replaced_whole_and_unchanged_pixels_do_not_count(linear):
     same = reference.copy()
     reference = np.where(units == 9, X, reference)
     terms = model.weights * (X - reference)
-    curve = perturbation_curve(model, X, terms, reference=reference, units=units, target="a", n_steps=3)
+    curve = perturbation_curve(
+        TargetScore(model, X, target="a"), X, terms, reference=reference, units=units, n_steps=3
+    )
     sums = np.add.reduceat(terms, [0, 10, 20], axis=1)
     taken = np.pad(np.cumsum(-np.sort(-sums, axis=1), axis=1), ((0, 0), (1, 0)))
     np.testing.assert_allclose(curve, (X @ model.weights)[:, None] - taken, atol=1e-12)
@@ -150,10 +155,10 @@ def test_segments_are_replaced_whole_and_unchanged_pixels_do_not_count(linear):
 
 def test_a_curve_does_not_depend_on_its_company(linear):
     model, X, reference = linear
-    together = perturbation_curve(model, X, X, reference=reference, of="p")
+    together = perturbation_curve(TargetScore(model, X, of="p"), X, X, reference=reference)
     alone = [
-        perturbation_curve(model, X[n : n + 1], X[n : n + 1], reference=reference, of="p")[0]
-        for n in range(6)
+        perturbation_curve(TargetScore(model, each, of="p"), each, each, reference=reference)[0]
+        for each in X[:, None]
     ]
     np.testing.assert_allclose(together, alone)
 
@@ -198,7 +203,7 @@ def test_intervals_of_repeats_are_those_of_their_number():
 def test_a_label_permuted_is_a_label_lost(machine, bumps):
     X, y, shown = bumps
     table = measure_sanity(
-        machine, shown[:20], X, y, grid=GRID[:60], methods="gradient", n_repeats=10, n_bootstrap=100
+        machine, shown[:20], (X, y), grid=GRID[:60], methods="gradient", n_repeats=10
     ).set_index("check")
     for check in ("labels permuted", "dual shuffled"):
         assert abs(table.loc[check, "signed"]) < 0.3
@@ -297,7 +302,7 @@ def test_half_of_a_map_in_the_windows():
 
 
 def test_the_gradient_finds_the_windows_of_the_ground_truth():
-    table = measure_relevance(methods="gradient", n_pairs=150, n_repeats=2, n_bootstrap=50).iloc[0]
+    table = measure_relevance(methods="gradient", n_pairs=150, n_repeats=2).iloc[0]
     assert table["rank"] >= 0.8
     assert table["mass"] > 4 * table["windows"]
     assert table["f_score"] > 0.8
@@ -325,36 +330,60 @@ def test_the_training_pairs_are_whole():
     assert np.all(np.bincount(pairs.pair[test], minlength=40) % 2 == 0)
 
 
-def test_one_table_of_methods_and_measures():
-    pairs = simulate_pairs(40)
-    model, test = train_on_pairs(pairs)
-    train = np.setdiff1d(np.arange(80), test)
-    table = measure_faithfulness(
-        model,
-        pairs.X[test],
-        grid=GRID,
-        X_train=pairs.X[train],
-        y_train=pairs.y[train],
-        ivar=pairs.ivar[test],
-        methods=["gradient", "occlusion"],
-        n_pairs=30,
-        n_explained=5,
-        n_repeats=1,
-        n_bootstrap=20,
-        intervals=True,
+def test_one_table_of_methods_and_measures(embedded_sample):
+    sample = embedded_sample[::12]
+    test = np.arange(len(sample)) % 5 == 0
+    model = ProbabilisticSVC(C=0.07, kernel="linear", class_weight="balanced", random_state=0)
+    model.fit(*sample_arrays(sample[~test]))
+    found = measure_faithfulness(
+        model, sample[test], sample[~test], methods=["gradient", "occlusion"], n_pairs=40, n_explained=5
     )
+    table = found.table
     assert list(table.index) == ["gradient", "occlusion", "random order", "|flux - continuum|"]
-    columns = [name for name in table if not name.endswith(("_low", "_high"))]
-    assert len(columns) == 4 + 8 + 5 + 4
+    assert list(table) == [
+        *(f"{kind}_{unit}" for unit in ("pixels", "segments") for kind in ("deletion", "insertion")),
+        *("labels_permuted", "labels_permuted_absolute", "dual_shuffled", "dual_shuffled_absolute"),
+        *("another_seed", "another_seed_absolute", "half_the_sample", "half_the_sample_absolute"),
+        *("stable_noise", "stable_1_pixel_to_the_red", "stable_1_pixel_to_the_blue"),
+        *("stable_redshift_error", "stable_local_median"),
+        *("rank_one_host", "mass_one_host", "rank_each_host", "mass_each_host"),
+    ]
     assert table.loc[["gradient", "occlusion"]].notna().all().all()
-    assert table.loc["gradient", "another_seed"] == pytest.approx(1)
+    assert table.loc["gradient", "another_seed"] == pytest.approx(1, abs=1e-3)
     assert table.loc["gradient", "deletion_pixels"] < table.loc["random order", "deletion_pixels"]
     assert table.loc["gradient", "insertion_pixels"] > table.loc["random order", "insertion_pixels"]
-    assert table.loc["random order", "rank_one_host"] == pytest.approx(pairs.windows.mean())
-    for name in columns:
-        known = table[name].notna()
-        assert (table[f"{name}_low"] <= table[name] + 1e-9)[known].all()
-        assert (table[f"{name}_high"] >= table[name] - 1e-9)[known].all()
+    for part, value in ((found.sanity, "signed"), (found.sanity, "absolute"), (found.relevance, "rank")):
+        assert (part[f"{value}_low"] <= part[value]).all() and (part[value] <= part[f"{value}_high"]).all()
+
+
+def test_four_tables_are_joined_name_by_name():
+    keys = pd.MultiIndex.from_product(
+        [["gradient", "random order"], ["pixels"], ["deletion", "insertion"], [0, 1]],
+        names=["name", "unit", "kind", "spectrum"],
+    )
+    curves = pd.DataFrame(np.arange(8.0)[:, None] + np.zeros(3), index=keys)
+    sanity = pd.DataFrame([{"method": "gradient", "check": "dual shuffled", "signed": 0.1, "absolute": 0.2}])
+    stability = pd.DataFrame([{"method": "gradient", "change": "noise", "signed": 0.9}])
+    relevance = pd.DataFrame(
+        [{"method": "gradient", "hosts": "one", "rank": 0.7, "mass": 0.6, "windows": 0.08}]
+    )
+    table = join_measures(curves, sanity, stability, relevance)
+    assert table.loc["gradient"].to_dict() == {
+        "deletion_pixels": 0.5,
+        "insertion_pixels": 2.5,
+        "dual_shuffled": 0.1,
+        "dual_shuffled_absolute": 0.2,
+        "stable_noise": 0.9,
+        "rank_one_host": 0.7,
+        "mass_one_host": 0.6,
+    }
+    chance = table.loc["random order"].dropna().to_dict()
+    assert chance == {
+        "deletion_pixels": 4.5,
+        "insertion_pixels": 6.5,
+        "rank_one_host": 0.08,
+        "mass_one_host": 0.08,
+    }
 
 
 def test_a_function_of_ones_own_is_a_method(machine, bumps):
@@ -362,35 +391,34 @@ def test_a_function_of_ones_own_is_a_method(machine, bumps):
         return np.ones(np.shape(X))
 
     table = measure_sanity(
-        machine, bumps[2][:4], *bumps[:2], grid=GRID[:60], methods={"even": ones}, n_repeats=1, n_bootstrap=10
+        machine, bumps[2][:4], bumps[:2], grid=GRID[:60], methods={"even": ones}, n_repeats=1
     )
     assert not table["signed"].any()
 
 
-def test_bad_input_is_refused_in_one_line(linear, machine, bumps):
+def test_bad_input_is_refused_in_one_line(linear, machine, bumps, embedded_sample):
     model, X, reference = linear
     Z, y, shown = bumps
     broken = X.copy()
     broken[0, 0] = np.nan
     grid = GRID[:60]
     logistic = LogisticRegression().fit(Z, y)
-
-    def table(X=shown[:3], **options):
-        return measure_faithfulness(machine, X, **{"grid": grid, "X_train": Z, "y_train": y} | options)
+    score = TargetScore(model, X)
+    sample = embedded_sample[:5]
 
     def curve(relevance=X, **options):
-        return perturbation_curve(model, X, relevance, **{"reference": reference} | options)
+        return perturbation_curve(score, X, relevance, **{"reference": reference} | options)
 
     for message, attempt in {
-        "X must be finite": lambda: perturbation_curve(model, broken, X, reference=reference),
+        "X must be finite": lambda: perturbation_curve(score, broken, X, reference=reference),
         "relevance must be finite": lambda: curve(broken),
         "relevance must .* shape of X": lambda: curve(X[:, 1:]),
         "baseline must have shape": lambda: curve(reference=reference[1:]),
         "units must hold a number for each": lambda: curve(units=np.zeros(3)),
         "reference must differ": lambda: curve(reference=X),
         "n_steps must be at least 1; got 0": lambda: curve(n_steps=0),
-        "n_random must be": lambda: measure_curves(model, X, {}, grid=GRID[:40], n_random=0),
-        "unit must be": lambda: average_curves(model, X, {}, grid=GRID[:40], unit="lines"),
+        "n_random must be": lambda: measure_curves(score, X, {}, grid=GRID[:40], n_random=0),
+        "got 'lines', 'deletion'": lambda: average_curves(pd.DataFrame(), unit="lines"),
         "one shape": lambda: correlate_ranks(X, X[1:]),
         "maps must be finite": lambda: correlate_ranks(X, broken),
         "methods must be among": lambda: choose_methods(["gradeint"]),
@@ -398,25 +426,21 @@ def test_bad_input_is_refused_in_one_line(linear, machine, bumps):
         "check must be one of": lambda: change_model(machine, Z, y, check="labels swapped"),
         "needs a ProbabilisticSVC; got Log": lambda: shuffle_dual(logistic, Z),
         "in the same order; it is not": lambda: shuffle_dual(machine, Z[::-1]),
-        "n_repeats must be": lambda: measure_sanity(machine, shown, Z, y, grid=grid, n_repeats=0),
+        "n_repeats must be": lambda: measure_sanity(machine, shown, (Z, y), grid=grid, n_repeats=0),
         "median flux within 50 Å": lambda: change_spectra(shown, grid=grid),
         "ivar must have the shape": lambda: change_spectra(np.ones((2, 1000)), grid=GRID, ivar=np.ones(1000)),
         "n_pairs must be": lambda: simulate_pairs(0),
         "hosts must be 'one' or 'each'": lambda: simulate_pairs(5, hosts="none"),
         "fwhm must be a positive": lambda: simulate_pairs(5, fwhm=0),
         "pairs must leave 10": lambda: train_on_pairs(simulate_pairs(8)),
-        "n_explained must be": lambda: measure_relevance(n_explained=0),
+        "n_explained must be at least 1; got 0": lambda: measure_relevance(n_explained=0),
+        "n_bootstrap must be at least 1; got 0": lambda: summarise_values([1.0], n_bootstrap=0),
         "attribution must be finite": lambda: relevance_mass(broken, np.ones(40)),
         "windows must fit": lambda: relevance_rank(X, np.ones(41)),
         "windows must hold a pixel": lambda: relevance_rank(X, np.zeros(40)),
-        "X must have 60 features": lambda: table(shown[:3, 1:]),
-        "X must be finite; spectrum 0": lambda: table(np.full((1, 60), np.nan)),
-        "grid must be 60 increasing": lambda: table(grid=GRID),
-        "measures must be among": lambda: table(measures=["truth"]),
-        "sanity checks train anew": lambda: table(X_train=None),
-        "n_repeats must be at least 1; got 0": lambda: table(n_repeats=0),
-        "n_bootstrap must be at least 1; got 0": lambda: table(n_bootstrap=0),
+        "X must have 60 features": lambda: measure_faithfulness(machine, sample, sample),
+        "grid must be 60 increasing": lambda: find_relevances(machine, shown, grid=GRID),
     }.items():
-        with pytest.raises(ValueError, match=message) as caught:
+        with pytest.raises(AgnError, match=message) as caught:
             attempt()
         assert "\n" not in str(caught.value)

@@ -14,12 +14,11 @@ from scipy.spatial import cKDTree
 from agn_helpers.files import write_table
 from agn_helpers.lines import AGN_TYPES
 from agn_helpers.maps import (
+    SpectrumScaler,
     embed_perplexities,
     embed_spectra,
-    embedding,
     largest_perplexity,
     measure_maps,
-    neighbours,
     place_on_map,
     read_map,
     write_map,
@@ -46,13 +45,15 @@ def groups():
 @pytest.fixture(scope="module")
 def spectrum_map(groups):
     names = [f"spec-{row}" for row in range(len(groups[0]))]
-    return embed_spectra(groups[0], perplexity=20, name=names, meta={"survey": "synthetic"})
+    spectrum_map = embed_spectra(groups[0], perplexity=20, name=names)
+    spectrum_map.meta["survey"] = "synthetic"
+    return spectrum_map
 
 
 @pytest.mark.parametrize("standardise", [True, False])
 def test_neighbours_in_the_map_are_of_the_same_group(groups, standardise):
     X, group = groups
-    coordinates = embed_spectra(X, perplexity=20, standardise=standardise).coordinates
+    coordinates = embed_spectra(X, perplexity=20, scaler=SpectrumScaler(standardise=standardise)).coordinates
     near = cKDTree(coordinates).query(coordinates, 11)[1][:, 1:]
     assert (group[near] == group[:, None]).mean() > 0.99
 
@@ -73,10 +74,28 @@ def test_the_same_seed_gives_the_same_map_bit_for_bit_in_a_fresh_process_with_ot
     assert run.stdout.strip() == hashlib.sha256(here.coordinates.tobytes()).hexdigest()
 
 
+def test_the_number_of_blas_threads_changes_no_map():
+    program = (
+        "import hashlib, numpy as np; from agn_helpers.maps import SpectrumScaler, embed_spectra;"
+        "X = np.random.default_rng(0).normal(size=(1000, 1000)) + np.linspace(0, 3, 1000)[:, None];"
+        "scaler = SpectrumScaler(n_components=20);"
+        "m = embed_spectra(X, perplexity=10, scaler=scaler, n_jobs=1);"
+        "print(hashlib.sha256(m.scaler.axes_.components_.tobytes() + m.coordinates.tobytes()).hexdigest())"
+    )
+    hashes = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+        run = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
+        hashes.add(run.stdout)
+    assert len(hashes) == 1
+
+
 def test_several_perplexities_at_once_give_the_maps_of_each_alone(groups):
-    together = embed_perplexities(groups[0], [5, 20, 10], n_components=8)
+    together = embed_perplexities(groups[0], [5, 20, 10], scaler=SpectrumScaler(n_components=8))
     for perplexity, spectrum_map in zip([5, 20, 10], together):
-        alone = embed_spectra(groups[0], perplexity=perplexity, n_components=8)
+        alone = embed_spectra(groups[0], perplexity=perplexity, scaler=SpectrumScaler(n_components=8))
         assert spectrum_map.perplexity == perplexity
         np.testing.assert_array_equal(spectrum_map.coordinates, alone.coordinates)
 
@@ -106,17 +125,16 @@ def test_a_random_start_keeps_neighbours_though_not_the_large_structure(groups):
 def test_distances_between_all_components_are_those_between_all_wavelengths(groups):
     X = groups[0]
     full = embed_spectra(X, perplexity=20)
-    rotated = embed_spectra(X, perplexity=20, n_components=X.shape[1])
+    rotated = embed_spectra(X, perplexity=20, scaler=SpectrumScaler(n_components=X.shape[1]))
     pairs = np.arange(20), np.arange(40, 60)
-    distances = [np.linalg.norm(m.scale(X)[pairs[0]] - m.scale(X)[pairs[1]], axis=1) for m in (full, rotated)]
+    scaled = [each.scaler.transform(X) for each in (full, rotated)]
+    distances = [np.linalg.norm(Z[pairs[0]] - Z[pairs[1]], axis=1) for Z in scaled]
     np.testing.assert_allclose(*distances, rtol=1e-4)
-    assert embed_spectra(X, perplexity=20, n_components=3).scale(X).shape == (len(X), 3)
+    assert SpectrumScaler(n_components=3).fit_transform(X).shape == (len(X), 3)
 
 
-def test_more_spectra_than_exact_neighbours_allow_are_mapped_by_approximate_ones(groups, monkeypatch):
-    for module in (embedding, neighbours):
-        monkeypatch.setattr(module, "MOST_FOR_EXACT", 50)
-    coordinates = embed_spectra(groups[0][::2], perplexity=10).coordinates
+def test_more_spectra_than_exact_neighbours_allow_are_mapped_by_approximate_ones(groups):
+    coordinates = embed_spectra(groups[0][::2], perplexity=10, most_exact=50).coordinates
     near = cKDTree(coordinates).query(coordinates, 11)[1][:, 1:]
     assert (groups[1][::2][near] == groups[1][::2, None]).mean() > 0.99
 
@@ -161,7 +179,7 @@ def test_a_map_read_back_places_spectra_as_before(spectrum_map, tmp_path):
     back = read_map(tmp_path / "map.fits")
     assert list(back.name) == list(spectrum_map.name)
     assert back.meta == {"survey": "synthetic"}
-    assert (back.perplexity, back.standardise, back.random_state, back.n_components) == (20, True, 0, None)
+    assert (back.perplexity, back.random_state, back.scale_name) == (20, 0, "standardised")
     X_new, _ = make_groups(seed=3)
     np.testing.assert_array_equal(place_on_map(back, X_new[:3]), place_on_map(spectrum_map, X_new[:3]))
 
@@ -189,7 +207,7 @@ def test_bad_spectra_are_refused(groups, spectrum_map):
     with pytest.raises(ValueError, match="one name for each"):
         embed_spectra(X, perplexity=20, name=["a"])
     with pytest.raises(ValueError, match="n_components must be from 2 to 80"):
-        embed_spectra(X, perplexity=20, n_components=1)
+        embed_spectra(X, perplexity=20, scaler=SpectrumScaler(n_components=1))
     with pytest.raises(ValueError, match="initialisation must be 'pca' or 'random'; got 'spectral'"):
         embed_spectra(X, perplexity=20, initialisation="spectral")
     with pytest.raises(ValueError, match="perplexities must hold at least one"):

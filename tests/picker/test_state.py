@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import threading
 import time
 
@@ -12,16 +13,21 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from agn_helpers.classifier import ProbabilisticSVC, TrainedModel
 from agn_helpers.cli.app import main
 from agn_helpers.errors import AgnError
+from agn_helpers.lines import LINES
 from agn_helpers.maps import embed_spectra, place_on_map
 from agn_helpers.picker import SpectrumPicker
 from agn_helpers.picker import widget as widgets
 from agn_helpers.picker.state import PickerState, read_run
 from agn_helpers.picker.tasks import ExplainTask
+from agn_helpers.plotting import tabulate_statistics
 from agn_helpers.reduction import SpectrumChange, perturb_spectrum, sample_arrays
-from agn_helpers.saliency import explain, gradient
+from agn_helpers.saliency import METHODS, explain, gradient
 from agn_helpers.spectra import write_spec_lite
 from agn_helpers.survey import simulate_survey
 
@@ -76,7 +82,7 @@ def test_what_is_shown_is_what_the_classifier_says(state, run):
     np.testing.assert_allclose(shown.probability, run.model.estimator.predict_proba(X[17:18])[0])
     np.testing.assert_allclose(shown.attribution, gradient(run.model.estimator, X[17:18])[0])
     assert shown.target == run.model.estimator.predict(X[17:18])[0]
-    state.explain_class("type 1")
+    state.explain(target="type 1")
     np.testing.assert_allclose(
         state.show().attribution, gradient(run.model.estimator, X[17:18], target="type 1")[0]
     )
@@ -144,7 +150,8 @@ def test_the_nearest_point_counts_in_pixels(state):
         (lambda state: state.show_selected(), "nothing is selected"),
         (lambda state: state.what_if(broad_halpha=3), "a change must be one of broad_hbeta_flux"),
         (lambda state: state.what_if(noise=-1), "noise must not be negative"),
-        (lambda state: state.explain_class("type 3"), "the target must be one of"),
+        (lambda state: state.explain(target="type 3"), "the target must be one of"),
+        (lambda state: state.explain(method="guess"), "method must be one of gradient"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_the_former_view_stays(state, action, words):
@@ -254,7 +261,7 @@ def test_controls_do_what_they_say(picker):
     controls.previous.click()
     assert picker.state.row == row
     controls.fade.value = True
-    assert picker.fade
+    assert picker.state.fade
     controls.search.value = str(picker.state.name[50])
     assert picker.state.row == 50
     picker.select(picker.state.name[:3])
@@ -294,7 +301,7 @@ def test_without_a_front_end_the_same_view_is_a_figure(run, picker):
 def test_slow_methods_leave_the_thread_of_the_front_end_free(run):
     state = PickerState(**run._asdict())
     flux = state.show().flux
-    options = {"method": "occlusion", "grid": state.grid, "target": ["type 1"]}
+    options = {"method": "occlusion", "target": "type 1"}
     seen = {}
 
     async def wait_for_it():
@@ -304,7 +311,7 @@ def test_slow_methods_leave_the_thread_of_the_front_end_free(run):
             seen["thread"] = threading.current_thread()
             done.set_result((attribution, error))
 
-        task = ExplainTask(run.model.estimator, flux, on_done=take, **options)
+        task = ExplainTask(run.model, flux, on_done=take, **options)
         task.run()
         assert not done.done()
         return await asyncio.wait_for(done, 30), task
@@ -312,7 +319,7 @@ def test_slow_methods_leave_the_thread_of_the_front_end_free(run):
     (attribution, error), task = asyncio.run(wait_for_it())
     assert error is None and seen["thread"] is threading.main_thread()
     assert task.n_classified > 0
-    np.testing.assert_allclose(attribution, explain(run.model.estimator, flux[None], **options)[0])
+    np.testing.assert_array_equal(attribution.values, explain(run.model, flux, **options).values)
 
 
 class Slow:
@@ -336,13 +343,12 @@ def test_what_is_given_up_ends_soon_and_delivers_nothing(run):
         task = ExplainTask(
             slow, flux, on_done=lambda *result: results.append(result), method="finite_difference"
         )
-        before = threading.active_count()
         task.run()
         await asyncio.sleep(0.03)
         task.give_up()
-        while threading.active_count() > before:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
+        # Its thread ends, and delivers to this loop or does not.
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await asyncio.sleep(0)
 
     started = time.monotonic()
     asyncio.run(give_up())
@@ -353,12 +359,69 @@ def test_what_is_given_up_ends_soon_and_delivers_nothing(run):
 
 def test_a_method_that_fails_says_so_in_the_widget(picker, monkeypatch):
     def fail(*arguments, **options):
-        raise AgnError("the machine is on strike; ask tomorrow.")
+        raise AgnError("the classifier is on strike; ask tomorrow.")
 
     monkeypatch.setattr("agn_helpers.picker.tasks.explain", fail)
     picker.explain(method="lime")
-    assert "the machine is on strike" in message(picker)
+    assert "the classifier is on strike" in message(picker)
     assert picker.shown.method == "gradient"
+
+
+def test_every_method_explains_a_scaled_pipeline_as_explain_does(run, tmp_path):
+    sample = run.sample
+    X, y = sample_arrays(sample)
+    pipeline = make_pipeline(StandardScaler(), ProbabilisticSVC(C=1e-3, kernel="linear", random_state=0))
+    model = TrainedModel(pipeline.fit(X[::2], y[::2]), grid=run.model.grid, meta=run.model.meta)
+    picker = SpectrumPicker(sample, model, run.spectrum_map, folder=tmp_path, front_end=False)
+    picker.pick(sample["name"][7])
+    for method in METHODS:
+        picker.explain(method=method, target="type 1")
+        noise = {"ivar": np.asarray(sample["ivar"][7])} if method == "smoothgrad" else {}
+        expected = explain(model, np.asarray(X[7]), method=method, target="type 1", **noise)
+        assert picker.shown.method == method
+        np.testing.assert_allclose(picker.shown.attribution, expected.values[0], rtol=1e-9, atol=1e-12)
+        assert np.ptp(picker.shown.attribution) > 0
+        if method in ("smoothgrad", "lime"):
+            np.testing.assert_allclose(picker.shown.uncertainty, expected.uncertainty[0], rtol=1e-9)
+
+
+def test_a_row_stays_a_row_whatever_the_names_are(state):
+    # Names that would be found elsewhere, were they looked up.
+    state.name = np.array(["spec"] * len(state.name))
+    state.pick_near(*state.places[31])
+    assert state.row == 31
+    state.step(1)
+    assert state.row == 32
+
+
+def test_messages_name_uploaded_files_and_no_folder_that_is_gone(picker, tmp_path):
+    spectra, _ = simulate_survey(random_state=6, n_type1=1, n_intermediate=0, n_type2=0)
+    spectra[0].plate = 12345
+    write_spec_lite(spectra[0], tmp_path / "own.fits")
+    uploads = {"own.fits": (tmp_path / "own.fits").read_bytes(), "notes.txt": b"Dear diary,\nit rained.\n"}
+    rejected = picker.add_spectra(uploads)
+    assert picker.state.name[-1] == picker.shown.name and len(picker.state.name) == 121
+    assert rejected["file"][0] == "notes.txt" and rejected["reason"][0].startswith("notes.txt must hold")
+    assert '<li class="agn-note">notes.txt must hold' in picker.view.controls.rejected.value
+    assert picker.add_spectra({"index.csv": b"name\n1\n"}) is None
+    assert ">index.csv must have the column file" in message(picker)
+
+
+def test_the_statistics_on_the_page_are_those_of_the_table(picker):
+    picker.explain(method="smoothgrad", target="type 1")
+    statistics = picker.line_statistics()
+    table = tabulate_statistics(statistics)
+    page = picker.view.controls.statistics.value
+    cells = re.findall(r'<td class="(\w+)">(.*?)</td>', page)
+    expected = [cell for _, row in table.rows for cell in row]
+    assert [text for _, text in cells] == [cell.text for cell in expected]
+    for (kind, _), cell in zip(cells, expected):
+        assert kind == ("faint" if not cell.significant else "raises" if cell.value > 0 else "lowers")
+    line = statistics.index[0]
+    value, error = statistics.loc[line, ["core", "core_error"]]
+    unit = 10.0**table.power
+    assert expected[0].text == f"{value / unit:+.2f} ± {error / unit:.2f}".replace("-", "−")
+    assert LINES[line].label == re.search("<td>(.*?)</td>", page).group(1)
 
 
 def test_own_spectra_join_the_map_and_what_is_none_is_listed(picker, tmp_path):
@@ -403,7 +466,7 @@ def test_exports_hold_what_is_shown_and_say_that_it_is_synthetic(picker, tmp_pat
     np.testing.assert_allclose(table["flux"], picker.shown.flux)
     assert set(table["survey"]) == {"synthetic"} and set(table["method"]) == {"gradient"}
     assert table["change"][0] == picker.state.change.describe()
-    with Image.open(picker.export("png", folder=tmp_path / "cards")) as image:
+    with Image.open(picker.export("png", folder=tmp_path / "pages")) as image:
         assert image.width > 1500
     assert picker.export("pdf").read_bytes().startswith(b"%PDF")
     assert picker.export("txt") is None
@@ -414,7 +477,7 @@ def test_exports_hold_what_is_shown_and_say_that_it_is_synthetic(picker, tmp_pat
         *picker.state.name[[2, 4]],
     ]
     assert picker.export("png") is None
-    assert "a card is of one spectrum" in message(picker)
+    assert "a summary page is of one spectrum" in message(picker)
     assert picker.export("docx") is None
     (tmp_path / "file").write_text("")
     assert picker.export("csv", folder=tmp_path / "file") is None

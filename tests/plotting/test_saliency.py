@@ -19,6 +19,8 @@ from agn_helpers.plotting import (
     DOUBLE_COLUMN,
     GREY,
     SALIENCY_COLOURS,
+    PaintedSpectrum,
+    ProbabilityBars,
     full_colour,
     plot_attribution_map,
     plot_curves,
@@ -34,7 +36,7 @@ from agn_helpers.plotting import (
 )
 from agn_helpers.plotting.colours import map_scales, smooth_map
 from agn_helpers.plotting.style import mark_survey
-from agn_helpers.saliency import measure_lines, summarise_lines
+from agn_helpers.saliency import Attribution, measure_lines, summarise_lines
 
 pytestmark = pytest.mark.usefixtures("plot_style")
 
@@ -105,19 +107,33 @@ PAGES = {
     "panels": lambda: plot_saliency_panels(
         GRID, [FLUX] * 3, [ATTRIBUTION] * 3, uncertainties=[UNCERTAINTY] * 3, smooth=300, titles=list("abc")
     ),
-    "methods": lambda: plot_methods(
-        GRID, FLUX, METHODS, target="type 2", uncertainties={"gradient": UNCERTAINTY}, title="One"
-    ),
-    "one method": lambda: plot_methods(GRID, FLUX, {"gradient": ATTRIBUTION}, target="intermediate"),
-    "card": lambda: draw_card(uncertainty=UNCERTAINTY, statistics=STATISTICS),
-    "card without table": lambda: draw_card(target="intermediate", smooth=500),
-    "card of a short spectrum": lambda: plot_summary_page(
+    "methods": lambda: plot_methods(make_attributions(METHODS, gradient=UNCERTAINTY), title="One"),
+    "one method": lambda: plot_methods(make_attributions({"gradient": ATTRIBUTION})),
+    "summary page": lambda: draw_summary_page(uncertainty=UNCERTAINTY, statistics=STATISTICS),
+    "summary page without table": lambda: draw_summary_page(target="intermediate", smooth=500),
+    "summary page of a short spectrum": lambda: plot_summary_page(
         GRID[:600], FLUX[:600], ATTRIBUTION[:600], probabilities={"type 1": 1.0}, target="type 1"
     ),
 }
 
 
-def draw_card(**options):
+def make_attributions(maps, *, target="type 2", **uncertainties):
+    return [
+        Attribution(
+            values=values[None],
+            uncertainty=uncertainties[method][None] if method in uncertainties else None,
+            method=method,
+            target=np.array([target]),
+            of="log_p",
+            flux=FLUX[None],
+            grid=GRID,
+            name=np.array([""]),
+        )
+        for method, values in maps.items()
+    ]
+
+
+def draw_summary_page(**options):
     look = {"probabilities": PROBABILITIES, "target": "type 2", "name": "spec-0266-51630-0461"}
     look |= {"redshift": 0.0807, "true_label": "intermediate", "survey": "synthetic"}
     return plot_summary_page(GRID, FLUX, ATTRIBUTION, **(look | options))
@@ -207,7 +223,78 @@ def test_strokes_and_bars_stand_at_their_pixels():
     np.testing.assert_allclose(heights, half * share, atol=1e-12)
     assert np.all((bars[:, 0, 0] <= GRID) & (GRID <= bars[:, 2, 0]))
     # Nothing of the spectrum runs through the strip.
-    assert middle + half < FLUX.min()
+    top = ax.get_xaxis_transform().transform((GRID[0], middle + half))[1]
+    assert top < ax.transData.transform((GRID[0], FLUX.min()))[1]
+
+
+def picture(draw):
+    figure, ax = plt.subplots(figsize=(5, 2.5), dpi=100, layout="none")
+    draw(ax)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())
+
+
+def test_an_updated_spectrum_is_that_spectrum_drawn_anew():
+    flat = 1 + 0.03 * RNG.normal(size=1000)
+    last = {"scale": 1e-4, "faded": FADED}
+
+    def draw_anew(ax):
+        ax.set_xlim(GRID[[0, -1]])
+        PaintedSpectrum(ax, GRID).update(flat, ATTRIBUTION, **last)
+
+    def update(ax):
+        ax.set_xlim(GRID[[0, -1]])
+        painted = PaintedSpectrum(ax, GRID)
+        bands = {
+            "flux_band": np.array([FLUX - 1, FLUX + 1]),
+            "attribution_band": np.array([-UNCERTAINTY] * 2),
+        }
+        painted.update(FLUX, -ATTRIBUTION, scale=1.0, before=FLUX + 1, **bands)
+        painted.update(flat, ATTRIBUTION, **last)
+
+    np.testing.assert_array_equal(picture(update), picture(draw_anew))
+    zoom = picture(lambda ax: PaintedSpectrum(ax, GRID, part=GRID > 4700).update(flat, ATTRIBUTION, **last))
+    alone = picture(
+        lambda ax: PaintedSpectrum(ax, GRID[GRID > 4700]).update(
+            flat[GRID > 4700], ATTRIBUTION[GRID > 4700], scale=1e-4, faded=FADED[GRID > 4700]
+        )
+    )
+    np.testing.assert_array_equal(zoom, alone)
+
+
+def test_a_single_pixel_that_has_not_faded_is_drawn_in_full():
+    faded = np.arange(1000) != 500
+    attribution = np.full(1000, 1e-4)
+    axes = [plt.subplots(layout="none")[1] for _ in range(2)]
+    for ax in axes:
+        ax.set_xlim(GRID[[480, 520]])
+    PaintedSpectrum(axes[0], GRID).update(FLUX, attribution, scale=1e-4, faded=faded)
+    x, y = next(line for line in axes[0].lines if len(line.get_xdata()) > 2).get_data()
+    assert np.nanmin(x) == pytest.approx(GRID[499:501].mean()) and GRID[500] in x
+    assert np.nanmax(x) == pytest.approx(GRID[500:502].mean())
+    assert y[list(x).index(GRID[500])] == FLUX[500]
+
+
+def test_updated_probabilities_are_those_drawn_anew():
+    names, band = ["intermediate", "type 1"], np.array([[0.1, 0.4], [0.3, 0.8]])
+
+    def update(ax):
+        bars = ProbabilityBars(ax, names)
+        bars.update([0.9, 0.1], before=[0.2, 0.8], band=band)
+        bars.update([0.4, 0.6])
+
+    anew = picture(lambda ax: ProbabilityBars(ax, names).update([0.4, 0.6]))
+    np.testing.assert_array_equal(picture(update), anew)
+    ax = plt.subplots()[1]
+    bars = ProbabilityBars(ax, names)
+    bars.update([0.4, 0.6], before=[0.2, 0.8], band=band)
+    # Types stand in their own order, whatever that of the classes is.
+    assert [text.get_text() for text in ax.texts] == ["0.600", "0.400"]
+    assert [bar.get_width() for bar in ax.containers[2]] == [0.8, 0.2]
+    assert [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()] == [
+        [0.4, 0.8],
+        [0.1, 0.3],
+    ]
 
 
 def test_strength_is_darkness_on_both_sides_of_a_light_grey():
@@ -298,8 +385,8 @@ def test_panels_number_each_spectrum_and_say_each_scale(n_spectra):
         plot_saliency_panels(GRID, [FLUX], [ATTRIBUTION], titles=[])
 
 
-def test_a_card_shows_the_map_three_times_on_one_scale_and_the_probabilities():
-    figure = draw_card(uncertainty=UNCERTAINTY)
+def test_a_summary_page_shows_the_map_three_times_on_one_scale_and_the_probabilities():
+    figure = draw_summary_page(uncertainty=UNCERTAINTY)
     maps = [ax for ax in figure.axes if find(ax, LineCollection)]
     assert [ax.get_xlim() for ax in maps[1:]] == [(4700, 5060), (4250, 4450)]
     assert {find(ax, LineCollection)[0].norm.vmax for ax in maps} == {full_colour(ATTRIBUTION)}
@@ -314,22 +401,22 @@ def test_a_card_shows_the_map_three_times_on_one_scale_and_the_probabilities():
     assert [text.get_text() for text in bars.texts] == ["0.050", "0.200  true type", "0.750"]
     words = [text.get_text() for text in figure.texts]
     assert "spec-0266-51630-0461" in words and "synthetic survey: simulated spectra" in words
-    assert any("z = 0.0807" in text and "called type 2, P = 0.750" in text for text in words)
+    assert any("z = 0.0807" in text and "predicted type 2 (P = 0.750)" in text for text in words)
 
 
-def test_a_card_says_what_it_explains_where_that_is_not_the_call():
-    words = [text.get_text() for text in draw_card(target="intermediate", redshift=np.nan).texts]
+def test_a_summary_page_says_what_it_explains_where_that_is_not_predicted():
+    words = [text.get_text() for text in draw_summary_page(target="intermediate", redshift=np.nan).texts]
     assert "explained: P(intermediate) = 0.200" in words
     assert not any("nan" in text for text in words)
 
 
 @pytest.mark.parametrize("names", ["_error", "_uncertainty"])
-def test_the_table_of_a_card_says_numbers_and_what_is_significant(names):
+def test_the_table_of_a_summary_page_says_numbers_and_what_is_significant(names):
     table = pd.DataFrame(
         {"core": [-3e-4, 1.5e-5], "contrast": [-4e-4, np.nan], f"contrast{names}": [1e-4, np.nan]},
         index=["Hbeta", "Hgamma"],
     )
-    figure = draw_card(statistics=table)
+    figure = draw_summary_page(statistics=table)
     words = {text.get_text(): text for text in figure.texts}
     assert {"in $10^{-4}$", "−3.00", "+0.15", "−4.00 ± 1.00", "–"} <= set(words)
     assert words["−4.00 ± 1.00"].get_weight() == "bold" and words["−3.00"].get_weight() == "normal"
@@ -349,9 +436,9 @@ def test_the_table_of_a_card_says_numbers_and_what_is_significant(names):
         ({"uncertainty": UNCERTAINTY[1:]}, "uncertainty must be on the spectrum's grid"),
     ],
 )
-def test_a_card_of_what_does_not_fit_together_is_refused(options, message):
+def test_a_summary_page_of_what_does_not_fit_together_is_refused(options, message):
     with pytest.raises(AgnError, match=message):
-        draw_card(**options)
+        draw_summary_page(**options)
 
 
 def test_rows_of_the_sample_are_sorted_and_each_has_its_own_scale():
@@ -426,13 +513,8 @@ def test_shares_of_opposite_signs_stand_beside_one_half():
 
 
 def test_methods_have_a_strip_each_on_its_own_scale():
-    figure = plot_methods(
-        GRID,
-        FLUX,
-        {"gradient": ATTRIBUTION, "far_smaller": 1e-6 * ATTRIBUTION},
-        target="type 2",
-        uncertainties={"gradient": UNCERTAINTY},
-    )
+    maps = {"gradient": ATTRIBUTION, "far_smaller": 1e-6 * ATTRIBUTION}
+    figure = plot_methods(make_attributions(maps, gradient=UNCERTAINTY))
     strips = [ax for ax in figure.axes if find(ax, PolyCollection)]
     assert [strip.texts[0].get_text() for strip in strips] == ["gradient", "far smaller"]
     one, other = (
@@ -456,8 +538,9 @@ def test_the_best_method_of_each_measure_is_bold_and_framed():
     bold = np.array([text.get_weight() == "bold" for text in ax.texts]).reshape(5, 3)
     assert np.argwhere(bold).tolist() == [[0, 1], [2, 0]]
     assert len(ax.patches) == 2
-    shade = np.ma.filled(ax.images[0].get_array(), np.nan)
-    expected = [[0, 1, np.nan], [0, np.nan, np.nan], [1, 0, np.nan], [0, 0, np.nan], [np.nan] * 3]
+    shade = ax.collections[0].get_array()
+    # Where there is no number, and in references, there is no shade.
+    expected = [[0, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_allclose(shade, expected)
     arrows = [label.get_text()[-1] for label in ax.get_yticklabels()]
     assert "".join(arrows) == "↓↑↓↑↑"
@@ -497,10 +580,10 @@ def test_curves_differ_by_more_than_colour_and_random_order_is_grey():
         (lambda: plot_line_statistics(pd.concat([SUMMARY, SUMMARY])), "one row a line and true type"),
         (lambda: plot_line_statistics(SUMMARY.assign(line="Lya")), "lines of LINES; got Lya"),
         (lambda: plot_opposite_shares(SUMMARY[:0]), "lines of LINES; got no rows"),
-        (lambda: plot_methods(GRID, FLUX, {}, target="type 2"), "at least one method's map"),
+        (lambda: plot_methods([]), "at least one method's; got none"),
         (
-            lambda: plot_methods(GRID, FLUX, METHODS, target="a", uncertainties={"margin": UNCERTAINTY}),
-            "uncertainties must belong to a method of attributions; got margin",
+            lambda: plot_methods([*make_attributions(METHODS), *make_attributions(METHODS, target="type 1")]),
+            "on the same spectra and targets; got <Attribution: .* for type 1",
         ),
         (lambda: plot_faithfulness(MEASURES[1:2]), "a method and a measure; got 1 x 5"),
         (lambda: plot_faithfulness(MEASURES, lower_is_better=["speed"]), "measures of the table; got speed"),

@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from scipy.spatial.distance import pdist
 
-from agn_helpers.files import OutputError
+from agn_helpers.errors import AgnError
 from agn_helpers.lines import AGN_TYPES, LINES, MARKED_LINES, PAPER_GRID
-from agn_helpers.maps import SpectrumMap
+from agn_helpers.maps import SpectrumMap, SpectrumScaler
 from agn_helpers.plotting import (
     DOUBLE_COLUMN,
     SALIENCY_COLOURS,
@@ -41,7 +41,9 @@ pytestmark = pytest.mark.usefixtures("plot_style")
 RNG = np.random.default_rng(0)
 TYPES = np.array(list(AGN_TYPES))
 Y = TYPES[np.arange(90) % 3]
-SPECTRUM_MAP = SpectrumMap(RNG.normal(size=(90, 2)), np.ones((90, 4)), np.arange(90).astype(str), 20, True, 0)
+SPECTRUM_MAP = SpectrumMap(
+    RNG.normal(size=(90, 2)), np.ones((90, 4)), np.arange(90).astype(str), 20, SpectrumScaler(), 0
+)
 
 
 def line(name, height, width=400):
@@ -119,7 +121,7 @@ def test_lines_outside_the_axes_are_not_marked():
     assert [text.get_text() for text in ax.texts] == ["Hβ", "[O III] 4959", "[O III] 5007"]
 
 
-def test_spread_out_moves_no_more_than_needed():
+def test_labels_move_no_more_than_needed():
     np.testing.assert_allclose(separate_labels([0, 10, 20], [4, 4, 4]), [0, 10, 20])
     np.testing.assert_allclose(separate_labels([0, 1], [4, 4]), [-1.5, 2.5])
     np.testing.assert_allclose(separate_labels([0, 1], [4, 4], low=0), [2, 6])
@@ -175,7 +177,7 @@ def test_confusion_shows_the_numbers_and_their_shares():
         assert [label.get_text() for label in ax.get_yticklabels()] == list(AGN_TYPES)
 
 
-def test_honest_probabilities_lie_on_the_diagonal():
+def test_calibrated_probabilities_lie_on_the_diagonal():
     rng = np.random.default_rng(1)
     p = rng.uniform(size=20_000)
     y = np.where(rng.uniform(size=p.size) < p, "type 1", "type 2")
@@ -185,7 +187,7 @@ def test_honest_probabilities_lie_on_the_diagonal():
         np.testing.assert_allclose(observed, predicted, atol=0.03)
 
 
-def test_numbers_on_a_map_step_aside_for_one_another():
+def test_numbers_on_a_map_do_not_overlap():
     anchors = RNG.uniform(0, 200, size=(40, 2))
     anchors[1] = anchors[0]
     places = repel_labels(anchors, radius=4)
@@ -212,5 +214,5 @@ def test_a_figure_is_saved_whole_or_not_at_all(tmp_path):
     save_figure(figure, tmp_path / "new" / "figure.png")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["figure.png"]
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="could not be written"):
+    with pytest.raises(AgnError, match="could not be written"):
         save_figure(figure, tmp_path / "file" / "figure.png")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from agn_helpers.errors import ReductionError
-from agn_helpers.files import OutputError
+from agn_helpers.errors import AgnError, ReductionError
 from agn_helpers.lines import LINES, PAPER_GRID
 from agn_helpers.reduction import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
 from agn_helpers.reduction.rest_frame import continuum_level, reduce_spectrum, resample_flux
@@ -163,15 +162,31 @@ def test_sample_goes_to_fits_and_back(tmp_path):
 
 
 def test_bad_sample_files_are_named(tmp_path):
-    with pytest.raises(ReductionError, match="run notebook 01"):
+    with pytest.raises(AgnError, match=r"absent\.fits is missing"):
         read_sample(tmp_path / "absent.fits")
     (tmp_path / "empty.fits").touch()
-    with pytest.raises(ReductionError, match=r"empty\.fits is no reduced sample"):
+    with pytest.raises(AgnError, match=r"empty\.fits must be a table"):
         read_sample(tmp_path / "empty.fits")
     Table({"name": ["a"]}).write(tmp_path / "other.fits")
     with pytest.raises(ReductionError, match="lacks flux"):
         read_sample(tmp_path / "other.fits")
     (tmp_path / "file").touch()
     sample, _ = reduce_spectra([make_spectrum()])
-    with pytest.raises(OutputError):
+    with pytest.raises(AgnError):
         write_sample(sample, tmp_path / "file" / "sample.fits")
+
+
+def test_a_sample_says_and_draws_itself(plot_style):
+    sample, _ = reduce_spectra([make_spectrum(name="a"), make_spectrum(name="b")], survey="two")
+    assert repr(sample) == "<ReducedSample: 2 spectra of 1000 wavelengths, 3729 to 5266 Å; survey two>"
+    assert repr(sample[:1]).startswith("<ReducedSample: 1 spectrum of 1000")
+    assert "units of the flux at 5100 Å" in sample._repr_html_()
+    np.testing.assert_array_equal(sample.grid, PAPER_GRID)
+    assert {text.get_text() for text in sample.plot([0, 1]).texts} >= {"a", "b"}
+
+
+def test_the_papers_grid_is_the_default_and_no_other_word_is_a_grid():
+    spectrum = make_spectrum()
+    np.testing.assert_array_equal(reduce_spectra([spectrum])[0].grid, PAPER_GRID)
+    with pytest.raises(AgnError, match="grid must be 'paper', wavelengths in Å or None; got 'papers'"):
+        reduce_spectra([spectrum], grid="papers")

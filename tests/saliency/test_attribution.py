@@ -1,12 +1,18 @@
 """Attributions against closed forms, the exact gradient, and a loop over pixels."""
 
+import inspect
+
 import numpy as np
 import pytest
 from astropy.table import Table
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from agn_helpers.classifier import ProbabilisticSVC
+from agn_helpers.errors import AgnError
+from agn_helpers.files import read_table, write_table
 from agn_helpers.saliency import (
     METHODS,
     explain,
@@ -17,9 +23,11 @@ from agn_helpers.saliency import (
     smoothgrad,
     write_saliency,
 )
+from agn_helpers.saliency.attribution import _FUNCTIONS
 from agn_helpers.saliency.gradient_methods import gradient_times_input, integrated_gradients
 from agn_helpers.saliency.perturbation_methods import lime, occlusion
 from agn_helpers.saliency.windows import class_mean
+from agn_helpers.spectra import ObservedSpectrum
 
 from .. import toy_spectra
 
@@ -216,7 +224,14 @@ class TestExplain:
         for name, attribution in expected.items():
             common = {"grid": grid, "ivar": ivar, "target": target, "random_state": 4}
             np.testing.assert_array_equal(METHODS[name](model, X, baseline=None, **common), attribution)
-            np.testing.assert_array_equal(explain(model, X, method=name, **common), attribution)
+            useless = {"ivar"} - set(inspect.signature(_FUNCTIONS[name]).parameters)
+            taken = {key: value for key, value in common.items() if key not in useless}
+            explained = explain(model, X, method=name, **taken)
+            np.testing.assert_array_equal(explained.values, attribution)
+            assert (explained.uncertainty is not None) == (name in ("smoothgrad", "lime"))
+            for key in useless:
+                with pytest.raises(AgnError, match=f"{name} takes .*; got {key}. Leave it out."):
+                    explain(model, X, method=name, **taken, **{key: common[key]})
 
     def test_options_go_to_the_method(self, model):
         mean = class_mean(self.X, self.y, "type 2")
@@ -234,9 +249,9 @@ class TestExplain:
         model = ProbabilisticSVC(kernel="linear", random_state=0).fit(self.X, self.y)
         inside = np.abs(4862.68 - self.grid) < 80
         worth = {
-            name: explain(model, self.X, method=name, grid=self.grid, target="type 1", of="margin")[
-                :, inside
-            ].sum(axis=1)
+            name: explain(model, self.X, method=name, grid=self.grid, target="type 1", of="margin")
+            .values[:, inside]
+            .sum(axis=1)
             for name in ("integrated_gradients", "gradient_times_input", "occlusion", "lime")
         }
         for name, values in worth.items():
@@ -256,6 +271,65 @@ class TestExplain:
         }.items():
             with pytest.raises(ValueError, match=message):
                 attempt()
+
+
+class TestAttribution:
+    X, ivar, y = toy_spectra.make_spectra()
+    grid = toy_spectra.GRID
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls):
+        classifier = ProbabilisticSVC(kernel="linear", random_state=0)
+        return make_pipeline(StandardScaler(), classifier).fit(cls.X, cls.y)
+
+    def test_an_array_of_one_spectrum_is_one_spectrum(self, model):
+        one = explain(model, self.X[3], grid=self.grid)
+        assert one.values.shape == one.flux.shape == (1, len(self.grid)) and len(one) == 1
+        np.testing.assert_array_equal(np.asarray(one), gradient(model, self.X[3:4]))
+        assert one.target[0] == model.predict(self.X[3:4])[0]
+
+    def test_rows_are_attributions(self, model):
+        whole = explain(model, self.X[:6], method="smoothgrad", ivar=self.ivar[:6], grid=self.grid)
+        for rows, expected in ((2, [2]), ([4, 1], [4, 1]), (slice(1, 3), [1, 2])):
+            part = whole[rows]
+            np.testing.assert_array_equal(part.values, whole.values[expected])
+            np.testing.assert_array_equal(part.uncertainty, whole.uncertainty[expected])
+            assert part.target.tolist() == whole.target[expected].tolist()
+
+    def test_the_table_says_what_it_holds(self, model, tmp_path):
+        table = explain(model, self.X[:3], of="margin", target="type 1", grid=self.grid).to_table()
+        write_table(table, tmp_path / "a.fits")
+        back = read_table(tmp_path / "a.fits")
+        assert back.meta["method"] == "gradient" and back.meta["of"] == "margin"
+        assert set(back["target"]) == {"type 1"} and back["attribution"].shape == (3, len(self.grid))
+
+    def test_without_a_grid_there_is_no_picture(self, model):
+        with pytest.raises(AgnError, match="grid must be the wavelengths"):
+            explain(model, self.X[0]).plot()
+
+    def test_it_draws_itself(self, model, plot_style):
+        attribution = explain(model, self.X[:2], grid=self.grid, method="smoothgrad", ivar=self.ivar[:2])
+        assert "smoothgrad" in repr(attribution) and "2 spectra" in repr(attribution)
+        assert attribution.plot(1, title="the second").get_title(loc="left") == "the second"
+
+    def test_every_method_tells_its_progress_through_a_pipeline_and_can_be_stopped(self, model):
+        for method in METHODS:
+            told = []
+            options = {"ivar": self.ivar[:1]} if method == "smoothgrad" else {}
+            explain(model, self.X[0], method=method, grid=self.grid, progress=told.append, **options)
+            assert method == "gradient" or (told and sorted(told) == told and told[-1] > 0), method
+
+            def stop(n_done):
+                raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                explain(model, self.X[0], method=method, grid=self.grid, progress=stop, **options)
+
+    def test_observed_spectra_need_a_model(self, model):
+        spectrum = ObservedSpectrum([4000.0, 5000.0], [1.0, 1.0], [1.0, 1.0])
+        with pytest.raises(AgnError, match="need a TrainedModel"):
+            explain(model, spectrum)
 
 
 def test_the_file_names_spectra_targets_and_survey(machine, spectra, tmp_path):

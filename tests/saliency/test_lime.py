@@ -97,14 +97,14 @@ class TestLime:
                 ours.attribution[:, start:stop].sum(axis=1), ours.coefficients[:, number], atol=1e-12
             )
         # A linear model leaves the random perturbations nothing to scatter.
-        assert ours.spread.max() < 1e-3 * np.abs(ours.coefficients).max()
+        assert ours.standard_deviation.max() < 1e-3 * np.abs(ours.coefficients).max()
 
-    def test_spread_is_the_scatter_of_repeats_and_shrinks_with_samples(self, machine):
+    def test_standard_deviation_is_the_scatter_of_repeats_and_shrinks_with_samples(self, machine):
         few = lime(machine, X[:6], grid=GRID, n_samples=100, n_repeats=20)
         many = lime(machine, X[:6], grid=GRID, n_samples=1600, n_repeats=20)
         # Scatter of a least-squares coefficient falls as the root of the sample.
-        assert np.median(few.spread / many.spread) == pytest.approx(4, rel=0.25)
-        error = np.sqrt((few.spread**2 + many.spread**2) / 20)
+        assert np.median(few.standard_deviation / many.standard_deviation) == pytest.approx(4, rel=0.25)
+        error = np.sqrt((few.standard_deviation**2 + many.standard_deviation**2) / 20)
         assert np.mean(np.abs(few.coefficients - many.coefficients) < 3 * error) > 0.95
 
     def test_finds_the_segments_that_count(self, machine):
@@ -131,7 +131,7 @@ class TestLime:
         ours = lime(
             forest, X[:4], grid=GRID, segments=segments, replacement=np.ones(151), of="p", n_samples=50
         )
-        assert ours.coefficients.shape == ours.spread.shape == (4, 2)
+        assert ours.coefficients.shape == ours.standard_deviation.shape == (4, 2)
         assert np.ptp(ours.attribution[:, GRID < 4900], axis=1).max() == 0
 
     def test_what_cannot_be_done_is_refused_with_the_reason(self, machine):

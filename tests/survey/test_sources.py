@@ -175,7 +175,7 @@ def test_surveys_that_do_not_exist_are_errors(folder):
 
 
 def test_synthetic_survey_says_that_it_is_synthetic():
-    """The embedded survey has the asked mix, unique names, and never calls itself data."""
+    """The simulated survey has the asked mix, unique names, and never passes for data."""
     found = list(open_survey("synthetic", n_type1=3, n_intermediate=2, n_type2=1, random_state=5))
     assert sorted(item.label for item in found) == ["intermediate"] * 2 + ["type 1"] * 3 + ["type 2"]
     assert len({item.name for item in found}) == 6

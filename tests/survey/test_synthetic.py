@@ -1,4 +1,4 @@
-"""The embedded survey against physics and against published measurements."""
+"""The simulated survey against physics and against published measurements."""
 
 import numpy as np
 import pytest

@@ -12,6 +12,7 @@ from agn_helpers.tuning import (
     effective_cost,
     format_comparison,
     format_search,
+    paper_grid,
     paper_table,
     search_grid,
     tabulate_search,
@@ -87,6 +88,15 @@ def test_counts_stay_counts_a_scatter_follows_and_zero_has_no_minus():
     assert shown["mean over types"].loc[0.1].tolist() == ["0.92 ± 0.01", "0.92", "+0.00"]
 
 
+def test_the_papers_parameters_are_a_grid_of_one_point_a_kernel():
+    assert paper_grid(3) == {
+        "linear": {"C": [0.07]},
+        "rbf": {"C": [34.0], "gamma": [0.003]},
+        "poly2": {"C": [0.0005], "gamma": [0.5]},
+        "poly3": {"C": [0.0005], "gamma": [0.05]},
+    }
+
+
 def test_effective_cost():
     assert effective_cost(3.0, 0.5, "poly2") == 0.75
     assert effective_cost(3.0, 0.5, "rbf") == effective_cost(3.0, np.nan, "linear") == 3.0
@@ -96,12 +106,13 @@ def test_the_best_of_each_kernel_stands_beside_the_papers():
     rng = np.random.default_rng(0)
     y = np.repeat(["type 1", "type 2", "intermediate"], 30)
     X = rng.normal(size=(90, 5)) + 2 * (y == "type 1")[:, None] - (y == "type 2")[:, None]
-    options = {"refine": False, "gamma": [0.1], "cv": 3}
+    options = {"refine": False, "cv": 3}
+    grid = {key: {"C": [0.01, 1.0], "gamma": [0.1]} for key in TUNED_KERNELS}
     searched = pd.concat(
-        [search_grid(X, y, C=[0.01, 1.0], scaled=scaled, **options) for scaled in (False, True)],
+        [search_grid(X, y, grid, scaled=scaled, **options) for scaled in (False, True)],
         ignore_index=True,
     )
-    at_paper = search_grid(X, y, C=[0.1], **options)
+    at_paper = search_grid(X, y, {key: {"C": [0.1], "gamma": [0.1]} for key in grid}, **options)
     table = tabulate_search(searched, at_paper, paper_table(3))
     assert table.index.tolist() == [
         (name, fluxes) for fluxes in ("as they are", "standardised") for name in TUNED_KERNELS

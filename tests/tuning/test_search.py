@@ -9,22 +9,33 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from agn_helpers.classifier import ProbabilisticSVC
+from agn_helpers.errors import AgnError
 from agn_helpers.tuning import (
+    TUNED_KERNELS,
     best_result,
+    classify_plane,
+    list_problems,
     make_classifier,
     noise_curve,
+    score_kernels,
     score_predictions,
     score_probabilities,
     search_grid,
     split_sample,
     tabulate_confusion,
+    tabulate_coverage,
+    tabulate_split,
     time_training,
 )
 from agn_helpers.tuning.kernel_paths import grid_paths
 from agn_helpers.tuning.metrics import NOISE_SIGMAS, reliability_curve
-from agn_helpers.tuning.search import C_VALUES, GAMMA_VALUES
+from agn_helpers.tuning.search import C_VALUES, GAMMA_VALUES, Split
 
 CLASSES = ["intermediate", "type 1", "type 2"]
+
+
+def make_grid(C, gamma, *kernels):
+    return {key: {"C": C, "gamma": gamma} for key in kernels or TUNED_KERNELS}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +64,18 @@ class TestSplit:
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
+    def test_parts_are_counted_by_type(self):
+        split = Split(np.array([0, 2]), np.array([3]), np.array([1, 4]))
+        table = tabulate_split(split, ["a", "b", "b", "a", "b"], types=["b", "a", "c"])
+        assert table.to_dict("list") == {"b": [1, 0, 2], "a": [1, 1, 0], "c": [0, 0, 0]}
+        assert table.index.tolist() == ["training", "validation", "test"]
+
+    def test_the_easier_problem_leaves_the_intermediates_out(self):
+        y = np.array(["type 1", "intermediate", "type 2", "type 1"])
+        problems = list_problems(y, np.array([3, 1, 2]))
+        assert problems["type 1 or type 2"].tolist() == [3, 2]
+        assert list(list_problems(y, np.array([0, 2]))) == ["all types"]
+
     def test_a_tiny_sample_is_refused(self):
         with pytest.raises(ValueError, match="at least 5 rows; got 2"):
             split_sample(["a", "b"])
@@ -70,7 +93,7 @@ class TestSearch:
         gamma = (0.03,) if name.startswith("poly") else (0.003, 0.3)
         # Where the classes are separable, far above the C at which nothing changes any more.
         C = (1e-3, 0.1, 1e4, 1e5, 1e6, 1e7) if name in ("rbf", "poly3") else (1e-3, 0.1, 1.0)
-        results = search_grid(X, y, kernels=[name], C=C, gamma=gamma, cv=folds, scaled=scaled, refine=False)
+        results = search_grid(X, y, make_grid(C, gamma, name), cv=folds, scaled=scaled, refine=False)
 
         machine = SVC(kernel=name.rstrip("23"), class_weight="balanced")
         if name.startswith("poly"):
@@ -91,7 +114,7 @@ class TestSearch:
 
     def test_columns_are_scikit_learns(self, problem):
         X, y = problem
-        results = search_grid(X, y, kernels=["rbf"], C=[1.0], gamma=[0.01], refine=False)
+        results = search_grid(X, y, make_grid([1.0], [0.01], "rbf"), refine=False)
         machine = GridSearchCV(SVC(), {"C": [1.0], "gamma": [0.01], "kernel": ["rbf"]}).fit(X, y)
         assert set(machine.cv_results_) <= set(results.columns)
         assert results["rank_test_score"].min() == 1
@@ -124,7 +147,7 @@ class TestSearch:
     def test_refinement_never_loses_and_comes_to_rest(self, problem, name, coef0):
         X, y = problem
         C, gamma = (1e-3, 1e-1, 1e1), (0.001, 0.1)
-        results = search_grid(X, y, kernels=name, C=C, gamma=gamma, coef0=coef0)
+        results = search_grid(X, y, {name: {"C": C, "gamma": gamma, "coef0": coef0}})
         by_round = results.groupby("round")["mean_test_score"].max()
         assert len(by_round) >= 3
         best = by_round.cummax().to_numpy()
@@ -134,7 +157,7 @@ class TestSearch:
     def test_threads_change_nothing(self, problem):
         X, y = problem
         one, two = (
-            search_grid(X, y, kernels=["linear", "rbf"], C=[0.1, 1.0], gamma=[0.01], n_jobs=n) for n in (1, 2)
+            search_grid(X, y, make_grid([0.1, 1.0], [0.01], "linear", "rbf"), n_jobs=n) for n in (1, 2)
         )
         timeless = [column for column in one if "time" not in column]
         pd.testing.assert_frame_equal(one[timeless], two[timeless])
@@ -143,7 +166,7 @@ class TestSearch:
         X, y = problem
         results = pd.concat(
             [
-                search_grid(X, y, C=[0.1, 1.0], gamma=[0.01], scaled=scaled, refine=False)
+                search_grid(X, y, make_grid([0.1, 1.0], [0.01]), scaled=scaled, refine=False)
                 for scaled in (False, True)
             ],
             ignore_index=True,
@@ -161,20 +184,21 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"kernels": ["sigmoid"]}, "kernels must be among"),
-            ({"kernels": "poly"}, "kernels must be among"),
-            ({"kernels": []}, "at least one kernel"),
-            ({"C": [0.0, 1.0]}, "C must hold positive"),
-            ({"C": []}, "C must hold positive"),
-            ({"gamma": [-1.0]}, "gamma must hold positive"),
+            ({"param_grid": {"sigmoid": {}}}, "kernel must be one of"),
+            ({"param_grid": {"poly": {}}}, "kernel must be one of"),
+            ({"param_grid": {}}, "at least one kernel"),
+            ({"param_grid": {"linear": {"C": [0.0, 1.0]}}}, "C of linear must hold positive"),
+            ({"param_grid": {"rbf": {"gamma": [1.0]}}}, "C of rbf must hold positive"),
+            ({"param_grid": {"rbf": {"C": [1.0], "gamma": [-1.0]}}}, "gamma of rbf must hold positive"),
+            ({"param_grid": {"rbf": {"c": [1.0]}}}, "got 'c' of rbf"),
             ({"cv": 90}, "cv=90 members"),
-            ({"cv": 1}, "n_splits"),
+            ({"cv": 1}, "cv must be an integer of at least 2"),
             ({"class_weight": {"type 1": 1.0}}, "class_weight must name every class"),
         ],
     )
     def test_bad_parameters(self, problem, options, match, monkeypatch):
         monkeypatch.setattr("agn_helpers.tuning.search.make_folds", None)
-        with pytest.raises(ValueError, match=match):
+        with pytest.raises(AgnError if "param_grid" in options else ValueError, match=match):
             search_grid(*problem, **options)
 
     def test_bad_data(self, problem):
@@ -233,6 +257,59 @@ class TestScores:
             tabulate_confusion(y_true, y_pred, labels=["type 1", "type 2"])
         with pytest.raises(ValueError, match="one length"):
             tabulate_confusion([], [])
+
+    def test_kernels_are_scored_by_their_means_over_the_classes(self):
+        y_true, y_pred = self.make_predictions()
+        table = score_kernels(y_true, {"a": y_pred, "b": y_true}, labels=CLASSES, n_bootstrap=10)
+        assert table.loc["b", ["precision", "recall", "f_score_low"]].tolist() == [1, 1, 1]
+        expected = score_predictions(y_true, y_pred, n_bootstrap=10).loc["macro"]
+        pd.testing.assert_series_equal(table.loc["a"], expected, check_names=False)
+
+
+class TestCoverage:
+    y = np.array(["type 2", "type 1", "type 2", "type 2"])
+    inside = np.array([[True, False], [True, True], [False, False], [False, True]])
+
+    def test_by_hand(self):
+        table = tabulate_coverage(
+            self.y, inside=self.inside, classes=["type 1", "type 2"], novelty=[0.5, 1.5, 1.0, 2.0]
+        )
+        assert table.index.tolist() == ["type 1", "type 2", "all"]
+        assert table["n"].tolist() == [1, 3, 4]
+        assert table["covered"].tolist() == pytest.approx([1, 1 / 3, 1 / 2])
+        assert table["one type"].tolist() == pytest.approx([0, 2 / 3, 1 / 2])
+        assert table["several"].tolist() == pytest.approx([1, 0, 1 / 4])
+        assert table["none"].tolist() == pytest.approx([0, 1 / 3, 1 / 4])
+        assert table["unlike training"].tolist() == pytest.approx([1, 1 / 3, 1 / 2])
+        # Clopper and Pearson: of one success in one trial, alpha / 2 is what remains below.
+        assert table.loc["type 1", ["covered_low", "covered_high"]].tolist() == pytest.approx([0.025, 1])
+
+    def test_what_is_not_known_has_no_column(self):
+        assert tabulate_coverage(self.y).columns.tolist() == ["n"]
+        assert tabulate_coverage(self.y, novelty=np.zeros(4)).columns.tolist() == ["n", "unlike training"]
+
+    def test_what_does_not_fit_is_refused(self):
+        with pytest.raises(AgnError, match="a column a class"):
+            tabulate_coverage(self.y, inside=self.inside[:2], classes=["type 1", "type 2"])
+        with pytest.raises(AgnError, match="at least one spectrum"):
+            tabulate_coverage([])
+
+
+class TestPlane:
+    def test_places_are_classified_whatever_their_unit_and_origin(self):
+        rng = np.random.default_rng(0)
+        y = np.array(CLASSES)[np.arange(150) % 3]
+        places = np.array([[0, 0], [6, 0], [0, 6]])[np.arange(150) % 3] + rng.normal(size=(150, 2))
+        rows = np.arange(100)
+        plane = classify_plane(places, y, rows=rows)
+        assert np.mean(plane.predict(places[100:]) == y[100:]) > 0.9
+        moved = classify_plane(1024 * places + 4096, y, rows=rows)
+        assert moved.predict(1024 * places + 4096).tolist() == plane.predict(places).tolist()
+        assert moved.gamma == pytest.approx(plane.gamma / 1024**2)
+
+    def test_a_type_of_one_spectrum_is_refused(self):
+        with pytest.raises(AgnError, match="two spectra each"):
+            classify_plane(np.eye(3, 2), np.array(["a", "a", "b"]))
 
 
 class TestCalibration:
@@ -308,12 +385,9 @@ class TestRobustness:
         assert times["n_fits"].tolist() == [3, 3]
 
 
-def test_embedded_survey_is_classified_and_calibrated(embedded_sample):
+def test_embedded_survey_is_classified_and_calibrated(embedded_sample, paper_model):
     X, y = np.asarray(embedded_sample["flux"], dtype=float), np.asarray(embedded_sample["label"], dtype=str)
-    split = split_sample(y)
-    rows = np.concatenate([split.train, split.validation])
-    model = ProbabilisticSVC(0.07, kernel="linear", class_weight="balanced", prior="sample", random_state=0)
-    model.fit(X[rows], y[rows])
-    scores = score_probabilities(y[split.test], model.predict_proba(X[split.test]), classes=model.classes_)
+    model, test = paper_model(0)
+    scores = score_probabilities(y[test], model.predict_proba(X[test]), classes=model.classes_)
     assert scores["ece"] <= 0.04
-    assert score_predictions(y[split.test], model.predict(X[split.test]))["f_score"]["macro"] > 0.85
+    assert score_predictions(y[test], model.predict(X[test]))["f_score"]["macro"] > 0.85

@@ -1,0 +1,152 @@
+"""Distributions of numbers within each type, alone and in pairs."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from ..errors import AgnError
+from ..lines import AGN_TYPES
+from .style import DOUBLE_COLUMN, GREY, SINGLE_COLUMN
+
+_PALETTE = {name: look.colour for name, look in AGN_TYPES.items()}
+
+
+def _by_type(y):
+    """Keywords by which seaborn draws the types that are there, each in its colour."""
+    return {
+        "hue": np.asarray(y, dtype=str),
+        "hue_order": [name for name in AGN_TYPES if name in y],
+        "palette": _PALETTE,
+    }
+
+
+def plot_histogram(values, y, *, xlabel, bins=30, ax=None):
+    """Draw a number's distribution within each type.
+
+    Parameters
+    ----------
+    values : (n_spectra,) array
+        E.g. redshifts.
+    y : (n_spectra,) array of str
+        Types.
+    xlabel : str
+        What the values are, with their unit.
+    bins : int
+        Number of bins over the whole range.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.2))[1]
+    # Columns of a FITS table have another byte order than pandas takes.
+    values = np.asarray(values, dtype=float)
+    edges = np.histogram_bin_edges(values, bins)
+    sns.histplot(x=values, **_by_type(y), bins=edges, element="step", alpha=0.25, linewidth=0.9, ax=ax)
+    ax.set(xlabel=xlabel, ylabel="Number of spectra")
+    ax.get_legend().set_title(None)
+    return ax
+
+
+def plot_novelty(novelty, y, *, ax=None):
+    """Draw how unlike the training sample spectra of each type are.
+
+    Parameters
+    ----------
+    novelty : (n_spectra,) array
+        From `agn_helpers.classifier.NoveltyDetector.novelty`.
+    y : (n_spectra,) array of str
+        True types.
+
+    Returns
+    -------
+    Axes
+        Shares of each type with a score above so much.
+    """
+    ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.4))[1]
+    novelty = np.asarray(novelty, dtype=float)
+    sns.ecdfplot(x=novelty, **_by_type(y), complementary=True, ax=ax)
+    ax.axvline(1, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
+    look = {"size": 7, "color": GREY, "ha": "right", "va": "top", "textcoords": "offset points"}
+    ax.annotate("threshold", (1, 1), (-3, -1), xycoords=("data", "axes fraction"), **look)
+    ax.set(xlabel="Novelty (in units of the threshold)", ylabel="Share with more", ylim=(0, 1.02))
+    ax.set_xlim(0, max(1.25, 1.02 * np.max(novelty)))
+    # Above the Axes, where no curve can lie under it.
+    sns.move_legend(ax, "lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2, title=None)
+    return ax
+
+
+def plot_truth_pairs(truth, columns, *, log=()):
+    """Draw parameters of simulated objects against one another, in the colour and marker of each type.
+
+    Parameters
+    ----------
+    truth : astropy.table.Table or pandas.DataFrame
+        From `agn_helpers.survey.simulate_survey`: ``label`` and a column a parameter.
+    columns : sequence of str, or mapping of str to str
+        Which parameters; a mapping says how the axes call them.
+    log : collection of str
+        Those on logarithmic scales; what is not positive is left out of them.
+
+    Returns
+    -------
+    Figure
+        The distribution of each parameter within the types on the diagonal, pairs below it.
+
+    Raises
+    ------
+    AgnError
+        For fewer than two columns, or columns that the table does not have.
+    """
+    labels = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
+    missing = [name for name in ("label", *labels, *log) if name not in [*truth.columns]]
+    if len(labels) < 2 or missing:
+        got = f"no {', '.join(missing)}" if missing else f"{len(labels)}"
+        raise AgnError(f"columns must name two or more columns of the table of true parameters; got {got}.")
+    # Numbers that a type does not have are masked.
+    frame = pd.DataFrame(
+        {name: np.ma.filled(np.ma.asarray(truth[name], dtype=float), np.nan) for name in labels}
+    )
+    for name in log:
+        frame[name] = frame[name].where(frame[name] > 0)
+    # The rarest of the overlapping types comes last, on top.
+    order = [name for name in ("type 2", "type 1", "intermediate") if name in set(truth["label"])]
+    # The layout is made once, when all is drawn.
+    with plt.rc_context({"figure.constrained_layout.use": False}):
+        grid = sns.PairGrid(
+            frame.assign(label=np.asarray(truth["label"], dtype=str)),
+            vars=list(labels),
+            hue="label",
+            hue_order=order,
+            palette=_PALETTE,
+            hue_kws={"marker": [AGN_TYPES[name].marker for name in order]},
+            corner=True,
+            diag_sharey=False,
+            height=DOUBLE_COLUMN / len(labels),
+        )
+    names = list(labels)
+    for row, column in zip(*np.tril_indices(len(names))):
+        ax = grid.axes[row, column]
+        if names[column] in log:
+            ax.set_xscale("log")
+        if row > column and names[row] in log:
+            ax.set_yscale("log")
+        for axis in (ax.xaxis, ax.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_locator(LogLocator(subs=(1, 3)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter(NullFormatter())
+    grid.map_diag(sns.histplot, element="step", alpha=0.25, linewidth=0.9, bins=24)
+    grid.map_lower(plt.scatter, s=5, alpha=0.5, linewidth=0)
+    for ax in filter(None, grid.axes.flat):
+        ax.set(xlabel=labels.get(ax.get_xlabel(), ""), ylabel=labels.get(ax.get_ylabel(), ""))
+    names = [name for name in AGN_TYPES if name in order]
+    looks = [{"color": AGN_TYPES[name].colour, "marker": AGN_TYPES[name].marker} for name in names]
+    marks = [plt.Line2D([], [], linestyle="none", markersize=5, **look) for look in looks]
+    grid.figure.legend(marks, names, loc="upper right", bbox_to_anchor=(0.98, 0.98))
+    grid.figure.set_layout_engine("constrained")
+    return grid.figure

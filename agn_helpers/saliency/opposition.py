@@ -1,0 +1,130 @@
+"""The paper's claim that the centre and the tails of Hβ are weighed oppositely, put to the test.
+
+Three questions: in how many spectra is it so, would another classifier trained on other spectra say the same,
+and is it so at places where there is no line?
+"""
+
+import numpy as np
+import pandas as pd
+
+from .gradient_methods import gradient
+from .line_statistics import CORE, measure_lines, summarise_lines
+from .refits import count_placebo, count_refits, summarise_refits
+
+_LINE = "Hbeta"
+
+
+def measure_opposition(attribution, y, predicted, *, grid, cores=(CORE,)):
+    """Share of the correctly classified spectra of each type whose core and wings of Hβ have opposite signs.
+
+    Parameters
+    ----------
+    attribution : (n_spectra, n_grid) array
+    y, predicted : (n_spectra,) arrays of labels
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å, increasing.
+    cores : sequence of float
+        Half-widths of the core, km/s.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``half_width, type``, the widest core first.  Columns ``n, core_q50, wings_q50, n_opposite,
+        share_opposite, share_low, share_high, p_value`` of `summarise_lines`; ``n_wings_raise``, spectra
+        whose wings raise P; ``n_opposite_there``, those of them whose core lowers it.
+    """
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    rows = {}
+    for core in cores:
+        lines = measure_lines(attribution, grid=grid, lines=[_LINE], core=core, relative=True)
+        summary = summarise_lines(lines, y=y, predicted=predicted)
+        for row in summary[summary["true"] == summary["predicted"]].to_dict("records"):
+            raises = (y == row["true"]) & (predicted == y) & (lines.wings[:, 0] > 0)
+            rows[core, row["true"]] = {
+                **{key: row[key] for key in ("n", "core_q50", "wings_q50", "n_opposite", "share_opposite")},
+                **{key: row[key] for key in ("share_low", "share_high", "p_value")},
+                "n_wings_raise": raises.sum(),
+                "n_opposite_there": lines.opposite[raises, 0].sum(),
+            }
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(float).rename_axis(["half_width", "type"])
+    return table.sort_index(ascending=[False, True])
+
+
+def repeat_opposition(estimator, X, y, known, *, grid, cores=(CORE,), n_refits=20, random_state=0):
+    """Ask refits on halves of the training set the same, and places where there is no line.
+
+    Parameters
+    ----------
+    estimator : fitted classifier with an exact gradient
+    X, y : (n_spectra, n_grid) and (n_spectra,) arrays
+    known : (n_train,) array of int
+        Rows that it was trained on; the others are explained.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å, increasing.
+    cores : sequence of float
+        Half-widths of the core, km/s.
+    n_refits : int
+    random_state : int
+        The same refits serve all cores.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``half_width, type``; the columns of `summarise_refits`, and ``elsewhere_as_large``: the share
+        of other places on the grid at which at least as many spectra of the classifier itself would have
+        opposite signs, were the line there.
+    """
+    X, y = np.asarray(X), np.asarray(y)
+    new = np.setdiff1d(np.arange(len(y)), known)
+    attribution, predicted = gradient(estimator, X[new]), estimator.predict(X[new])
+    rows = {}
+    for core in cores:
+        windows = {"grid": grid, "line": _LINE, "core": core}
+        counts = count_refits(
+            estimator,
+            X[known],
+            y[known],
+            X[new],
+            y[new],
+            n_refits=n_refits,
+            random_state=random_state,
+            **windows,
+        )
+        for name, row in summarise_refits(counts).iterrows():
+            members = (y[new] == name) & (predicted == name)
+            share = (
+                count_placebo(attribution[members], **windows)["share_opposite"] if members.any() else None
+            )
+            elsewhere = np.nan if share is None else (share.iloc[1:] >= share.iloc[0]).mean()
+            rows[core, name] = {**row, "elsewhere_as_large": elsewhere}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["half_width", "type"])
+
+
+def choose_examples(y, predicted, certainty):
+    """Two spectra for a close look, as in the paper's Figures 5 and 6.
+
+    Parameters
+    ----------
+    y, predicted : (n,) arrays of types
+    certainty : (n,) array
+        Probability of the predicted type.
+
+    Returns
+    -------
+    dict of str to int
+        "correct": of the correctly classified intermediates the median one by certainty; "misclassified": the
+        intermediate that is predicted type 2 with the highest probability.  Where there is no such spectrum
+        the nearest to that description; a key is missing where none is correct, or none misclassified.
+    """
+    y, predicted, certainty = np.asarray(y), np.asarray(predicted), np.asarray(certainty)
+    is_intermediate = y == "intermediate"
+    order = np.lexsort([-certainty, ~is_intermediate])
+    correct = order[(y == predicted)[order]]
+    order = np.lexsort([-certainty, predicted != "type 2", ~is_intermediate])
+    missed = order[(y != predicted)[order]]
+    examples = {}
+    if len(correct):
+        examples["correct"] = int(correct[is_intermediate[correct].sum() // 2])
+    if len(missed):
+        examples["misclassified"] = int(missed[0])
+    return examples
