@@ -21,7 +21,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import whole_file
-from ..maps import place_on_map
+from ..maps import SpectrumMap, place_on_map
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..spectra import open_spectra
 from .predict import classify_spectra, join_parts, predict_types
@@ -126,8 +126,22 @@ class TrainedModel:
         """
         return reduce_spectra(open_spectra(spectra), grid=self.grid, normalisation=self.normalisation)
 
-    def check_sample(self, sample: Table) -> None:
-        """Raise AgnError for a reduced sample on another grid, or normalised otherwise, than the model's."""
+    def reduce_all(self, spectra: Any) -> Table:
+        """The reduced sample of spectra none of which may be rejected; AgnError for the first that is."""
+        sample, rejected = self.reduce(spectra)
+        if len(rejected):
+            raise AgnError(
+                f"every spectrum must be reducible; {rejected['name'][0]}: {rejected['reason'][0]}"
+            )
+        return sample
+
+    def check_sample(self, sample: Any) -> None:
+        """Raise AgnError for no sample, and one on another grid or normalised otherwise than the model's."""
+        if not isinstance(sample, Table) or "grid_n" not in sample.meta:
+            raise AgnError(
+                f"a reduced sample is needed, as model.reduce makes it; got {type(sample).__name__}. "
+                "Observed spectra and files go to model.classify."
+            )
         check_grid(self, sample_grid(sample))
         normalisation = sample.meta.get("normalisation", self.normalisation)
         if normalisation != self.normalisation:
@@ -158,6 +172,8 @@ class TrainedModel:
         if not parts:
             raise AgnError("there must be spectra to classify; got none. Give files, a folder or spectra.")
         table, rejected = join_parts(parts, self)
+        if not len(table):
+            raise AgnError(f"no spectrum could be classified; the first: {rejected['reason'][0]}")
         table.meta["rejected"] = [dict(zip(rejected.colnames, map(str, row))) for row in rejected]
         if len(rejected):
             warnings.warn(
@@ -192,12 +208,13 @@ class TrainedModel:
         spectrum_map : SpectrumMap
             Of spectra that were reduced as the model's own.
         """
-        if not isinstance(spectra, Table):
-            spectra, rejected = self.reduce(spectra)
-            if len(rejected):
-                raise AgnError(f"every spectrum must be reducible; {rejected['reason'][0]}")
-        self.check_sample(spectra)
-        return place_on_map(spectrum_map, sample_arrays(spectra)[0])
+        if not isinstance(spectrum_map, SpectrumMap):
+            raise AgnError(
+                f"spectrum_map must be a SpectrumMap, as of read_map; got {type(spectrum_map).__name__}."
+            )
+        sample = spectra if isinstance(spectra, Table) else self.reduce_all(spectra)
+        self.check_sample(sample)
+        return place_on_map(spectrum_map, sample_arrays(sample)[0])
 
 
 def check_grid(model, grid):

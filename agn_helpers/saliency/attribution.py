@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ..classifier import TrainedModel
+from ..classifier import TrainedModel, check_grid
 from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import write_table
@@ -144,6 +145,13 @@ class Attribution:
         }
         return replace(self, **parts)
 
+    @property
+    def quantity(self):
+        """What the values are, as figures write it."""
+        number = {"log_p": "ln P", "p": "P", "margin": "margin"}[self.of]
+        is_derivative = self.method in ("gradient", "finite_difference", "smoothgrad")
+        return f"∂ {number} / ∂ flux" if is_derivative else f"{number} per pixel"
+
     def plot(self, row=0, **options):
         """Draw one of the spectra in the colours of its attribution.
 
@@ -158,8 +166,10 @@ class Attribution:
         -------
         matplotlib.axes.Axes
         """
+        if not -len(self) <= row < len(self):
+            raise AgnError(f"row must be one of {len(self)} spectra, counted from 0; got {row}.")
         uncertainty = None if self.uncertainty is None else self.uncertainty[row]
-        options = {"title": str(self.name[row]), "uncertainty": uncertainty, **options}
+        look = {"title": str(self.name[row]), "uncertainty": uncertainty, "quantity": self.quantity}
         grid = check_wavelengths(self.grid, self.values.shape[1])
         return call_above(
             "plotting.plot_saliency",
@@ -167,7 +177,7 @@ class Attribution:
             self.flux[row],
             self.values[row],
             target=self.target[row],
-            **options,
+            **{**look, **options},
         )
 
     def to_table(self):
@@ -208,7 +218,7 @@ def explain(
     ----------
     model : TrainedModel or fitted classifier
         A classifier needs ``classes_`` and ``predict_proba``.
-    spectra : ObservedSpectrum or sequence of these, reduced sample, (n_spectra, n_grid) or (n_grid,) array
+    spectra : ObservedSpectrum, path, list of these, reduced sample, (n_spectra, n_grid) or (n_grid,) array
         Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
     method : str
         One of `METHODS`.
@@ -246,11 +256,11 @@ def explain(
         raise AgnError(
             f"{method} takes {', '.join(sorted(takes - {'estimator', 'X'}))}; got {useless[0]}. Leave it out."
         )
-    estimator, grid = (model.estimator, model.grid) if isinstance(model, TrainedModel) else (model, grid)
-    X, ivar, grid, name, survey = _read_spectra(model, spectra, ivar, grid)
+    estimator = model.estimator if isinstance(model, TrainedModel) else model
+    X, ivar, grid, name, survey = _read_spectra(
+        model, spectra, ivar, grid, has_noise_level="noise_level" in options
+    )
     X = check_spectra(estimator, X)
-    if "noise_level" in options:
-        ivar = None
     with report_progress(progress):
         values, uncertainty = _attribute(
             _FUNCTIONS[method],
@@ -276,35 +286,46 @@ def explain(
     )
 
 
-def _read_spectra(model, spectra, ivar, grid):
+def _read_spectra(model, spectra, ivar, grid, *, has_noise_level):
     """Flux and ivar (n_spectra, n_grid), grid, names and survey of whatever `explain` is given."""
     is_model = isinstance(model, TrainedModel)
-    if isinstance(spectra, ObservedSpectrum) or _holds_spectra(spectra):
+    if _is_observed(spectra):
         if not is_model:
             raise AgnError("observed spectra need a TrainedModel, which reduces them; give one, or a sample.")
-        spectra, rejected = model.reduce(spectra)
-        if len(rejected):
-            raise AgnError(
-                f"every spectrum must be reducible; {rejected['name'][0]}: {rejected['reason'][0]}"
-            )
+        spectra = model.reduce_all(spectra)
     if isinstance(spectra, Table):
+        if ivar is not None or grid is not None:
+            raise AgnError("a reduced sample has its own grid and ivar; leave grid= and ivar= out.")
         if is_model:
             model.check_sample(spectra)
-        if ivar is not None or (grid is not None and not is_model):
-            raise AgnError("a reduced sample has its own grid and ivar; leave grid= and ivar= out.")
-        X, ivar = sample_arrays(spectra)[0], np.asarray(spectra["ivar"])
+        X, ivar = sample_arrays(spectra)[0], None if has_noise_level else np.asarray(spectra["ivar"])
         name = np.asarray(spectra["name"], dtype=str)
         return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"])
-    X = np.asarray(spectra)
-    if X.ndim == 1:
-        X, ivar = X[None], None if ivar is None else np.atleast_2d(ivar)
-    if X.ndim == 2 and grid is not None:
+    if np.ma.is_masked(spectra):
+        raise AgnError("an array of spectra must not be masked; give ivar 0 there, or a reduced sample.")
+    try:
+        X = np.atleast_2d(np.asarray(spectra, dtype=float))
+        if X.ndim != 2 or not np.ndim(spectra):
+            raise TypeError
+    except (TypeError, ValueError) as error:
+        raise AgnError(
+            f"spectra must be observed spectra, a reduced sample or an array of fluxes; got "
+            f"{type(spectra).__name__}."
+        ) from error
+    if is_model:
+        if grid is not None:
+            check_grid(model, grid)
+        grid = model.grid
+    if grid is not None:
         grid = check_wavelengths(grid, X.shape[1])
-    return X, ivar, grid, np.full(len(X), ""), "unknown"
+    return X, None if ivar is None else np.atleast_2d(ivar), grid, np.full(len(X), ""), "unknown"
 
 
-def _holds_spectra(spectra):
-    return isinstance(spectra, list | tuple) and any(isinstance(each, ObservedSpectrum) for each in spectra)
+def _is_observed(spectra):
+    kinds = ObservedSpectrum | str | os.PathLike
+    return isinstance(spectra, kinds) or (
+        isinstance(spectra, list | tuple) and isinstance(next(iter(spectra), None), kinds)
+    )
 
 
 def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, meta=None):
