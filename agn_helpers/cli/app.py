@@ -14,6 +14,8 @@ from ..errors import AgnError
 from .classify import classify_files
 from .explore import explore_run
 from .fetch import check_folder, fetch_list
+from .formats import print_formats
+from .inspect import inspect_spectrum
 from .messages import report
 from .reproduce import reproduce_run
 
@@ -27,6 +29,8 @@ app.command("check")(check_folder)
 app.command("reproduce")(reproduce_run)
 app.command("classify")(classify_files)
 app.command("explore")(explore_run)
+app.command("formats")(print_formats)
+app.command("inspect")(inspect_spectrum)
 
 
 def main(argv=None):

@@ -1,16 +1,20 @@
+from .describe import inspect_file, list_formats
 from .folders import (
     INDEX_NAMES,
     find_index,
     list_files,
     open_spectra,
+    parse_columns,
     read_entries,
     read_files,
     read_index,
     read_spectra,
 )
 from .noise import standard_deviation
-from .observed import ObservedSpectrum, Rejected, from_specutils, name_of, read_spectrum
+from .observed import ObservedSpectrum, Rejected
+from .reading import name_of, read_spectrum
 from .sdss import read_sdss, split_hdus, write_spec_lite
+from .specutils_io import from_specutils
 
 __all__ = [
     "INDEX_NAMES",
@@ -18,9 +22,12 @@ __all__ = [
     "Rejected",
     "find_index",
     "from_specutils",
+    "inspect_file",
     "list_files",
+    "list_formats",
     "name_of",
     "open_spectra",
+    "parse_columns",
     "read_entries",
     "read_files",
     "read_index",

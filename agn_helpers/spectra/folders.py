@@ -1,13 +1,16 @@
 """Tables that say which file is which spectrum, with redshifts and types.
 
 An index lies beside the spectra that it describes, as ``index.csv``, ``index.ecsv`` or ``index.fits``: a
-table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` and ``label``.
+table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` (or ``z``), ``label``,
+``medium``,
+``columns`` (as ``flux=NAME,error=NAME``), ``ra`` and ``dec``.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -19,10 +22,29 @@ from astropy.table import Table
 from ..errors import AgnError, SpectrumError
 from ..files import TABLE_FORMATS
 from ..lines import parse_label
-from .observed import ObservedSpectrum, Rejected, name_of, read_spectrum
+from .medium import check_medium
+from .observed import ObservedSpectrum, Rejected
+from .reading import find_spectra, finish_spectrum, name_in_file, name_of
+from .redshifts import known_redshift
+from .roles import ROLES
 
 #: Files that are taken for the index of their folder.
 INDEX_NAMES = ("index.csv", "index.ecsv", "index.fits")
+
+# Tables that lie beside DESI's spectra, and are read with them.
+_BESIDE_DESI = re.compile(
+    r"(?:redrock|zbest|rrdetails|qso_mgii|qso_qn|emline|tile-qa)-.*\.(?:fits|h5)(?:\.gz)?"
+)
+
+_OTHER_NAMES = {
+    "z": "redshift",
+    "zspec": "redshift",
+    "z_spec": "redshift",
+    "filename": "file",
+    "type": "label",
+}
+
+_UNKNOWN = {"", "nan", "none", "null", "n/a", "na", "--", "-", "?", "unknown"}
 
 
 def read_index(path):
@@ -31,12 +53,15 @@ def read_index(path):
     Parameters
     ----------
     path : str or path-like
-        The table (CSV, ECSV, FITS or Parquet), or the folder that holds it as ``index.csv`` …
+        The table (CSV, ECSV, FITS or Parquet), or the folder that holds it as ``index.csv`` …  CSV may be
+        as spreadsheets
+        write it: with a byte-order mark, with semicolons and decimal commas.
 
     Returns
     -------
     astropy.table.Table
-        Column names in lower case; ``file`` as text, relative to the table's folder; ``meta["path"]``.
+        Column names in lower case, ``z`` as ``redshift``; ``file`` as text, relative to the table's folder;
+        ``meta["path"]``.
 
     Raises
     ------
@@ -54,22 +79,52 @@ def read_index(path):
         suffixes = ", ".join(TABLE_FORMATS)
         raise SpectrumError(f"{path} must be a table whose name ends in {suffixes}; got {path.suffix!r}.")
     try:
-        table = Table.read(path, format=TABLE_FORMATS[path.suffix.lower()])
+        if path.suffix.lower() == ".csv":
+            table = _read_csv(path.read_bytes())
+        else:
+            table = Table.read(path, format=TABLE_FORMATS[path.suffix.lower()])
     except OSError as error:
         raise SpectrumError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # The readers of tables share no class of errors.
         reason = str(error).strip().split("\n")[0]
         raise SpectrumError(f"{path} must be a table; it cannot be read as one: {reason}") from error
     table.convert_bytestring_to_unicode()
-    for name in table.colnames:
-        table.rename_column(name, name.strip().lower())
+    names = [name.strip().lower() for name in table.colnames]
+    names = [_OTHER_NAMES.get(name, name) if _OTHER_NAMES.get(name) not in names else name for name in names]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SpectrumError(
+            f"{path} must have each column once; {', '.join(repeated)} is there twice; rename one."
+        )
+    for old, new in zip(table.colnames, [f"column {i}" for i in range(len(names))]):
+        table.rename_column(old, new)
+    for old, new in zip(table.colnames, names):
+        table.rename_column(old, new)
     if "file" not in table.colnames:
         has = ", ".join(table.colnames) or "none"
         raise SpectrumError(f"{path} must have the column file; it has {has}; add it.")
     if not len(table):
         raise SpectrumError(f"{path} must list spectra; it has no row.")
-    table["file"] = table["file"].astype(str)
+    table["file"] = [str(name).strip() if name is not np.ma.masked else "" for name in table["file"]]
     table.meta["path"] = str(path)
+    return table
+
+
+def _read_csv(content):
+    """CSV of any spreadsheet: UTF-8 or UTF-16; commas, semicolons or tabs; decimal commas beside these."""
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    mark = max(",;\t", key=first.count)
+    table = Table.read(text.splitlines(), format="ascii.csv", delimiter=mark)
+    if mark != ",":
+        for name in table.colnames:
+            if table[name].dtype.kind == "U":
+                cells = [re.sub(r"^([-+]?\d*),(\d+)$", r"\1.\2", str(cell)) for cell in table[name]]
+                table[name] = np.ma.masked_array(cells, np.ma.getmaskarray(np.ma.asarray(table[name])))
     return table
 
 
@@ -86,31 +141,80 @@ class Entry(NamedTuple):
     redshift: float
     label: str | None
     problem: str
+    options: dict | None = None
+    meta: dict | None = None
 
 
 def read_entries(index):
     """The rows of an index, by the absolute paths of their files; of two rows for one file the first."""
-    table = Path(index.meta.get("path", ""))
-    empty = [""] * len(index)
-    redshifts, labels = (index[key] if key in index.colnames else empty for key in ("redshift", "label"))
-    entries = {}
-    for number, (file, redshift, label) in enumerate(zip(index["file"], redshifts, labels), start=1):
-        path, row = table.parent / file, f"{table}, row {number}"
+    table, entries = Path(index.meta.get("path", "")), {}
+    for number, row in enumerate(index, start=1):
+        cells = {key: _cell(row[key]) for key in _INDEX_COLUMNS if key in index.colnames}
+        file = str(row["file"])
+        path, place = table.parent / file, f"{table}, row {number}"
         try:
-            entry = Entry(path, row, _parse_redshift(redshift), parse_label(label), "")
+            if not file:
+                raise AgnError("file must be the name of a spectrum; the cell is empty.")
+            options = {}
+            if cells.get("columns"):
+                options["columns"] = parse_columns(cells["columns"])
+            if cells.get("medium"):
+                options["medium"] = cells["medium"].lower()
+                check_medium(options["medium"])
+            meta = {key: _place(cells[key]) for key in ("ra", "dec") if cells.get(key)}
+            meta = {key: value for key, value in meta.items() if np.isfinite(value)}
+            redshift = _parse_redshift(cells.get("redshift", ""))
+            entry = Entry(path, place, redshift, parse_label(cells.get("label", "")), "", options, meta)
         except AgnError as error:
-            entry = Entry(path, row, np.nan, None, f"{row} ({file}): {error} Correct or remove the row.")
+            entry = Entry(path, place, np.nan, None, f"{place} ({file}): {error} Correct or remove the row.")
         entries.setdefault(os.path.abspath(path), entry)
     return entries
 
 
+_INDEX_COLUMNS = ("redshift", "label", "columns", "medium", "ra", "dec")
+
+
+def _cell(value):
+    text = "" if value is np.ma.masked else str(value).strip()
+    return "" if text.lower() in _UNKNOWN else text
+
+
+def parse_columns(text):
+    """Turn ``flux=NAME,error=NAME [unit]`` into a dict of role to name.
+
+    Raises
+    ------
+    AgnError
+        For what is not of this form, and for unknown roles.
+    """
+    columns = {}
+    for part in re.split(r"[,;]\s*(?=\w+\s*=)", str(text).strip()):
+        role, equals, name = part.partition("=")
+        if not equals or role.strip() not in ROLES or not name.strip():
+            raise AgnError(
+                f"columns must be written as flux=NAME,error=NAME with roles of {', '.join(ROLES)}; "
+                f"got {part!r}."
+            )
+        columns[role.strip()] = name.strip()
+    return columns
+
+
 def _parse_redshift(cell):
-    if cell is np.ma.masked or str(cell).strip() == "":
+    if not cell:
         return np.nan
+    try:
+        value = float(cell)
+    except ValueError:
+        raise AgnError(f"redshift must be a number; got {cell!r}.") from None
+    # A user's 0 is a redshift; -9999 is none.
+    return known_redshift(value, spectral_class="told") if value <= -5 or value == -1 else value
+
+
+def _place(cell):
     try:
         return float(cell)
     except ValueError:
-        raise AgnError(f"redshift must be a number; got {str(cell)!r}.") from None
+        return np.nan
 
 
 def open_spectra(spectra):
@@ -150,12 +254,16 @@ def read_spectra(
     *,
     redshift: float | None = None,
     index: Table | str | PathLike | None = None,
+    columns: dict | None = None,
+    medium: str | None = None,
 ) -> Iterator[ObservedSpectrum | Rejected]:
     """Read spectra one after the other; a bad file never stops the others.
 
-    The redshift is the file's own, else that of the index, else `redshift`; the label is that of the index.
+    The redshift is that of the index, else `redshift`, else the file's own; the label is that of the index.
     A folder gives its files in the order of their names, without hidden files, README, the index and the
-    folders inside it, then what its index lists besides; listed files that do not exist come as Rejected.
+    folders inside it, then what its index lists besides; what it lists and is not there comes as one
+    Rejected.
+    A file of many spectra gives each with a name of its own.
     Of two spectra with one name the second is rejected: an object that is in a sample twice may be trained
     on and tested at once.
 
@@ -164,20 +272,24 @@ def read_spectra(
     paths : str, path-like, or iterable of these
         Files and folders.
     redshift : float, optional
-        For spectra whose redshift neither file nor index tell.
+        Goes before what a file states, and behind the index.
     index : Table, str or path-like, optional
         One index for all of them (see `read_index`); by default the one beside each file.
+    columns : dict, optional
+    medium : "air" or "vacuum", optional
+        As for `read_spectrum`; what the index says of a file goes before them.
 
     Returns
     -------
     iterator of ObservedSpectrum or Rejected
-        One spectrum in memory at a time.
+        One spectrum in memory at a time, but of files of many.
 
     Raises
     ------
     SpectrumError
         At once, where nothing but folders without spectra is named, and for an unusable index.
     """
+    check_medium(medium)
     named = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if index is None:
         folders = {path if path.is_dir() else path.parent for path in named}
@@ -195,7 +307,7 @@ def read_spectra(
         files += inside
     if empty and not files:
         raise SpectrumError(empty[0].reason)
-    return itertools.chain(empty, read_files(files, entries, redshift))
+    return itertools.chain(empty, read_files(files, entries, redshift, columns=columns, medium=medium))
 
 
 def list_files(folder, entries):
@@ -203,7 +315,11 @@ def list_files(folder, entries):
     with os.scandir(folder) as found:
         names = sorted(entry.name for entry in found if entry.is_file())
     files = [
-        folder / name for name in names if not name.startswith((".", "README")) and name not in INDEX_NAMES
+        folder / name
+        for name in names
+        if not name.startswith((".", "README"))
+        and name not in INDEX_NAMES
+        and not _BESIDE_DESI.fullmatch(name)
     ]
     listed = {os.path.abspath(file) for file in files}
     besides = [
@@ -214,30 +330,64 @@ def list_files(folder, entries):
     return files + besides if files or any(path.exists() for path in besides) else []
 
 
-def read_files(files, entries, redshift):
-    first = {}
+def read_files(files, entries, redshift, *, columns=None, medium=None):
+    """Read files in turn, each with what the entry of its path says; see `read_spectra`."""
+    first, absent = {}, []
+    options = {"columns": columns, "medium": medium}
     for file in files:
-        try:
-            spectrum = _read_one(file, entries.get(os.path.abspath(file)), redshift)
-            if spectrum.name in first:
-                raise SpectrumError(
-                    f"names must be unique in a sample; {spectrum.name} of {file} is that of "
-                    f"{first[spectrum.name]} too; remove or rename one."
+        entry = entries.get(os.path.abspath(file))
+        if entry is not None and not entry.problem and not file.exists():
+            absent.append(entry)
+            continue
+        for item in _read_one(file, entry, redshift, options):
+            if not isinstance(item, Rejected) and item.name in first:
+                item = Rejected(
+                    item.name,
+                    str(file),
+                    f"names must be unique in a sample; {item.name} of {file} is that of "
+                    f"{first[item.name]} too; "
+                    "remove or rename one.",
                 )
+            elif not isinstance(item, Rejected):
+                first[item.name] = file
+            yield item
+    if absent:
+        yield _reject_absent(absent)
+
+
+def _reject_absent(absent):
+    """One line for all rows of an index whose files do not exist."""
+    one, table = absent[0], absent[0].row.rpartition(", row ")[0]
+    if len(absent) == 1:
+        reason = f"{one.row} names {one.path}, which does not exist; correct or remove the row."
+        return Rejected(name_of(one.path), str(one.path), reason)
+    names = ", ".join(entry.path.name for entry in absent[:3])
+    return Rejected(
+        "",
+        table,
+        f"{table} names {len(absent)} files that do not exist, such as {names}; correct or remove the rows.",
+    )
+
+
+def _read_one(file, entry, redshift, options):
+    """The spectra of a file; what cannot be read comes as Rejected."""
+    label, meta = None, {}
+    try:
+        if entry is not None:
+            if entry.problem:
+                raise SpectrumError(entry.problem)
+            redshift = redshift if np.isnan(entry.redshift) else entry.redshift
+            label, meta, options = entry.label, entry.meta or {}, {**options, **(entry.options or {})}
+        spectra = find_spectra(file, **options)
+    except SpectrumError as error:
+        yield Rejected(name_of(file), str(file), str(error))
+        return
+    for own_name, item in zip(spectra.names, spectra.items):
+        name = name_in_file(file, own_name, spectra.count)
+        try:
+            spectrum = finish_spectrum(item, name, file, redshift=redshift, label=label, **options)
         except SpectrumError as error:
-            yield Rejected(name_of(file), str(file), str(error))
+            yield Rejected(name, str(file), str(error))
         else:
-            first[spectrum.name] = file
+            spectrum.meta.update(meta)
             yield spectrum
-
-
-def _read_one(file, entry, redshift):
-    if entry is None:
-        return read_spectrum(file, redshift=redshift)
-    if entry.problem:
-        raise SpectrumError(entry.problem)
-    if not file.exists():
-        raise SpectrumError(f"{entry.row} names {file}, which does not exist; correct or remove the row.")
-    if not np.isnan(entry.redshift):
-        redshift = entry.redshift
-    return read_spectrum(file, redshift=redshift, label=entry.label)

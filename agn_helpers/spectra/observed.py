@@ -1,14 +1,10 @@
-"""ObservedSpectrum, and reading it: SDSS spec and spSpec, text, anything through specutils."""
+"""ObservedSpectrum: one spectrum as observed, checked once."""
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from dataclasses import dataclass, field
 from html import escape
-from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,20 +14,7 @@ from astropy.nddata import InverseVariance
 from ..dispatch import call_above
 from ..errors import SpectrumError
 from ..lines import AGN_TYPES
-from .sdss import read_sdss
-from .specutils_io import read_with_specutils, take_from_specutils
-from .text import read_text
-
-_FLUX_UNIT = u.Unit("1e-17 erg / (s cm2 AA)")
-
-# First bytes of what is often found where a spectrum should be.
-_NOT_SPECTRA = {
-    b"\xff\xd8\xff": "a JPEG image",
-    b"\x89PNG": "a PNG image",
-    b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a zip archive",
-    b"<": "a web page, perhaps an archive's error message",
-}
+from .units import FLUX_UNIT
 
 
 class Rejected(NamedTuple):
@@ -65,7 +48,7 @@ class ObservedSpectrum:
     label : str or None
         A key of `agn_helpers.lines.AGN_TYPES`, or None where the type is unknown.
     meta : dict
-        Anything else worth keeping, e.g. ``file``, ``survey``.
+        Anything else worth keeping, e.g. ``file``, ``survey``, and ``assumptions``, what was assumed.
 
     Raises
     ------
@@ -200,9 +183,9 @@ class ObservedSpectrum:
             wavelength, flux = u.Quantity(self.wavelength, u.AA), u.Quantity(self.flux)
             unit, scale = flux.unit, 1.0
             ivar = u.Quantity(self.ivar, unit**-2)
-            if unit != u.dimensionless_unscaled and not unit.is_equivalent(_FLUX_UNIT):
-                scale = (1 * unit).to_value(_FLUX_UNIT, u.spectral_density(wavelength))
-                unit = _FLUX_UNIT
+            if unit != u.dimensionless_unscaled and not unit.is_equivalent(FLUX_UNIT):
+                scale = (1 * unit).to_value(FLUX_UNIT, u.spectral_density(wavelength))
+                unit = FLUX_UNIT
         except ValueError as error:
             raise SpectrumError(
                 "wavelength must be a length, flux a flux density or a plain number, ivar that to the "
@@ -210,114 +193,3 @@ class ObservedSpectrum:
             ) from error
         self.wavelength, self.flux, self.ivar = wavelength.value, flux.value * scale, ivar.value / scale**2
         self.meta = {**self.meta, "flux_unit": unit.to_string()}
-
-
-def read_spectrum(
-    path: str | PathLike, *, redshift: float | None = None, label: str | None = None
-) -> ObservedSpectrum:
-    """Read one spectrum; its format is recognised by the file's content, whatever its name.
-
-    SDSS spec (lite or full, SDSS-I to eBOSS) and spSpec; text with columns wavelength, flux and ivar or error
-    (see `read_text`); both also gzipped; anything else through specutils, where it is installed.
-    Without errors in the file, ivar comes from `estimate_noise` and ``meta["noise"]`` says so.
-
-    Parameters
-    ----------
-    path : str or path-like
-    redshift : float, optional
-        Used where the file states none.
-    label : str, optional
-        A key of `agn_helpers.lines.AGN_TYPES`.
-
-    Returns
-    -------
-    ObservedSpectrum
-        ``meta`` holds ``file``, ``format``, ``flux_unit`` and what else there is, such as ``zwarning``.
-
-    Raises
-    ------
-    SpectrumError
-        In one line, for whatever is not a readable spectrum.
-    """
-    path = Path(path)
-    content = _read_content(path)
-    try:
-        if content.startswith(b"SIMPLE  ="):
-            fields = read_sdss(content, path)
-        elif content.startswith(b"#ASDF") or b"\0" in content:
-            fields = None
-        else:
-            fields = read_text(content, path)
-    except SpectrumError:
-        raise
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise SpectrumError(f"{path} is damaged ({error}); get the file again.") from error
-    if fields is None:
-        fields = read_with_specutils(path)
-    if not np.isfinite(fields["flux"]).any():
-        raise SpectrumError(
-            f"{path} must have finite flux; all of it is NaN or infinite; get the file again."
-        )
-    fields = {"name": name_of(path), **fields, "meta": {"file": str(path), **fields["meta"]}}
-    return _make_spectrum(fields, redshift=redshift, label=label)
-
-
-def name_of(path):
-    """The name of a spectrum that states none: that of its file (pathlib.Path), without suffix."""
-    return Path(path.name.removesuffix(".gz")).stem
-
-
-def _read_content(path):
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SpectrumError(f"{path} is truncated or damaged (gzip: {error}); get the file again.") from error
-    except OSError as error:
-        raise SpectrumError(
-            f"{path} cannot be read ({error.strerror}); name an existing file, not a folder."
-        ) from error
-    if not content:
-        raise SpectrumError(f"{path} is empty; get the file again.")
-    for magic, what in _NOT_SPECTRA.items():
-        if content.startswith(magic):
-            raise SpectrumError(
-                f"{path} must be a spectrum; it is {what}; get the file again or leave it out."
-            )
-    return content
-
-
-def from_specutils(spectrum, *, redshift=None, label=None, name="", medium=None):
-    """Take over a spectrum that specutils holds in memory.
-
-    Parameters
-    ----------
-    spectrum : specutils.Spectrum
-        One-dimensional, its spectral axis in any unit and either direction; masked pixels get ivar 0.
-        Without an uncertainty, ivar comes from `estimate_noise` and ``meta["noise"]`` says so.
-    redshift : float, optional
-        Used where the spectrum states none; 0, specutils' default, counts as none.
-    label, name : str, optional
-        Type and name of the object.
-    medium : "vacuum" or "air", optional
-        What the wavelengths were measured in, by default what the header says (VACUUM, CTYPE1,
-        AIRORVAC), else vacuum.  Wavelengths in air are converted.  ``meta["medium"]`` says which it was.
-
-    Returns
-    -------
-    ObservedSpectrum
-
-    Raises
-    ------
-    SpectrumError
-        For several spectra in one object, and for axes that are no wavelength or flux density.
-    """
-    fields = take_from_specutils(spectrum, medium=medium)
-    return _make_spectrum({**fields, "name": name}, redshift=redshift, label=label)
-
-
-def _make_spectrum(fields, *, redshift, label):
-    if redshift is not None and np.isnan(fields["redshift"]):
-        fields["redshift"] = redshift
-    return ObservedSpectrum(**fields, label=label)

@@ -3,6 +3,7 @@
 What the files hold is described in the SDSS data model, https://data.sdss.org/datamodel.
 """
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from astropy.io import fits
 from ..errors import SpectrumError
 from ..files import whole_file
 from .noise import invert_variance
+from .redshifts import known_redshift, remark_on
 
 _BLOCK = 2880
 
@@ -130,28 +132,48 @@ def read_columns(content, hdu, names):
     columns, offset = {}, 0
     rows, row_length = int(hdu.value("NAXIS2")), int(hdu.value("NAXIS1"))
     for i in range(1, int(hdu.value("TFIELDS")) + 1):
-        repeat, code = re.match(r"(\d*)([A-Z])", hdu.value(f"TFORM{i}")).groups()
-        count = int(repeat or 1)
-        if code in "AX":
-            # A string of `count` bytes, or `count` bits.
-            kind = np.dtype(f"S{count}" if code == "A" else f"V{-(-count // 8)}")
-            count = 1
-        else:
-            kind = np.dtype(_TYPES[code])
+        kind, size = _column_kind(hdu.cards[f"TFORM{i}"])
         name = hdu.value(f"TTYPE{i}", "").upper()
         if name in names:
             column = np.ndarray((rows,), kind, content, hdu.start + offset, (row_length,))
             if f"TSCAL{i}" in hdu.cards or f"TZERO{i}" in hdu.cards:
-                column = column * float(hdu.value(f"TSCAL{i}", 1)) + float(hdu.value(f"TZERO{i}", 0))
+                scale, zero = _number(hdu.value(f"TSCAL{i}", "1")), _number(hdu.value(f"TZERO{i}", "0"))
+                column = column * scale + zero
             columns[name] = column
-        offset += count * kind.itemsize
+        offset += size
+    if offset > row_length:
+        raise ValueError(f"a table has rows of {row_length} bytes and columns of {offset}")
     return columns
+
+
+@functools.lru_cache(maxsize=1000)
+def _column_kind(card):
+    """The type of an element of a column and the length of a row of it, bytes, by the card TFORM."""
+    repeat, code = re.search(r"(\d*)([A-Z])", card).groups()
+    count = int(repeat or 1)
+    if code in "AX":
+        # A string of `count` bytes, or `count` bits.
+        kind = np.dtype(f"S{count}" if code == "A" else f"V{-(-count // 8)}")
+        return kind, kind.itemsize
+    kind = np.dtype(_TYPES[code])
+    return kind, count * kind.itemsize
+
+
+def _number(text):
+    """The value of a card as a float; exponents may be written with a D."""
+    return float(text.upper().replace("D", "E"))
 
 
 #: Unit of flux in SDSS files, as their header writes it.
 SDSS_FLUX_UNIT = "1E-17 erg/cm^2/s/Ang"
 
-_CATALOGUE = ("Z", "ZWARNING", "CLASS", "SUBCLASS", "PLATE", "MJD", "FIBERID")
+_NEEDED = frozenset(("FLUX", "LOGLAM", "IVAR"))
+
+_PIXELS = _NEEDED | {"AND_MASK"}
+
+_CATALOGUE = frozenset(
+    ("Z", "ZWARNING", "CLASS", "SUBCLASS", "PLATE", "MJD", "FIBERID", "FIELD", "CATALOGID", "SDSS_ID")
+)
 
 _FILE_NAMES = (
     re.compile(r"spec-(?P<plate>\d{4,6})-(?P<mjd>\d{5})-(?P<fiberid>\d{4})(?!\d)"),
@@ -180,69 +202,92 @@ def read_sdss(content, path):
     Raises
     ------
     SpectrumError
-        For a truncated file (any FITS file), or an SDSS file without the HDUs and columns it must have.
+        For a truncated file (any FITS file).
     """
     hdus = split_hdus(content, path)
     primary = hdus[0]
-    if primary.value("NAXIS") == "2" and 4 <= int(primary.value("NAXIS2")) <= 6 and "COEFF0" in primary.cards:
+    if _is_spspec(primary):
         return _read_spspec(content, primary, path)
-    needed = {"FLUX", "LOGLAM", "IVAR"}
-    if len(hdus) > 1 and hdus[1].is_table():
-        columns = read_columns(content, hdus[1], needed)
-        if len(columns) >= 2 or hdus[1].value("EXTNAME") == "COADD":
-            return _read_spec(content, hdus, columns, needed - set(columns), path)
-    elif primary.value("TELESCOP") == "SDSS 2.5-M":
-        raise SpectrumError(f"{path} must have the table COADD in HDU 1; it has none; get the file again.")
+    # Of full files the first such table is the coadd; the others are exposures.
+    tables = sorted((hdu for hdu in hdus if hdu.is_table()), key=lambda hdu: hdu.value("EXTNAME") != "COADD")
+    for hdu in tables:
+        columns = read_columns(content, hdu, _PIXELS) if int(hdu.value("NAXIS2")) > 1 else {}
+        if len(columns) >= len(_NEEDED) and columns.keys() >= _NEEDED:
+            row = _read_catalogue(content, hdus)
+            # The same three columns in anybody's table may be of any unit, with any mask.
+            if row or hdu.value("EXTNAME") == "COADD" or "AND_MASK" in columns:
+                return _read_spec(hdus[0], columns, row, path)
     return None
 
 
-def _read_spec(content, hdus, columns, missing, path):
-    if missing:
-        raise SpectrumError(
-            f"{path} must have columns flux, loglam and ivar in HDU 1; it lacks "
-            f"{', '.join(sorted(missing)).lower()}; get the file again."
-        )
-    if len(hdus) < 3 or not hdus[2].is_table():
-        raise SpectrumError(
-            f"{path} must have the table SPECOBJ or SPALL in HDU 2; it has none; get the file again."
-        )
-    catalogue = read_columns(content, hdus[2], _CATALOGUE)
-    row = {key: column[0] for key, column in catalogue.items() if len(column)}
-    if "Z" not in row:
-        raise SpectrumError(
-            f"{path} must have a row with the column Z in HDU 2; it has none; get the file again."
-        )
+def _is_spspec(primary):
+    """The image of 4 to 6 rows of SDSS-I/II, not that of LAMOST, which has another order of rows."""
+    return (
+        primary.value("NAXIS") == "2"
+        and 4 <= int(primary.value("NAXIS2")) <= 6
+        and "COEFF0" in primary.cards
+        and "LAMOST" not in primary.value("TELESCOP", "").upper()
+        and ("PLATEID" in primary.cards or primary.value("TELESCOP", "").startswith("SDSS"))
+    )
+
+
+def _read_spec(primary, columns, row, path):
     with np.errstate(over="ignore"):
         wavelength = 10 ** columns["LOGLAM"].astype(float)
+    meta = {
+        "format": "SDSS spec",
+        "medium": "vacuum",
+        "class": row.get("CLASS", b"").decode("latin-1").strip(),
+        "subclass": row.get("SUBCLASS", b"").decode("latin-1").strip(),
+        "zwarning": int(row.get("ZWARNING", 0)),
+        **_header_meta(primary),
+    }
+    meta["assumptions"] = remark_on(meta)
+    # Without the column CLASS, or an empty one, redshift 0 is no measurement.
+    stated = row.get("Z", primary.value("Z", "nan"))
+    redshift = known_redshift(stated, zwarning=meta["zwarning"], spectral_class=meta["class"])
     return {
         "wavelength": wavelength,
         "flux": columns["FLUX"].astype(float),
         "ivar": columns["IVAR"].astype(float),
-        "redshift": float(row["Z"]),
-        **_identifiers(row, hdus[0], path),
-        "meta": {
-            "format": "SDSS spec",
-            "class": row.get("CLASS", b"").decode("latin-1").strip(),
-            "subclass": row.get("SUBCLASS", b"").decode("latin-1").strip(),
-            "zwarning": int(row.get("ZWARNING", 0)),
-            **_header_meta(hdus[0]),
-        },
+        "redshift": redshift,
+        **_identifiers(row, primary, path),
+        "meta": meta,
     }
+
+
+def _read_catalogue(content, hdus):
+    """The row of SPECOBJ or SPALL, in whichever HDU; empty where there is none."""
+    named = [hdu for hdu in hdus if hdu.value("EXTNAME") in ("SPECOBJ", "SPALL")]
+    for hdu in named or [hdu for hdu in hdus if hdu.is_table() and hdu.value("NAXIS2") == "1"]:
+        if hdu.is_table():
+            columns = read_columns(content, hdu, _CATALOGUE)
+            row = {key: column[0] for key, column in columns.items() if len(column)}
+            if "Z" in row and (named or row.keys() & {"PLATE", "CLASS", "CATALOGID"}):
+                return row
+    return {}
 
 
 def _read_spspec(content, primary, path):
     shape = int(primary.value("NAXIS2")), int(primary.value("NAXIS1"))
-    kind = {"-32": ">f4", "-64": ">f8"}[primary.value("BITPIX")]
+    kind = {"-32": ">f4", "-64": ">f8", "16": ">i2", "32": ">i4", "8": "u1"}[primary.value("BITPIX")]
     rows = np.ndarray(shape, kind, content, primary.start)
+    if "BSCALE" in primary.cards or "BZERO" in primary.cards:
+        rows = rows * _number(primary.value("BSCALE", "1")) + _number(primary.value("BZERO", "0"))
     # The WCS cards claim a linear axis; COEFF0 and COEFF1 are what holds.
-    first, step = (float(primary.value(key)) for key in ("COEFF0", "COEFF1"))
+    first, step = (_number(primary.value(key)) for key in ("COEFF0", "COEFF1"))
+    # Class 0 is "unknown"; redshift 0 without a class is none.
+    redshift = known_redshift(
+        _number(primary.value("Z", "nan")), spectral_class=primary.value("SPEC_CLN", "")
+    )
+    meta = {"format": "SDSS spSpec", "medium": "vacuum", **_header_meta(primary), "assumptions": []}
     return {
         "wavelength": 10 ** (first + step * np.arange(shape[1])),
         "flux": rows[0].astype(float),
         "ivar": invert_variance(rows[2]),
-        "redshift": float(primary.value("Z", "nan")),
+        "redshift": redshift,
         **_identifiers({}, primary, path),
-        "meta": {"format": "SDSS spSpec", **_header_meta(primary)},
+        "meta": meta,
     }
 
 
@@ -256,6 +301,11 @@ def _identifiers(row, primary, path):
         # Primary headers say PLATEID.
         stated = (row.get(word), primary.value(word), primary.value(word + "ID"), from_name.get(key))
         identifiers[key] = int(next((value for value in stated if value is not None), -1))
+    catalogid = row.get("CATALOGID")
+    if catalogid is not None and int(catalogid) > 0 and "FIELD" in row:
+        # SDSS-V: no plates any more, and a fibre for each exposure.
+        mjd = max(identifiers["mjd"], 0)
+        return {"name": f"spec-{int(row['FIELD']):06d}-{mjd:05d}-{int(catalogid)}", "mjd": identifiers["mjd"]}
     if min(identifiers.values()) >= 0:
         return {"name": "spec-{plate:04d}-{mjd:05d}-{fiberid:04d}".format(**identifiers), **identifiers}
     return identifiers

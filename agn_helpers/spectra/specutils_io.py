@@ -1,57 +1,65 @@
-"""Spectra through specutils, an optional package: the formats that this one does not read itself."""
+"""Spectra through specutils, an optional package: objects in memory, and formats not read here."""
 
 import warnings
 
 import numpy as np
 from astropy import units as u
-from astropy.nddata import InverseVariance
+from astropy.nddata import StdDevUncertainty
 
 from ..errors import SpectrumError
-from .noise import ESTIMATED, estimate_noise, invert_variance
+from .assemble import Layout, assemble
+from .medium import check_medium, medium_in_header
+from .observed import ObservedSpectrum
+from .roles import Column
+
+# Readers that know what they read by its header; those that take columns and images by their position are
+# left out.
+_TRUSTED = ("6dFGS", "2SLAQ", "GALAH", "HST/", "JWST", "MUSCLES", "APOGEE", "Subaru", "SDSS-V mwm")
 
 
 def read_with_specutils(path):
-    """Let specutils recognise and read the file at `path` (pathlib.Path).
+    """Let specutils read the file at `path` (pathlib.Path), where it knows its format for certain.
 
     Returns
     -------
-    dict
-        The fields of an ObservedSpectrum, as `take_from_specutils` gives them.
+    list of Layout
+        Empty where specutils is not installed or does not know the file.
 
     Raises
     ------
     SpectrumError
-        Where specutils is not installed, or cannot read the file.
+        Where it knows the format and cannot read the file.
     """
     try:
-        from specutils import Spectrum
-    except ImportError as error:
-        raise SpectrumError(
-            f"{path} must be an SDSS spectrum or text; other formats need specutils: pip install .[formats]"
-        ) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            spectrum = Spectrum.read(path)
-    except Exception as error:  # Thirty readers raise whatever they like.
-        reason = str(error).strip().split("\n")[0]
-        raise SpectrumError(
-            f"{path} must be an SDSS spectrum, text or what specutils can read ({reason}); "
-            "get the file again, or read it in Python and pass it to from_specutils."
-        ) from error
-    try:
-        return take_from_specutils(spectrum)
-    except SpectrumError as error:
-        raise SpectrumError(f"{path}: {error}") from error
+        from specutils import SpectrumList
+        from specutils.io.registers import identify_spectrum_format
+    except ImportError:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            formats = identify_spectrum_format(str(path), SpectrumList)
+        except Exception:  # Thirty recognisers raise whatever they like.
+            return []
+        formats = [formats] if isinstance(formats, str) else list(formats or ())
+        known = next((name for name in formats if name.startswith(_TRUSTED)), None)
+        if known is None:
+            return []
+        try:
+            spectra = [s for s in SpectrumList.read(str(path), format=known) if s.flux.ndim == 1]
+        except Exception as error:  # Its readers raise whatever they like.
+            reason = str(error).strip().split("\n")[0]
+            raise SpectrumError(
+                f"{path} must be laid out as {known} does; specutils, reading it so, says: {reason}."
+            ) from error
+    layouts = [layout_of_specutils(spectrum, format=known) for spectrum in spectra]
+    for number, layout in enumerate(layouts, start=1):
+        layout.name = str(number) if len(layouts) > 1 else ""
+    return layouts
 
 
-def take_from_specutils(spectrum, *, medium=None):
-    """Take the fields of an ObservedSpectrum from a specutils.Spectrum; see `from_specutils`.
-
-    Returns
-    -------
-    dict
-        Wavelength, flux and ivar are Quantities, in order of increasing wavelength.
+def layout_of_specutils(spectrum, *, format="specutils"):
+    """The arrays of a specutils.Spectrum as columns.
 
     Raises
     ------
@@ -66,34 +74,84 @@ def take_from_specutils(spectrum, *, medium=None):
         wavelength = spectrum.spectral_axis.quantity.to(u.AA, u.spectral())
     except u.UnitsError as error:
         raise SpectrumError(f"spectral_axis must be a wavelength, frequency or energy; {error}.") from error
-    medium = medium or _stated_medium(spectrum.meta.get("header") or {})
-    if medium == "air":
-        from specutils.utils.wcs_utils import air_to_vac
-
-        wavelength = air_to_vac(wavelength)
-    order = slice(None, None, -1 if wavelength[0] > wavelength[-1] else 1)
-    redshift = float(np.squeeze(spectrum.redshift))
-    fields = {
-        "wavelength": wavelength[order],
-        "flux": spectrum.flux[order],
-        "redshift": redshift if redshift != 0 else np.nan,
-        "meta": {"format": "specutils", "medium": medium or "not stated, taken for vacuum"},
-    }
-    if spectrum.uncertainty is None:
-        fields["meta"]["noise"] = ESTIMATED
-        ivar = invert_variance(estimate_noise(spectrum.flux.value)) * spectrum.flux.unit**-2
-    else:
+    columns = [
+        Column("wavelength", wavelength.value, "Angstrom"),
+        Column("flux", spectrum.flux.value, spectrum.flux.unit.to_string()),
+    ]
+    if spectrum.uncertainty is not None:
         with np.errstate(all="ignore"):
-            inverse = spectrum.uncertainty.represent_as(InverseVariance)
-        ivar = u.Quantity(inverse.array, inverse.unit or spectrum.flux.unit**-2)
+            deviation = spectrum.uncertainty.represent_as(StdDevUncertainty)
+        unit = deviation.unit or spectrum.flux.unit
+        columns.append(Column("error", np.asarray(deviation.array), unit.to_string()))
     if spectrum.mask is not None:
-        ivar = np.where(spectrum.mask, 0 * ivar.unit, ivar)
-    fields["ivar"] = ivar[order]
-    return fields
+        columns.append(Column("mask", np.broadcast_to(spectrum.mask, spectrum.flux.shape)))
+    redshift = float(np.squeeze(spectrum.redshift))
+    header = spectrum.meta.get("header") or {}
+    return Layout(
+        columns,
+        format,
+        redshift=redshift if redshift != 0 else np.nan,
+        medium=medium_in_header(header) if hasattr(header, "comments") else _medium_in_dict(header),
+        mask_known=True,
+    )
 
 
-def _stated_medium(header):
+def _medium_in_dict(header):
     if header.get("VACUUM") is True:
         return "vacuum"
     air = str(header.get("CTYPE1", "")).startswith("AWAV") or str(header.get("AIRORVAC", "")).lower() == "air"
     return "air" if air else None
+
+
+def from_specutils(spectrum, *, redshift=None, label=None, name="", medium=None):
+    """Take over a spectrum that specutils holds in memory.
+
+    Parameters
+    ----------
+    spectrum : specutils.Spectrum
+        One-dimensional, its spectral axis in any unit and either direction; masked pixels get ivar 0.
+        Without an uncertainty, ivar comes from `estimate_noise` and ``meta["noise"]`` says so.
+    redshift : float, optional
+        Goes before what the spectrum states; 0, specutils' default, counts as none there.
+    label, name : str, optional
+        Type and name of the object.
+    medium : "vacuum" or "air", optional
+        What the wavelengths were measured in, by default what the header says (VACUUM, CTYPE1,
+        AIRORVAC), else vacuum.  Wavelengths in air are converted.  ``meta["medium"]`` says which it was.
+
+    Returns
+    -------
+    ObservedSpectrum
+
+    Raises
+    ------
+    SpectrumError
+        For several spectra in one object, and for axes that are no wavelength or flux density.
+    """
+    check_medium(medium)
+    layout = layout_of_specutils(spectrum)
+    fields = assemble(layout, name or "a specutils.Spectrum", medium=medium)
+    return make_spectrum({**fields, "name": name}, redshift=redshift, label=label)
+
+
+def make_spectrum(fields, *, redshift=None, label=None):
+    """An ObservedSpectrum of the fields that a reader gives; the user goes before the file.
+
+    Parameters
+    ----------
+    fields : dict
+    redshift : float, optional
+        From the user; a difference from the file's of more than 0.001 is said in ``meta["assumptions"]``.
+    label : str, optional
+
+    Returns
+    -------
+    ObservedSpectrum
+    """
+    notes = fields["meta"].setdefault("assumptions", [])
+    if redshift is not None and not np.isnan(redshift):
+        stated = fields.get("redshift", np.nan)
+        if abs(stated - redshift) > 1e-3:
+            notes.append(f"redshift {redshift:g} as told; the file says {stated:.5g}")
+        fields = {**fields, "redshift": redshift}
+    return ObservedSpectrum(**fields, label=label)

@@ -44,13 +44,13 @@ def split(found):
     return spectra, reasons
 
 
-def test_redshift_is_the_files_then_the_indexs_then_the_options(folder):
-    """A has its own, b that of the index, c (an empty cell) and d (not listed) the option."""
+def test_redshift_is_the_indexs_then_the_options_then_the_files(folder):
+    """A and b have that of the index, c (an empty cell) and d (not listed) the option."""
     write_index(folder, "file,redshift,label\na.fits,0.9,Seyfert 1\nb.fits,0.2,1.8\nc.fits,,\n")
     spectra, reasons = split(read_spectra(folder, redshift=0.3))
     assert not reasons
     assert list(spectra) == ["a", "b", "c", "d"]
-    np.testing.assert_allclose([item.redshift for item in spectra.values()], [0.1, 0.2, 0.3, 0.3])
+    np.testing.assert_allclose([item.redshift for item in spectra.values()], [0.9, 0.2, 0.3, 0.3])
     assert [item.label for item in spectra.values()] == ["type 1", "intermediate", None, None]
 
 

@@ -1,0 +1,38 @@
+"""`agn inspect`: what a file holds, and how it would be read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import AgnError
+
+
+def inspect_spectrum(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A spectrum, or a file of many.")],
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE=NAME,…", help="Which column is what: flux=NAME,error=NAME, also with a [unit]."
+        ),
+    ] = None,
+    medium: Annotated[
+        str | None, typer.Option(metavar="air|vacuum", help="What the wavelengths were measured in.")
+    ] = None,
+):
+    """Print what is found in a file, what each part is taken for, and how it would be read.
+
+    Exit code: 0 where it can be read, 1 where not; the reason stands below the table.
+    """
+    from ..spectra import inspect_file, parse_columns
+
+    found = inspect_file(file, columns=parse_columns(columns) if columns else None, medium=medium)
+    for table in (found.columns, found.spectra):
+        if len(table):
+            for line in table.pformat(max_lines=60, max_width=-1, align="<"):
+                print(line.rstrip())
+            print()
+    for note in found.assumptions:
+        print(f"assumed: {note}")
+    if found.problem:
+        raise AgnError(found.problem)
