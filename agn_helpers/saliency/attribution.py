@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ..classifier import TrainedModel
+from ..classifier import TrainedModel, weigh_sample
 from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import write_table
@@ -97,6 +97,9 @@ class Attribution:
         In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad``, in `of` a pixel for the others.
     uncertainty : (n_spectra, n_grid) array or None
         Standard deviation that the spectrum's noise (``smoothgrad``) or the draws (``lime``) leave in it.
+        Where a spectrum was not observed its attribution is 0, since nothing seen there can have spoken for a
+        type, and the uncertainty is the size of the attribution that the completed flux has there: what a
+        flux would have weighed.
     method : str
         One of `METHODS`.
     target : (n_spectra,) array of str
@@ -111,6 +114,8 @@ class Attribution:
         Names of the spectra, "" where they have none.
     survey : str
         Where they come from.
+    observed : (n_spectra, n_grid) bool array or None
+        Where the spectra were observed; `flux` is completed elsewhere.  None where that is not known.
     """
 
     values: np.ndarray
@@ -122,6 +127,7 @@ class Attribution:
     grid: np.ndarray | None
     name: np.ndarray
     survey: str = "unknown"
+    observed: np.ndarray | None = None
 
     def __len__(self):
         return len(self.values)
@@ -139,7 +145,7 @@ class Attribution:
         rows = [rows] if isinstance(rows, int | np.integer) else rows
         parts = {
             key: getattr(self, key)[rows]
-            for key in ("values", "uncertainty", "target", "flux", "name")
+            for key in ("values", "uncertainty", "target", "flux", "name", "observed")
             if getattr(self, key) is not None
         }
         return replace(self, **parts)
@@ -210,6 +216,7 @@ def explain(
         A classifier needs ``classes_`` and ``predict_proba``.
     spectra : ObservedSpectrum or sequence of these, reduced sample, (n_spectra, n_grid) or (n_grid,) array
         Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
+        What was not observed of spectra and samples is completed by the model, see `Attribution`.
     method : str
         One of `METHODS`.
     target : label or (n_spectra,) sequence of labels, optional
@@ -247,8 +254,11 @@ def explain(
             f"{method} takes {', '.join(sorted(takes - {'estimator', 'X'}))}; got {useless[0]}. Leave it out."
         )
     estimator, grid = (model.estimator, model.grid) if isinstance(model, TrainedModel) else (model, grid)
-    X, ivar, grid, name, survey = _read_spectra(model, spectra, ivar, grid)
+    X, ivar, grid, name, survey, log_proba = _read_spectra(model, spectra, ivar, grid)
     X = check_spectra(estimator, X)
+    observed = None if log_proba is None else ivar > 0
+    if target is None and log_proba is not None:
+        target = estimator.classes_[log_proba.argmax(axis=1)]
     if "noise_level" in options:
         ivar = None
     with report_progress(progress):
@@ -262,6 +272,10 @@ def explain(
             random_state=random_state,
             **options,
         )
+    if observed is not None and not observed.all():
+        spread = np.zeros(values.shape) if uncertainty is None else uncertainty
+        uncertainty = np.where(observed, spread, np.abs(values))
+        values = np.where(observed, values, 0)
     column = find_target(estimator, X, target=target)
     return Attribution(
         values=values,
@@ -273,11 +287,12 @@ def explain(
         grid=grid,
         name=name,
         survey=survey,
+        observed=observed,
     )
 
 
 def _read_spectra(model, spectra, ivar, grid):
-    """Flux and ivar (n_spectra, n_grid), grid, names and survey of whatever `explain` is given."""
+    """Flux, ivar, grid, names, survey of what `explain` is given; log-probabilities where it is completed."""
     is_model = isinstance(model, TrainedModel)
     if isinstance(spectra, ObservedSpectrum) or _holds_spectra(spectra):
         if not is_model:
@@ -288,19 +303,21 @@ def _read_spectra(model, spectra, ivar, grid):
                 f"every spectrum must be reducible; {rejected['name'][0]}: {rejected['reason'][0]}"
             )
     if isinstance(spectra, Table):
-        if is_model:
-            model.check_sample(spectra)
         if ivar is not None or (grid is not None and not is_model):
             raise AgnError("a reduced sample has its own grid and ivar; leave grid= and ivar= out.")
-        X, ivar = sample_arrays(spectra)[0], np.asarray(spectra["ivar"])
+        X, ivar, log_proba = sample_arrays(spectra)[0], np.asarray(spectra["ivar"]), None
+        if is_model:
+            model.check_sample(spectra)
+            if model.completion is not None:
+                X, log_proba, _ = weigh_sample(spectra, model)
         name = np.asarray(spectra["name"], dtype=str)
-        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"])
+        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"]), log_proba
     X = np.asarray(spectra)
     if X.ndim == 1:
         X, ivar = X[None], None if ivar is None else np.atleast_2d(ivar)
     if X.ndim == 2 and grid is not None:
         grid = check_wavelengths(grid, X.shape[1])
-    return X, ivar, grid, np.full(len(X), ""), "unknown"
+    return X, ivar, grid, np.full(len(X), ""), "unknown", None
 
 
 def _holds_spectra(spectra):
