@@ -1,4 +1,4 @@
-from .completion import SpectrumCompleter
+from .completion import SpectrumCompleter, fit_completion
 from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_gradient, unwrap_estimator
 from .marginal import draw_normal, marginal_proba
 from .model import TrainedModel, check_grid, load_model, save_model
@@ -23,6 +23,7 @@ __all__ = [
     "draw_normal",
     "encode_classes",
     "encode_target",
+    "fit_completion",
     "join_parts",
     "linear_weights",
     "load_model",

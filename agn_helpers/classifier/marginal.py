@@ -50,8 +50,8 @@ def marginal_proba(estimator, completion, X, ivar, *, random_state=0):
     X, ivar : (n_spectra, n_grid) arrays
         Fluxes and inverse variances, 0 where not observed.
     random_state : int
-        Seed of the draws for kernels that are not linear; those of a spectrum depend on it and on that
-        spectrum's flux alone.
+        Seed of the draws for kernels that are not linear; those of a spectrum depend on it and on what was
+        observed of that spectrum alone.
 
     Returns
     -------
@@ -100,7 +100,9 @@ def _average_draws(estimator, components, given, weights, random_state):
     step = max(1, _BATCH_DRAWS // (_N_DRAWS * n_grid))
     for first in range(0, len(given.flux), step):
         flux, unobserved, root, variance = (array[first : first + step] for array in given)
-        normal = draw_normal(flux, (_N_DRAWS, n_components + n_grid), random_state)
+        # The last bits of completed fluxes are not always the same.
+        seen = np.where(unobserved, 0, flux)
+        normal = draw_normal(seen, (_N_DRAWS, n_components + n_grid), random_state)
         spectra = (normal[..., :n_components] @ root.transpose(0, 2, 1)) @ components
         spectra += normal[..., n_components:] * np.sqrt(variance)[:, None]
         spectra = flux[:, None] + spectra * unobserved[:, None]

@@ -12,6 +12,7 @@ from astropy.table import Table, vstack
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..reduction import reduce_spectra, sample_arrays
 from ..spectra import Rejected
+from .completion import MOST_BRIDGED
 from .marginal import Marginal, marginal_proba
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ UNDETERMINED = "undetermined"
 _BALMER_HALF_WIDTH, _OTHER_HALF_WIDTH = 3000.0, 1000.0
 
 _LEAST_OF_LINE = 0.5
-
-# Share of the grid that may be bridged by straight lines where a model does not complete spectra: more than
-# sky lines and cosmic rays take from any spectrum of the embedded survey, 2.5 %.
-_MOST_BRIDGED = 0.05
 
 
 class Classified(NamedTuple):
@@ -191,9 +188,9 @@ def _find_reasons(unobserved, shares, model):
             reason = (
                 f"at least half of Hβ ± {_BALMER_HALF_WIDTH:.0f} km/s must be observed; got {of_hbeta:.0%}"
             )
-        elif model.completion is None and share > _MOST_BRIDGED:
+        elif model.completion is None and share > MOST_BRIDGED:
             reason = (
-                f"at least {1 - _MOST_BRIDGED:.0%} of the grid must be observed, since this model completes "
+                f"at least {1 - MOST_BRIDGED:.0%} of the grid must be observed, since this model completes "
                 f"no spectra; got {1 - share:.0%}"
             )
         reasons.append(reason)
@@ -250,7 +247,7 @@ def describe_doubts(table):
     if "reason" in table.colnames and (n_undetermined := int(np.sum(table["predicted"] == UNDETERMINED))):
         are = "1 is" if n_undetermined == 1 else f"{n_undetermined} are"
         sentences.append(
-            f"{are} {UNDETERMINED} for want of what was not observed (column reason); --force predicts a type."
+            f"{are} {UNDETERMINED} for want of what was not observed (column reason); --force predicts types."
         )
     if "prediction_set" in table.colnames:
         sizes = [len(types.split("|")) if types else 0 for types in table["prediction_set"]]

@@ -130,10 +130,11 @@ def _draw_saliency(part, model, folder):
         for number, row in enumerate(part.table):
             target = attribution.target[number]
             probability = row[f"p_{AGN_TYPES[target].key}"]
-            predicted = "" if row["predicted"] == target else f"{row['predicted']}, "
+            p = "P" if row["predicted"] == target else f"P({target})"
+            type_and_p = f"{row['predicted']}, {p} = {probability:.3f}"
             ax = attribution.plot(
                 number,
-                title=f"{row['name']}, z = {row['redshift']:.4f}: {predicted}P({target}) = {probability:.3f}",
+                title=f"{row['name']}, z = {row['redshift']:.4f}: {type_and_p}",
                 ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
             )
             # Names may hold anything; quoted, they stay different.

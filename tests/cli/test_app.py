@@ -28,6 +28,7 @@ from agn_helpers.survey import simulate_survey
 from ..disks import small_disk
 
 COLUMNS = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
+COLUMNS += ["unobserved", "missing_lines", "reason"]
 
 
 def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"', tags=()):
