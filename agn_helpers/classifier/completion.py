@@ -334,9 +334,10 @@ def _check_spectra(X, ivar, n_grid=None):
     if X.ndim != 2 or X.shape != ivar.shape or n_grid not in (None, X.shape[1]):
         wanted = "n_grid" if n_grid is None else n_grid
         raise AgnError(f"X and ivar must be (n_spectra, {wanted}); got {X.shape} and {ivar.shape}.")
-    options = {"dtype": np.float64, "ensure_min_samples": 0}
-    X = check_array(X, input_name="X", **options)
-    ivar = check_array(ivar, input_name="ivar", ensure_non_negative=True, **options)
+    if not len(X):
+        return X.astype(float), ivar.astype(float)
+    X = check_array(X, dtype=np.float64, input_name="X")
+    ivar = check_array(ivar, dtype=np.float64, ensure_non_negative=True, input_name="ivar")
     blank = np.flatnonzero(~(ivar > 0).any(axis=1))
     if len(blank):
         raise AgnError(

@@ -155,6 +155,8 @@ def test_only_wide_gaps_of_a_training_sample_are_completed(sample):
     assert np.flatnonzero(changed.any(axis=1)).tolist() == [1]
     np.testing.assert_array_equal(changed[1], ivar[1] == 0)
     np.testing.assert_allclose(completed[1], completion.complete(X, ivar)[1], rtol=1e-12)
+    np.testing.assert_array_equal(fit_completion(X[2:], ivar[2:], np.arange(58))[1], X[2:])
+    assert completion.complete(X[:0], ivar[:0]).shape == (0, N_GRID)
     assert fit_completion(X, ivar, np.arange(9))[0] is None
 
 
