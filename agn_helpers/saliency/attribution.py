@@ -272,10 +272,8 @@ def explain(
             random_state=random_state,
             **options,
         )
-    if observed is not None and not observed.all():
-        spread = np.zeros(values.shape) if uncertainty is None else uncertainty
-        uncertainty = np.where(observed, spread, np.abs(values))
-        values = np.where(observed, values, 0)
+    if observed is not None:
+        values, uncertainty = silence_unobserved(values, uncertainty, observed)
     column = find_target(estimator, X, target=target)
     return Attribution(
         values=values,
@@ -289,6 +287,27 @@ def explain(
         survey=survey,
         observed=observed,
     )
+
+
+def silence_unobserved(values, uncertainty, observed):
+    """Take attributions back where nothing was observed.
+
+    Parameters
+    ----------
+    values : (..., n_grid) array
+    uncertainty : (..., n_grid) array or None
+    observed : (..., n_grid) bool array
+
+    Returns
+    -------
+    values, uncertainty : (..., n_grid) arrays
+        0 ± |value| where not observed; elsewhere as given, without an uncertainty 0.  Both as given where
+        all was observed.
+    """
+    if observed.all():
+        return values, uncertainty
+    spread = np.zeros(values.shape) if uncertainty is None else uncertainty
+    return np.where(observed, values, 0), np.where(observed, spread, np.abs(values))
 
 
 def _read_spectra(model, spectra, ivar, grid):
