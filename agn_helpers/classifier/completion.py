@@ -336,8 +336,9 @@ def _check_spectra(X, ivar, n_grid=None):
         raise AgnError(f"X and ivar must be (n_spectra, {wanted}); got {X.shape} and {ivar.shape}.")
     if not len(X):
         return X.astype(float), ivar.astype(float)
-    X = check_array(X, dtype=np.float64, input_name="X")
     ivar = check_array(ivar, dtype=np.float64, ensure_non_negative=True, input_name="ivar")
+    # What stands where nothing was observed may be anything.
+    X = check_array(np.where(ivar > 0, X, 0), dtype=np.float64, input_name="X")
     blank = np.flatnonzero(~(ivar > 0).any(axis=1))
     if len(blank):
         raise AgnError(
