@@ -3,7 +3,7 @@ from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_
 from .marginal import draw_normal, marginal_proba
 from .model import TrainedModel, check_grid, load_model, save_model
 from .novelty import NoveltyDetector
-from .predict import UNDETERMINED, classify_spectra, describe_doubts, join_parts, weigh_sample
+from .predict import UNDETERMINED, classify_spectra, describe_doubts, find_reasons, join_parts, weigh_sample
 from .prediction_sets import calibrate_sets
 from .svc import ProbabilisticSVC
 from .training import Kernel
@@ -23,6 +23,7 @@ __all__ = [
     "draw_normal",
     "encode_classes",
     "encode_target",
+    "find_reasons",
     "fit_completion",
     "join_parts",
     "linear_weights",

@@ -126,15 +126,14 @@ def predict_types(sample, model, *, force=False):
     for agn_type in AGN_TYPES.values():
         table[f"p_{agn_type.key}"] = probability[agn_type.name]
     predicted = types[np.argmax([probability[name] for name in types], axis=0)]
-    unobserved = np.mean(ivar == 0, axis=1)
     shares = _observed_shares(model.grid, ivar)
     missing = [
         [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
     ]
-    reason = [""] * len(sample) if force else _find_reasons(unobserved, shares, model)
+    reason = [""] * len(sample) if force else find_reasons(model, ivar)
     table["predicted"] = np.where(np.array(reason, dtype=str) == "", predicted, UNDETERMINED)
     table["snr"] = sample["snr"]
-    table["unobserved"] = unobserved
+    table["unobserved"] = np.mean(ivar == 0, axis=1)
     table["missing_lines"] = np.array(["|".join(names) for names in missing], dtype=str)
     table["reason"] = np.array(reason, dtype=str)
     if model.completion is not None:
@@ -178,11 +177,15 @@ def _observed_shares(grid, ivar):
     return shares
 
 
-def _find_reasons(unobserved, shares, model):
-    """Why each spectrum's type is undetermined, "" where it is not."""
-    hbeta = shares.get("Hbeta", np.ones(len(unobserved)))
+def find_reasons(model, ivar):
+    """Why the types of spectra are undetermined: a list of str, "" where a type can be told.
+
+    model : TrainedModel
+    ivar : (n_spectra, n_grid) array, 0 where not observed
+    """
+    hbeta = _observed_shares(model.grid, ivar).get("Hbeta", np.ones(len(ivar)))
     reasons = []
-    for share, of_hbeta in zip(unobserved, hbeta):
+    for share, of_hbeta in zip(np.mean(ivar == 0, axis=1), hbeta):
         reason = ""
         if of_hbeta < _LEAST_OF_LINE:
             reason = (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table
 
-from ..classifier import TrainedModel, load_model
+from ..classifier import UNDETERMINED, TrainedModel, find_reasons, load_model
 from ..errors import AgnError
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..maps import SpectrumMap, read_map
@@ -88,6 +88,8 @@ def show_spectrum(spectra, row, flux, ivar, *, target=None):
     if spectra.model.completion is not None:
         attribution, uncertainty = silence_unobserved(attribution, uncertainty, ivar > 0)
     predicted = "was predicted" if changed else "predicted"
+    if find_reasons(spectra.model, ivar[None])[0]:
+        predicted = f"{UNDETERMINED}, most probable"
     return Shown(
         name=str(spectra.name[row]),
         title=f"{spectra.describe(row)}, {predicted} {spectra.predicted[row]}",
