@@ -28,6 +28,7 @@ from .predict import classify_spectra, join_parts, predict_types
 
 #: Types of this package that a model file may hold; skops itself trusts numpy's, scipy's and scikit-learn's.
 TRUSTED_TYPES = (
+    "agn_helpers.classifier.completion.SpectrumCompleter",
     "agn_helpers.classifier.novelty.NoveltyDetector",
     "agn_helpers.classifier.prediction_sets.PredictionSets",
     "agn_helpers.classifier.svc.ProbabilisticSVC",
@@ -62,7 +63,8 @@ class TrainedModel:
         the run; strings, numbers, lists and dictionaries of these.
     extras : dict
         Anything fitted beside the classifier: arrays and scikit-learn objects by name.  ``novelty``, a
-        `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know.
+        `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know;
+        ``completion``, a `SpectrumCompleter`, what it expects where a spectrum was not observed.
 
     Raises
     ------
@@ -100,6 +102,11 @@ class TrainedModel:
         return self.meta.get("normalisation", "window")
 
     @property
+    def completion(self):
+        """`SpectrumCompleter` of what was not observed, or None."""
+        return self.extras.get("completion")
+
+    @property
     def survey(self):
         """What the model was trained on; "synthetic" for the embedded survey."""
         return str(self.meta.get("survey", "unknown"))
@@ -122,9 +129,14 @@ class TrainedModel:
         Returns
         -------
         sample, rejected : astropy.table.Table
-            As of `agn_helpers.reduction.reduce_spectra`.
+            As of `agn_helpers.reduction.reduce_spectra`; fluxes with ivar 0 are completed by the model.
         """
-        return reduce_spectra(open_spectra(spectra), grid=self.grid, normalisation=self.normalisation)
+        sample, rejected = reduce_spectra(
+            open_spectra(spectra), grid=self.grid, normalisation=self.normalisation
+        )
+        if self.completion is not None and len(sample):
+            sample["flux"] = self.completion.complete(sample["flux"], sample["ivar"]).astype(np.float32)
+        return sample, rejected
 
     def reduce_all(self, spectra: Any) -> Table:
         """The reduced sample of spectra none of which may be rejected; AgnError for the first that is."""
@@ -150,17 +162,19 @@ class TrainedModel:
                 f"{normalisation!r}. Reduce the spectra with model.reduce."
             )
 
-    def predict(self, sample: Table) -> Table:
+    def predict(self, sample: Table, *, force: bool = False) -> Table:
         """Types, probabilities and doubts of a reduced sample; see `agn_helpers.classifier.predict_types`."""
-        return predict_types(sample, self)
+        return predict_types(sample, self, force=force)
 
-    def classify(self, spectra: Any) -> Table:
+    def classify(self, spectra: Any, *, force: bool = False) -> Table:
         """Reduce observed spectra and predict their types.
 
         Parameters
         ----------
         spectra : ObservedSpectrum, path, or iterable of these
             As for `reduce`; labels are not looked at.
+        force : bool
+            Predict types also where Hβ was not observed.
 
         Returns
         -------
@@ -168,7 +182,8 @@ class TrainedModel:
             As of `predict`; ``meta["rejected"]`` lists the spectra that could not be reduced, each with
             ``name, file, reason``, and a warning says how many they are.
         """
-        parts = [part._replace(sample=None) for part in classify_spectra(open_spectra(spectra), self)]
+        chunks = classify_spectra(open_spectra(spectra), self, force=force)
+        parts = [part._replace(sample=None) for part in chunks]
         if not parts:
             raise AgnError("there must be spectra to classify; got none. Give files, a folder or spectra.")
         table, rejected = join_parts(parts, self)
