@@ -59,7 +59,7 @@ _WORDS = {
     "redshift": r"z|redshift|zspec|zbest|specz|zhelio",
 }
 
-_WORDS = {role: re.compile(pattern) for role, pattern in _WORDS.items()}
+_PATTERNS = {role: re.compile(pattern) for role, pattern in _WORDS.items()}
 
 # Words of which a name of another flux, such as flux_telluric_corrected, is not made.
 _NO_FLUX = re.compile(
@@ -121,7 +121,7 @@ def name_role(name, ucd="", utype=""):
         The unit that the name states.
     """
     word, unit = split_name(name)
-    for role, pattern in _WORDS.items():
+    for role, pattern in _PATTERNS.items():
         match = pattern.fullmatch(word)
         if match:
             named, unit = role, unit or match.groupdict().get("unit") or ""
@@ -317,11 +317,11 @@ def _choose_error(found, flux, columns, path, notes):
         named = [c for c in named if c is not flux and re.fullmatch(pattern, split_name(c.name)[0])]
         candidates = named or found.get(kind, [])
         if len(candidates) > 1 and not named:
-            plain = [c for c in candidates if _WORDS[kind].fullmatch(split_name(c.name)[0])]
+            plain = [c for c in candidates if _PATTERNS[kind].fullmatch(split_name(c.name)[0])]
             candidates = plain or candidates
         if not named:
             # With a UCD but under the name of another flux, it is the error of that.
-            candidates = [c for c in candidates if _WORDS[kind].fullmatch(split_name(c.name)[0])]
+            candidates = [c for c in candidates if _PATTERNS[kind].fullmatch(split_name(c.name)[0])]
         if candidates:
             kinds[kind] = _only(kind, candidates, columns, path)
     if len(kinds) > 1:
