@@ -72,7 +72,8 @@ def test_no_circle():
 
 def test_numbers(capsys):
     rows = list_modules()
-    assert len(rows) <= 110
+    # 94 when the packages were made; readers of spectra and what was not observed came after.
+    assert len(rows) <= 115
     assert len(read_stub("")) <= 30
     assert set(PACKAGES) == set().union(*FLOORS) - FLOORS[0]
     main()

@@ -266,7 +266,8 @@ def test_the_outputs_of_a_run_fit_together(project):
     assert [np.sum(split["part"] == part) for part in ("training", "validation", "test")] == [90, 22, 28]
 
     test = np.array(split["part"] == "test")
-    wrong = set(sample["name"][test][model.estimator.predict(X[test]) != y[test]])
+    completed = model.completion.complete(X[test], np.asarray(sample["ivar"])[test])
+    wrong = set(sample["name"][test][model.predict(sample[test])["predicted"] != y[test]])
     table10, table11 = (pd.read_csv(data / "tables" / f"table{number}.csv") for number in (10, 11))
     assert set(table10["name"]) == wrong
     assert len(table11) == max(len(wrong), 6)
@@ -275,7 +276,8 @@ def test_the_outputs_of_a_run_fit_together(project):
 
     saliency = Table.read(data / "saliency.fits", character_as_bytes=False)
     assert list(saliency["name"]) == list(sample["name"][test])
-    exact = model.estimator.log_proba_gradient(X[test])
+    observed = np.asarray(sample["ivar"])[test] > 0
+    exact = model.estimator.log_proba_gradient(completed) * observed
     np.testing.assert_allclose(saliency["attribution"], exact, rtol=1e-5, atol=1e-6 * np.abs(exact).max())
     assert (saliency["uncertainty"] >= 0).all() and (saliency["uncertainty"] > 0).any()
 
@@ -327,11 +329,12 @@ def test_a_folder_of_ones_own_spectra_is_trained_on(own_run):
 def test_new_spectra_are_put_on_the_map_with_the_normalisation_of_the_map(own_run, own_spectra):
     spectrum_map = read_map(own_run / "map.fits")
     placed = pd.read_csv(own_run / "tables" / "map_placed.csv", index_col="name")
-    places = {}
+    places, completion = {}, load_model(own_run / "model.skops").completion
     for normalisation in ("pixel", "window"):
         sample, _ = reduce_spectra(read_spectra(own_spectra), normalisation=normalisation)
         assert list(sample["name"]) == list(placed.index)
-        places[normalisation] = place_on_map(spectrum_map, sample_arrays(sample)[0])
+        flux = completion.complete(sample["flux"], sample["ivar"]).astype(np.float32)
+        places[normalisation] = place_on_map(spectrum_map, flux)
     np.testing.assert_allclose(placed[["x", "y"]], places["pixel"], atol=1e-6)
     assert np.abs(placed[["x", "y"]] - places["window"]).to_numpy().max() > 0.1
 

@@ -21,13 +21,14 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import whole_file
-from ..maps import place_on_map
+from ..maps import SpectrumMap, place_on_map
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..spectra import open_spectra
 from .predict import classify_spectra, join_parts, predict_types
 
 #: Types of this package that a model file may hold; skops itself trusts numpy's, scipy's and scikit-learn's.
 TRUSTED_TYPES = (
+    "agn_helpers.classifier.completion.SpectrumCompleter",
     "agn_helpers.classifier.novelty.NoveltyDetector",
     "agn_helpers.classifier.prediction_sets.PredictionSets",
     "agn_helpers.classifier.svc.ProbabilisticSVC",
@@ -62,7 +63,8 @@ class TrainedModel:
         the run; strings, numbers, lists and dictionaries of these.
     extras : dict
         Anything fitted beside the classifier: arrays and scikit-learn objects by name.  ``novelty``, a
-        `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know.
+        `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know;
+        ``completion``, a `SpectrumCompleter`, what it expects where a spectrum was not observed.
 
     Raises
     ------
@@ -100,6 +102,11 @@ class TrainedModel:
         return self.meta.get("normalisation", "window")
 
     @property
+    def completion(self):
+        """`SpectrumCompleter` of what was not observed, or None."""
+        return self.extras.get("completion")
+
+    @property
     def survey(self):
         """What the model was trained on; "synthetic" for the embedded survey."""
         return str(self.meta.get("survey", "unknown"))
@@ -122,12 +129,31 @@ class TrainedModel:
         Returns
         -------
         sample, rejected : astropy.table.Table
-            As of `agn_helpers.reduction.reduce_spectra`.
+            As of `agn_helpers.reduction.reduce_spectra`; fluxes with ivar 0 are completed by the model.
         """
-        return reduce_spectra(open_spectra(spectra), grid=self.grid, normalisation=self.normalisation)
+        sample, rejected = reduce_spectra(
+            open_spectra(spectra), grid=self.grid, normalisation=self.normalisation
+        )
+        if self.completion is not None and len(sample):
+            sample["flux"] = self.completion.complete(sample["flux"], sample["ivar"]).astype(np.float32)
+        return sample, rejected
 
-    def check_sample(self, sample: Table) -> None:
-        """Raise AgnError for a reduced sample on another grid, or normalised otherwise, than the model's."""
+    def reduce_all(self, spectra: Any) -> Table:
+        """The reduced sample of spectra none of which may be rejected; AgnError for the first that is."""
+        sample, rejected = self.reduce(spectra)
+        if len(rejected):
+            raise AgnError(
+                f"every spectrum must be reducible; {rejected['name'][0]}: {rejected['reason'][0]}"
+            )
+        return sample
+
+    def check_sample(self, sample: Any) -> None:
+        """Raise AgnError for no sample, and one on another grid or normalised otherwise than the model's."""
+        if not isinstance(sample, Table) or "grid_n" not in sample.meta:
+            raise AgnError(
+                f"a reduced sample is needed, as model.reduce makes it; got {type(sample).__name__}. "
+                "Observed spectra and files go to model.classify."
+            )
         check_grid(self, sample_grid(sample))
         normalisation = sample.meta.get("normalisation", self.normalisation)
         if normalisation != self.normalisation:
@@ -136,17 +162,19 @@ class TrainedModel:
                 f"{normalisation!r}. Reduce the spectra with model.reduce."
             )
 
-    def predict(self, sample: Table) -> Table:
+    def predict(self, sample: Table, *, force: bool = False) -> Table:
         """Types, probabilities and doubts of a reduced sample; see `agn_helpers.classifier.predict_types`."""
-        return predict_types(sample, self)
+        return predict_types(sample, self, force=force)
 
-    def classify(self, spectra: Any) -> Table:
+    def classify(self, spectra: Any, *, force: bool = False) -> Table:
         """Reduce observed spectra and predict their types.
 
         Parameters
         ----------
         spectra : ObservedSpectrum, path, or iterable of these
             As for `reduce`; labels are not looked at.
+        force : bool
+            Predict types also where Hβ was not observed.
 
         Returns
         -------
@@ -154,10 +182,13 @@ class TrainedModel:
             As of `predict`; ``meta["rejected"]`` lists the spectra that could not be reduced, each with
             ``name, file, reason``, and a warning says how many they are.
         """
-        parts = [part._replace(sample=None) for part in classify_spectra(open_spectra(spectra), self)]
+        chunks = classify_spectra(open_spectra(spectra), self, force=force)
+        parts = [part._replace(sample=None) for part in chunks]
         if not parts:
             raise AgnError("there must be spectra to classify; got none. Give files, a folder or spectra.")
         table, rejected = join_parts(parts, self)
+        if not len(table):
+            raise AgnError(f"no spectrum could be classified; the first: {rejected['reason'][0]}")
         table.meta["rejected"] = [dict(zip(rejected.colnames, map(str, row))) for row in rejected]
         if len(rejected):
             warnings.warn(
@@ -192,12 +223,13 @@ class TrainedModel:
         spectrum_map : SpectrumMap
             Of spectra that were reduced as the model's own.
         """
-        if not isinstance(spectra, Table):
-            spectra, rejected = self.reduce(spectra)
-            if len(rejected):
-                raise AgnError(f"every spectrum must be reducible; {rejected['reason'][0]}")
-        self.check_sample(spectra)
-        return place_on_map(spectrum_map, sample_arrays(spectra)[0])
+        if not isinstance(spectrum_map, SpectrumMap):
+            raise AgnError(
+                f"spectrum_map must be a SpectrumMap, as of read_map; got {type(spectrum_map).__name__}."
+            )
+        sample = spectra if isinstance(spectra, Table) else self.reduce_all(spectra)
+        self.check_sample(sample)
+        return place_on_map(spectrum_map, sample_arrays(sample)[0])
 
 
 def check_grid(model, grid):

@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from astropy.table import Table, vstack
 
-from ..lines import AGN_TYPES
+from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..reduction import reduce_spectra, sample_arrays
 from ..spectra import Rejected
+from .completion import MOST_BRIDGED
+from .marginal import Marginal, marginal_proba
 
 if TYPE_CHECKING:
     from ..spectra import ObservedSpectrum
     from .model import TrainedModel
+
+
+#: What ``predicted`` says where what was observed does not tell the type.
+UNDETERMINED = "undetermined"
+
+# Half-widths (km/s) of the windows in which lines are looked for, and the share of one that must be observed.
+_BALMER_HALF_WIDTH, _OTHER_HALF_WIDTH = 3000.0, 1000.0
+
+_LEAST_OF_LINE = 0.5
 
 
 class Classified(NamedTuple):
@@ -37,7 +48,11 @@ class Classified(NamedTuple):
 
 
 def classify_spectra(
-    spectra: Iterable[ObservedSpectrum | Rejected], model: TrainedModel, *, chunk_size: int = 256
+    spectra: Iterable[ObservedSpectrum | Rejected],
+    model: TrainedModel,
+    *,
+    force: bool = False,
+    chunk_size: int = 256,
 ) -> Iterator[Classified]:
     """Reduce spectra as the model's own were, and classify them, a chunk at a time.
 
@@ -47,6 +62,8 @@ def classify_spectra(
         Any number: only a chunk of them is in memory at once.  Labels are not looked at.
     model : TrainedModel
         Its grid and normalisation are used.
+    force : bool
+        See `predict_types`.
     chunk_size : int
         Number of spectra reduced and classified together.
 
@@ -67,10 +84,10 @@ def classify_spectra(
             normalisation=model.normalisation,
             survey=", ".join(sorted(map(str, surveys))),
         )
-        yield Classified(predict_types(sample, model), rejected, sample)
+        yield Classified(predict_types(sample, model, force=force), rejected, sample)
 
 
-def predict_types(sample, model):
+def predict_types(sample, model, *, force=False):
     """Types and probabilities of a reduced sample.
 
     Parameters
@@ -80,36 +97,107 @@ def predict_types(sample, model):
     model : TrainedModel
         Its estimator must have `predict_log_proba`; any of the three types that it was not trained on has
         probability 0.
+    force : bool
+        Predict a type also where Hβ was not observed.
 
     Returns
     -------
     astropy.table.Table
-        ``name, redshift, p_type1, p_intermediate, p_type2, predicted, snr``, a row a spectrum; then, where
-        the model's extras hold what tells them, ``prediction_set`` (its types joined by |, "" for none),
-        ``novelty`` (in units of its threshold) and ``unlike_training`` (novelty above 1).
+        A row a spectrum: ``name, redshift, p_type1, p_intermediate, p_type2, predicted, snr``; ``unobserved``
+        (share of the grid), ``missing_lines`` (of `MARKED_LINES`, those with less than half of their window
+        observed, ±3000 km/s for Balmer lines and ±1000 km/s for others, joined by |) and ``reason``, "" but
+        where ``predicted`` is "undetermined".  Then, where the model's extras hold what tells them,
+        ``log_odds_error`` (standard deviation that what was not observed leaves in the log odds of the most
+        probable type), ``prediction_set`` (its types joined by |, "" for none), ``novelty`` (in units of
+        its threshold) and ``unlike_training`` (novelty above 1).
+
+    Notes
+    -----
+    What was not observed is completed by the model's `SpectrumCompleter`, and probabilities are averages
+    over all that it may have been.  A model without one takes the sample's fluxes as they are, and
+    determines no type where more than 5 % of the grid was not observed.
     """
-    model.check_sample(sample)
-    X, _ = sample_arrays(sample)
-    classes = model.estimator.classes_
-    # scikit-learn's estimators refuse to predict nothing.
-    log_proba = model.estimator.predict_log_proba(X) if len(X) else np.empty((0, len(classes)))
-    probability = dict.fromkeys(AGN_TYPES, np.zeros(len(X))) | dict(zip(classes, np.exp(log_proba).T))
+    ivar = np.asarray(sample["ivar"], dtype=float)
+    marginal = weigh_sample(sample, model)
+    log_proba, classes = marginal.log_proba, model.estimator.classes_
+    probability = dict.fromkeys(AGN_TYPES, np.zeros(len(sample))) | dict(zip(classes, np.exp(log_proba).T))
     types = np.array(list(AGN_TYPES))
     table = Table({"name": sample["name"], "redshift": sample["redshift"]})
     for agn_type in AGN_TYPES.values():
         table[f"p_{agn_type.key}"] = probability[agn_type.name]
-    table["predicted"] = types[np.argmax([probability[name] for name in types], axis=0)]
+    predicted = types[np.argmax([probability[name] for name in types], axis=0)]
+    shares = _observed_shares(model.grid, ivar)
+    missing = [
+        [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
+    ]
+    reason = [""] * len(sample) if force else find_reasons(model, ivar)
+    table["predicted"] = np.where(np.array(reason, dtype=str) == "", predicted, UNDETERMINED)
     table["snr"] = sample["snr"]
+    table["unobserved"] = np.mean(ivar == 0, axis=1)
+    table["missing_lines"] = np.array(["|".join(names) for names in missing], dtype=str)
+    table["reason"] = np.array(reason, dtype=str)
+    if model.completion is not None:
+        table["log_odds_error"] = marginal.log_odds_error
     if sets := model.extras.get("prediction_sets"):
         inside = dict(zip(classes, sets.predict(log_proba).T))
         names = [name for name in AGN_TYPES if name in inside]
         rows = np.stack([inside[name] for name in names], axis=1)
         table["prediction_set"] = np.array(["|".join(compress(names, row)) for row in rows], dtype=str)
     if detector := model.extras.get("novelty"):
-        table["novelty"] = detector.novelty(X, np.asarray(sample["ivar"]))
+        table["novelty"] = detector.novelty(marginal.flux, ivar)
         table["unlike_training"] = table["novelty"] > 1
     table.meta["survey"] = sample.meta["survey"]
     return table
+
+
+def weigh_sample(sample, model):
+    """Complete the spectra of a reduced sample by a model, and average their probabilities: `Marginal`.
+
+    Without a `SpectrumCompleter` in the model's extras fluxes and probabilities are those of the sample.
+    """
+    model.check_sample(sample)
+    X, ivar = sample_arrays(sample)[0], np.asarray(sample["ivar"], dtype=float)
+    if not len(X):
+        # scikit-learn's estimators refuse to predict nothing.
+        return Marginal(X, np.empty((0, len(model.estimator.classes_))), np.empty(0))
+    if model.completion is None:
+        return Marginal(X, model.estimator.predict_log_proba(X), np.zeros(len(X)))
+    return marginal_proba(model.estimator, model.completion, X, ivar)
+
+
+def _observed_shares(grid, ivar):
+    """Observed shares (n_spectra,) of the windows of the marked lines that are on the grid, by name."""
+    shares = {}
+    for name in MARKED_LINES:
+        is_balmer = name.startswith("H") and not name.startswith("He")
+        width = _BALMER_HALF_WIDTH if is_balmer else _OTHER_HALF_WIDTH
+        window = np.abs(LINES[name].velocity(grid)) <= width
+        if window.any():
+            shares[name] = np.mean(ivar[:, window] > 0, axis=1)
+    return shares
+
+
+def find_reasons(model, ivar):
+    """Why the types of spectra are undetermined: a list of str, "" where a type can be told.
+
+    model : TrainedModel
+    ivar : (n_spectra, n_grid) array, 0 where not observed
+    """
+    hbeta = _observed_shares(model.grid, ivar).get("Hbeta", np.ones(len(ivar)))
+    reasons = []
+    for share, of_hbeta in zip(np.mean(ivar == 0, axis=1), hbeta):
+        reason = ""
+        if of_hbeta < _LEAST_OF_LINE:
+            reason = (
+                f"at least half of Hβ ± {_BALMER_HALF_WIDTH:.0f} km/s must be observed; got {of_hbeta:.0%}"
+            )
+        elif model.completion is None and share > MOST_BRIDGED:
+            reason = (
+                f"at least {1 - MOST_BRIDGED:.0%} of the grid must be observed, since this model completes "
+                f"no spectra; got {1 - share:.0%}"
+            )
+        reasons.append(reason)
+    return reasons
 
 
 def join_parts(parts, model, *, run=None):
@@ -159,6 +247,11 @@ def describe_doubts(table):
         Sentences; none about what the model's extras do not tell.
     """
     sentences = []
+    if "reason" in table.colnames and (n_undetermined := int(np.sum(table["predicted"] == UNDETERMINED))):
+        are = "1 is" if n_undetermined == 1 else f"{n_undetermined} are"
+        sentences.append(
+            f"{are} {UNDETERMINED} for want of what was not observed (column reason); --force predicts types."
+        )
     if "prediction_set" in table.colnames:
         sizes = [len(types.split("|")) if types else 0 for types in table["prediction_set"]]
         several, none = sum(size > 1 for size in sizes), sizes.count(0)

@@ -62,6 +62,10 @@ class PairDecisions:
     def _log_odds(self, decision):
         return -(decision * self.sigmoids_[:, 0] + self.sigmoids_[:, 1])
 
+    def log_proba_of_decisions(self, decision):
+        """Log-probabilities (n_samples, n_classes) by the pairs' decision values (n_samples, n_pairs)."""
+        return couple_pairs(self._log_odds(decision), len(self.classes_))
+
     def pair_decisions(self, X):
         """Decision values of the pairs, (n_samples, n_pairs); positive for the first class of the pair."""
         X = self._validate(X)
@@ -295,7 +299,7 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         X = self._validate(X)
         log_proba = np.empty((len(X), len(self.classes_)))
         for chunk, _, decision in self._chunks(X):
-            log_proba[chunk] = couple_pairs(self._log_odds(decision), len(self.classes_))
+            log_proba[chunk] = self.log_proba_of_decisions(decision)
         return log_proba
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

@@ -33,14 +33,19 @@ def classify_files(
     explain: Annotated[
         bool, typer.Option("--explain", help="Draw a saliency map of each spectrum, too.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict types also of spectra whose Hβ was not observed.")
+    ] = False,
     output: Annotated[
         Path, typer.Option(metavar="FILE", help="Table of the results: .ecsv, .csv, .fits or .parquet.")
     ] = Path("classified.ecsv"),
 ):
     """Give spectra their types, with probabilities.
 
-    Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr, prediction_set (for 95 %
-    of spectra like the training sample it holds the true type), novelty, unlike_training (novelty above 1).
+    Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr, unobserved (share of the
+    wavelengths), missing_lines (less than half observed), reason (where predicted is "undetermined"),
+    log_odds_error (left by what was not observed), prediction_set (for 95 % of spectra like the training
+    sample it holds the true type), novelty, unlike_training (novelty above 1).
     Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
     maps are drawn in a folder of the same name with _saliency added.
 
@@ -59,14 +64,15 @@ def classify_files(
     check_writable(output)
     spectra = read_spectra(files, redshift=redshift)
     model = _find_model(run)
-    parts = _classify(spectra, model, output.with_name(f"{output.stem}_saliency") if explain else None)
+    folder = output.with_name(f"{output.stem}_saliency") if explain else None
+    parts = _classify(spectra, model, folder, force=force)
     table, rejected = join_parts(parts, model, run=run)
     _write_results(table, rejected, output)
     if len(rejected):
         raise typer.Exit(3)
 
 
-def _classify(spectra, model, folder):
+def _classify(spectra, model, folder, *, force):
     """Classify chunk after chunk; report what is rejected, and draw into `folder` where there is one."""
     from tqdm import tqdm
 
@@ -74,7 +80,7 @@ def _classify(spectra, model, folder):
 
     parts, n_rejected = [], 0
     progress = tqdm(spectra, desc="classify", unit=" spectra", delay=2, disable=None)
-    for part in classify_spectra(progress, model):
+    for part in classify_spectra(progress, model, force=force):
         for row in part.rejected[: max(0, MOST_LINES - n_rejected)]:
             report("error", row["reason"], file=row["file"])
         n_rejected += len(part.rejected)
@@ -87,7 +93,7 @@ def _classify(spectra, model, folder):
 
 def _write_results(table, rejected, output):
     """Write both tables and say what they hold; AgnError where nothing was classified."""
-    from ..classifier import describe_doubts
+    from ..classifier import UNDETERMINED, describe_doubts
     from ..files import write_table
     from ..lines import AGN_TYPES
 
@@ -98,7 +104,8 @@ def _write_results(table, rejected, output):
     if not len(table):
         left = f" {output} is of an earlier call." if output.exists() else ""
         raise AgnError(f"no spectrum could be classified; the reasons are in {rejected_path}.{left}")
-    counts = ", ".join(f"{(table['predicted'] == name).sum()} {name}" for name in AGN_TYPES)
+    names = [*AGN_TYPES, *([UNDETERMINED] if UNDETERMINED in table["predicted"] else [])]
+    counts = ", ".join(f"{(table['predicted'] == name).sum()} {name}" for name in names)
     print(f"{len(table)} spectra: {counts}. Table: {output}")
     for line in describe_doubts(table):
         print(line)
@@ -107,7 +114,7 @@ def _write_results(table, rejected, output):
 
 
 def _draw_saliency(part, model, folder):
-    """Draw each spectrum's saliency map for its predicted type, into a file of its name."""
+    """Draw each spectrum's saliency map for its most probable type, into a file of its name."""
     # Only those who want figures wait for matplotlib, the first time for its list of fonts.
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
@@ -117,14 +124,17 @@ def _draw_saliency(part, model, folder):
 
     if not len(part.table):
         return
-    attribution = model.explain(part.sample, target=list(part.table["predicted"]))
+    attribution = model.explain(part.sample)
     survey = None if attribution.survey == "unknown" else attribution.survey
     with plt.style.context("agn_helpers.agn"):
         for number, row in enumerate(part.table):
-            probability = row[f"p_{AGN_TYPES[row['predicted']].key}"]
+            target = attribution.target[number]
+            probability = row[f"p_{AGN_TYPES[target].key}"]
+            p = "P" if row["predicted"] == target else f"P({target})"
+            type_and_p = f"{row['predicted']}, {p} = {probability:.3f}"
             ax = attribution.plot(
                 number,
-                title=f"{row['name']}, z = {row['redshift']:.4f}: {row['predicted']}, P = {probability:.3f}",
+                title=f"{row['name']}, z = {row['redshift']:.4f}: {type_and_p}",
                 ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
             )
             # Names may hold anything; quoted, they stay different.

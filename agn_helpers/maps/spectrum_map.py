@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
 from ..errors import AgnError
-from ..files import write_table
+from ..files import read_table, write_table
 
 #: Raised when a map file's columns change meaning; `read_map` refuses other versions.
 MAP_VERSION = 2
@@ -90,7 +90,7 @@ class SpectrumScaler(TransformerMixin, BaseEstimator):
         return (X - self.mean_) / self.deviation_ if self.standardise else X
 
 
-@dataclass
+@dataclass(repr=False)
 class SpectrumMap:
     """Places of spectra on a plane, with what is needed to put others beside them.
 
@@ -119,6 +119,10 @@ class SpectrumMap:
     scaler: SpectrumScaler
     random_state: int
     meta: dict = field(default_factory=dict)
+
+    def __repr__(self):
+        survey = self.meta.get("survey", "unknown")
+        return f"<SpectrumMap: {len(self.name)} spectra, perplexity {self.perplexity:g}; survey {survey}>"
 
     @property
     def scale_name(self):
@@ -166,14 +170,14 @@ def read_map(path):
     AgnError
         For a file that is no map, or one of another version.
     """
-    try:
-        table = Table.read(path, format="fits")
-        meta = {key.lower(): value for key, value in table.meta.items()}
-        version = meta.pop("map_version")
-    except (OSError, ValueError, KeyError) as error:
-        raise AgnError(f"{path} is no map written by write_map; {error}.") from error
+    table = read_table(path)
+    meta = {key.lower(): value for key, value in table.meta.items()}
+    version = meta.pop("map_version", None)
     if version != MAP_VERSION:
-        raise AgnError(f"{path} is a map of version {version}, not {MAP_VERSION}; make it again.")
+        raise AgnError(
+            f"{path} must be a map of version {MAP_VERSION}, as write_map writes it; it is of version "
+            f"{version}. Make it again: agn reproduce --only 03."
+        )
     X = np.asarray(table["flux"], dtype=np.float32)
     scaler = SpectrumScaler(
         standardise=meta.pop("standardise"), n_components=meta.pop("n_components") or None

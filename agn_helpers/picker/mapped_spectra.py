@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..classifier import weigh_sample
 from ..errors import AgnError
 from ..maps import MapPlacer
 from ..reduction import sample_grid
@@ -35,7 +36,7 @@ class MappedSpectra:
         the survey.
     redshift : (n_spectra,) array
     X, ivar : (n_spectra, n_grid) arrays
-        Normalised flux and its inverse variance.
+        Normalised flux, completed by the model, and its inverse variance, 0 where not observed.
     places : (n_spectra, 2) array
         On the map.
     probability : (n_spectra, n_classes) array
@@ -60,9 +61,9 @@ class MappedSpectra:
         parts = dict(zip(split["name"], split["part"])) if split is not None else {}
         self.part = np.array([str(parts.get(name, "")) for name in self.name])
         self.redshift = np.asarray(sample["redshift"], dtype=float)
-        self.X, self.ivar = np.asarray(sample["flux"]), np.asarray(sample["ivar"])
+        self.X, self.probability = self._classify(sample)
+        self.ivar = np.asarray(sample["ivar"])
         self.origin = np.full(len(self.name), self.survey)
-        self.probability = self._classify(self.X)
 
     @property
     def classes(self):
@@ -137,9 +138,9 @@ class MappedSpectra:
         added = added[~known]
         first = len(self.name)
         if len(added):
-            X = np.asarray(added["flux"])
+            X, probability = self._classify(added)
             self.places = np.vstack([self.places, self._placer.place(X)])
-            self.probability = np.vstack([self.probability, self._classify(X)])
+            self.probability = np.vstack([self.probability, probability])
             self.X = np.vstack([self.X, X])
             self.ivar = np.vstack([self.ivar, np.asarray(added["ivar"])])
             for key, values in {
@@ -162,8 +163,10 @@ class MappedSpectra:
         label = self.label[row] or "type unknown"
         return f"{self.name[row]}   z = {self.redshift[row]:.4f}   {label}{part}"
 
-    def _classify(self, X):
-        return self.model.estimator.predict_proba(X)
+    def _classify(self, sample):
+        """Fluxes as the classifier sees them, completed by the model, and probabilities."""
+        marginal = weigh_sample(sample, self.model)
+        return marginal.flux.astype(np.float32), np.exp(marginal.log_proba)
 
 
 def read_uploaded(files, *, redshift=None):

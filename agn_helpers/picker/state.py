@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table
 
-from ..classifier import TrainedModel, load_model
+from ..classifier import UNDETERMINED, TrainedModel, find_reasons, load_model
 from ..errors import AgnError
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..maps import SpectrumMap, read_map
 from ..reduction import SpectrumChange, perturb_spectrum, read_sample
-from ..saliency import CORE, METHODS, gradient, measure_lines, smoothgrad
+from ..saliency import CORE, METHODS, gradient, measure_lines, silence_unobserved, smoothgrad
 from .mapped_spectra import MappedSpectra
 from .run_files import find_run
 
@@ -84,7 +84,12 @@ def show_spectrum(spectra, row, flux, ivar, *, target=None):
     probability = estimator.predict_proba(flux[None])[0] if changed else before
     target = target or spectra.classes[int(probability.argmax())]
     noisy = smoothgrad(estimator, flux[None], target=target, ivar=ivar[None], n_draws=_N_DRAWS)
+    attribution, uncertainty = gradient(estimator, flux[None], target=target)[0], noisy.standard_deviation[0]
+    if spectra.model.completion is not None:
+        attribution, uncertainty = silence_unobserved(attribution, uncertainty, ivar > 0)
     predicted = "was predicted" if changed else "predicted"
+    if find_reasons(spectra.model, ivar[None])[0]:
+        predicted = f"{UNDETERMINED}, most probable"
     return Shown(
         name=str(spectra.name[row]),
         title=f"{spectra.describe(row)}, {predicted} {spectra.predicted[row]}",
@@ -93,8 +98,8 @@ def show_spectrum(spectra, row, flux, ivar, *, target=None):
         probability=probability,
         before=before,
         target=target,
-        attribution=gradient(estimator, flux[None], target=target)[0],
-        uncertainty=noisy.standard_deviation[0],
+        attribution=attribution,
+        uncertainty=uncertainty,
         place=spectra.place(flux[None])[0] if changed else None,
         survey=str(spectra.origin[row]),
     )

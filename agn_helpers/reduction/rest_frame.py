@@ -9,15 +9,20 @@ from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
 
-# Half-width (Å) of the window whose mean is the flux at 5100 Å, the good pixels that it needs, the share
-# of the grid that good pixels must cover, and the gap (Å) at its ends that the nearest flux may fill.
+# Half-width (Å) of the window whose mean is the flux at 5100 Å, and the good pixels that it needs.
 _NORMALISATION_HALF_WIDTH = 15.0
 
 _MIN_WINDOW_PIXELS = 3
 
-_MIN_GRID_SHARE = 0.8
+# Continuum (Å) on either side that takes the window's place where it was not observed: between [O III] with
+# its wings and the Fe II blend from 5170 Å on.
+_SIDE_WINDOWS = ((5040.0, 5085.0), (5115.0, 5160.0))
 
-_MAX_END_GAP = 15.0
+#: Share of the grid that must be observed.
+LEAST_OBSERVED = 0.6
+
+# What is cut off beyond the grid (Å) must not share a pixel with it.
+_MARGIN = 30.0
 
 # Outliers beyond this many median absolute deviations are left out of the window's mean.
 _CLIP = 5.0
@@ -46,32 +51,43 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
         Rest-frame vacuum Å, flux in any unit u, ivar in u**-2.
     normalisation : {"window", "pixel"}
         Mean of the good pixels within 15 Å, without outliers, or the good pixel nearest to 5100 Å, as
-        in the paper.
+        in the paper.  Where fewer than 3 pixels within 15 Å are good, both are the straight line at 5100 Å
+        through the means of 5040 to 5085 and 5115 to 5160 Å, which need as many each.
 
     Raises
     ------
     ReductionError
-        Where there is no good pixel near 5100 Å or the flux there is not positive.
+        Where there are no good pixels in these windows or the flux is not positive.
     """
+    if normalisation not in ("window", "pixel"):
+        raise ReductionError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
     distance = np.abs(wavelength - NORMALISATION_WAVELENGTH)
     window = distance <= _NORMALISATION_HALF_WIDTH
     near = window & (ivar > 0)
     if near.sum() < _MIN_WINDOW_PIXELS:
-        raise ReductionError(
-            f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
-            f"rest must be good; got {near.sum()} of {window.sum()}; leave this spectrum out."
-        )
-    if normalisation == "pixel":
+        sides = [(ivar > 0) & (wavelength >= low) & (wavelength <= high) for low, high in _SIDE_WINDOWS]
+        if min(side.sum() for side in sides) < _MIN_WINDOW_PIXELS:
+            (low, left), (right, high) = _SIDE_WINDOWS
+            raise ReductionError(
+                f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
+                f"rest must be good, or as many in both {low:.0f}-{left:.0f} and {right:.0f}-{high:.0f} Å; "
+                f"got {near.sum()} of {window.sum()}, {sides[0].sum()} and {sides[1].sum()}; leave this "
+                "spectrum out."
+            )
+        places = [wavelength[side].mean() for side in sides]
+        level = np.interp(NORMALISATION_WAVELENGTH, places, [_clipped_mean(flux[side]) for side in sides])
+    elif normalisation == "pixel":
         level = flux[near][np.argmin(distance[near])]
-    elif normalisation == "window":
-        values = flux[near]
-        deviation = np.abs(values - np.median(values))
-        level = values[deviation <= _CLIP * np.median(deviation)].mean()
     else:
-        raise ReductionError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
+        level = _clipped_mean(flux[near])
     if not level > 0:
         raise ReductionError(f"flux at 5100 Å must be positive; got {level:.3g}; leave this spectrum out.")
     return level
+
+
+def _clipped_mean(values):
+    deviation = np.abs(values - np.median(values))
+    return values[deviation <= _CLIP * np.median(deviation)].mean()
 
 
 def pixel_edges(wavelength):
@@ -85,7 +101,8 @@ def resample_flux(wavelength, flux, ivar, *, grid):
 
     A grid point's flux is the mean of the good pixels under it, weighed by their overlap in wavelength,
     so that a line keeps its flux; its variance follows from the same weights for independent pixels.
-    Grid points without a good pixel take the flux between their neighbours and ivar 0.
+    Grid points without a good pixel get ivar 0; their flux, between their neighbours' or the nearest at the
+    ends, only keeps the place for what `agn_helpers.classifier.SpectrumCompleter` knows better.
 
     Parameters
     ----------
@@ -103,18 +120,12 @@ def resample_flux(wavelength, flux, ivar, *, grid):
     Raises
     ------
     ReductionError
-        Where the good pixels leave more than 15 Å of an end, or more than a fifth, of the grid bare.
+        Where good pixels cover less than 60 % of the grid.
     """
     good = ivar > 0
     if good.sum() < 2:
         raise ReductionError(
             f"at least 2 pixels with ivar > 0 are needed; got {good.sum()}; leave this spectrum out."
-        )
-    start, stop = wavelength[good][[0, -1]]
-    if start - grid[0] > _MAX_END_GAP or grid[-1] - stop > _MAX_END_GAP:
-        raise ReductionError(
-            f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
-            f"got {start:.1f} to {stop:.1f} Å; check the redshift or leave it out."
         )
     edges, grid_edges = pixel_edges(wavelength), pixel_edges(grid)
     # Cut the axis at every edge of either: each piece then lies in one pixel and under one grid point.
@@ -133,10 +144,12 @@ def resample_flux(wavelength, flux, ivar, *, grid):
 
     overlap = total(length)
     filled = overlap > 0
-    if filled.mean() < _MIN_GRID_SHARE:
+    if filled.mean() < LEAST_OBSERVED:
+        start, stop = wavelength[good][[0, -1]]
         raise ReductionError(
-            f"good pixels must cover at least {_MIN_GRID_SHARE:.0%} of the grid; got {filled.mean():.0%}; "
-            "leave this spectrum out."
+            f"good pixels must cover at least {LEAST_OBSERVED:.0%} of {grid[0]:.1f} to {grid[-1]:.1f} Å at "
+            f"rest; got {filled.mean():.0%}, between {start:.1f} and {stop:.1f} Å; check the redshift or "
+            "leave it out."
         )
     resampled = np.interp(grid, grid[filled], total(length * flux[pixel])[filled] / overlap[filled])
     # Right for each point; the covariance of two points that share a pixel is not kept.
@@ -169,14 +182,15 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         )
     wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
     ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
-    # Only what the grid and the window at 5100 Å can touch.
-    low = min(grid[0], NORMALISATION_WAVELENGTH - _NORMALISATION_HALF_WIDTH) - 2 * _MAX_END_GAP
-    high = max(grid[-1], NORMALISATION_WAVELENGTH + _NORMALISATION_HALF_WIDTH) + 2 * _MAX_END_GAP
-    part = slice(*np.searchsorted(wavelength, (low, high)))
-    if part.stop - part.start < 3:
+    # Only what the grid and the windows around 5100 Å can touch, and a pixel more on either side.
+    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
+    first, last = np.searchsorted(wavelength, (low - _MARGIN, high + _MARGIN))
+    part = slice(first, last)
+    if not np.any(ivar[part] > 0):
         raise ReductionError(
-            f"good pixels must cover {grid[0]:.1f} to {grid[-1]:.1f} Å at rest; "
-            f"got {wavelength[0]:.1f} to {wavelength[-1]:.1f} Å; check the redshift or leave it out."
+            f"good pixels must cover at least {LEAST_OBSERVED:.0%} of {grid[0]:.1f} to {grid[-1]:.1f} Å at "
+            f"rest; got none between {wavelength[0]:.1f} and {wavelength[-1]:.1f} Å; check the redshift or "
+            "leave it out."
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
     resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)

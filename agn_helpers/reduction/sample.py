@@ -27,7 +27,8 @@ class ReducedSample(Table):
     """Spectra on one rest-frame grid: an astropy Table with a row a spectrum, as `reduce_spectra` makes it.
 
     Columns ``name, plate, mjd, fiberid, redshift, label ("" where unknown), snr (median per grid point),
-    flux, ivar (n_grid each)``; flux in units of the flux at 5100 Å.  ``meta`` holds the grid and the choices.
+    unobserved (share of the grid), flux, ivar (n_grid each)``; flux in units of the flux at 5100 Å, not an
+    observed one where ivar is 0.  ``meta`` holds the grid and the choices.
     """
 
     @property
@@ -147,14 +148,15 @@ def reduce_spectra(
                 float(spectrum.redshift),
                 spectrum.label or "",
                 float(np.median(flux[used] * np.sqrt(ivar[used]))),
+                float(np.mean(~used)),
             )
         )
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
         survey = survey or spectrum.meta.get("survey")
-    names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr")
-    dtypes = (str, np.int32, np.int32, np.int32, float, str, float)
+    names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved")
+    dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float)
     sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)

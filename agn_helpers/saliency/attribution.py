@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ..classifier import TrainedModel
+from ..classifier import TrainedModel, check_grid, weigh_sample
 from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import write_table
@@ -97,6 +98,9 @@ class Attribution:
         In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad``, in `of` a pixel for the others.
     uncertainty : (n_spectra, n_grid) array or None
         Standard deviation that the spectrum's noise (``smoothgrad``) or the draws (``lime``) leave in it.
+        Where a spectrum was not observed its attribution is 0, since nothing seen there can have spoken for a
+        type, and the uncertainty is the size of the attribution that the completed flux has there: what a
+        flux would have weighed.
     method : str
         One of `METHODS`.
     target : (n_spectra,) array of str
@@ -111,6 +115,8 @@ class Attribution:
         Names of the spectra, "" where they have none.
     survey : str
         Where they come from.
+    observed : (n_spectra, n_grid) bool array or None
+        Where the spectra were observed; `flux` is completed elsewhere.  None where that is not known.
     """
 
     values: np.ndarray
@@ -122,6 +128,7 @@ class Attribution:
     grid: np.ndarray | None
     name: np.ndarray
     survey: str = "unknown"
+    observed: np.ndarray | None = None
 
     def __len__(self):
         return len(self.values)
@@ -139,10 +146,17 @@ class Attribution:
         rows = [rows] if isinstance(rows, int | np.integer) else rows
         parts = {
             key: getattr(self, key)[rows]
-            for key in ("values", "uncertainty", "target", "flux", "name")
+            for key in ("values", "uncertainty", "target", "flux", "name", "observed")
             if getattr(self, key) is not None
         }
         return replace(self, **parts)
+
+    @property
+    def quantity(self):
+        """What the values are, as figures write it."""
+        number = {"log_p": "ln P", "p": "P", "margin": "margin"}[self.of]
+        is_derivative = self.method in ("gradient", "finite_difference", "smoothgrad")
+        return f"∂ {number} / ∂ flux" if is_derivative else f"{number} per pixel"
 
     def plot(self, row=0, **options):
         """Draw one of the spectra in the colours of its attribution.
@@ -158,8 +172,10 @@ class Attribution:
         -------
         matplotlib.axes.Axes
         """
+        if not -len(self) <= row < len(self):
+            raise AgnError(f"row must be one of {len(self)} spectra, counted from 0; got {row}.")
         uncertainty = None if self.uncertainty is None else self.uncertainty[row]
-        options = {"title": str(self.name[row]), "uncertainty": uncertainty, **options}
+        look = {"title": str(self.name[row]), "uncertainty": uncertainty, "quantity": self.quantity}
         grid = check_wavelengths(self.grid, self.values.shape[1])
         return call_above(
             "plotting.plot_saliency",
@@ -167,7 +183,7 @@ class Attribution:
             self.flux[row],
             self.values[row],
             target=self.target[row],
-            **options,
+            **{**look, **options},
         )
 
     def to_table(self):
@@ -208,8 +224,9 @@ def explain(
     ----------
     model : TrainedModel or fitted classifier
         A classifier needs ``classes_`` and ``predict_proba``.
-    spectra : ObservedSpectrum or sequence of these, reduced sample, (n_spectra, n_grid) or (n_grid,) array
+    spectra : ObservedSpectrum, path, list of these, reduced sample, (n_spectra, n_grid) or (n_grid,) array
         Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
+        What was not observed of spectra and samples is completed by the model, see `Attribution`.
     method : str
         One of `METHODS`.
     target : label or (n_spectra,) sequence of labels, optional
@@ -246,10 +263,14 @@ def explain(
         raise AgnError(
             f"{method} takes {', '.join(sorted(takes - {'estimator', 'X'}))}; got {useless[0]}. Leave it out."
         )
-    estimator, grid = (model.estimator, model.grid) if isinstance(model, TrainedModel) else (model, grid)
-    X, ivar, grid, name, survey = _read_spectra(model, spectra, ivar, grid)
+    estimator = model.estimator if isinstance(model, TrainedModel) else model
+    given = ivar
+    X, ivar, grid, name, survey, log_proba = _read_spectra(model, spectra, ivar, grid)
     X = check_spectra(estimator, X)
-    if "noise_level" in options:
+    observed = None if log_proba is None else ivar > 0
+    if target is None and log_proba is not None:
+        target = estimator.classes_[log_proba.argmax(axis=1)]
+    if "noise_level" in options and given is None:
         ivar = None
     with report_progress(progress):
         values, uncertainty = _attribute(
@@ -262,6 +283,8 @@ def explain(
             random_state=random_state,
             **options,
         )
+    if observed is not None:
+        values, uncertainty = silence_unobserved(values, uncertainty, observed)
     column = find_target(estimator, X, target=target)
     return Attribution(
         values=values,
@@ -273,38 +296,72 @@ def explain(
         grid=grid,
         name=name,
         survey=survey,
+        observed=observed,
     )
 
 
+def silence_unobserved(values, uncertainty, observed):
+    """Take attributions back where nothing was observed.
+
+    Parameters
+    ----------
+    values : (..., n_grid) array
+    uncertainty : (..., n_grid) array or None
+    observed : (..., n_grid) bool array
+
+    Returns
+    -------
+    values, uncertainty : (..., n_grid) arrays
+        0 ± |value| where not observed; elsewhere as given, without an uncertainty 0.  Both as given where
+        all was observed.
+    """
+    if observed.all():
+        return values, uncertainty
+    spread = np.zeros(values.shape) if uncertainty is None else uncertainty
+    return np.where(observed, values, 0), np.where(observed, spread, np.abs(values))
+
+
 def _read_spectra(model, spectra, ivar, grid):
-    """Flux and ivar (n_spectra, n_grid), grid, names and survey of whatever `explain` is given."""
+    """Flux, ivar, grid, names, survey of what `explain` is given; log-probabilities where it is completed."""
     is_model = isinstance(model, TrainedModel)
-    if isinstance(spectra, ObservedSpectrum) or _holds_spectra(spectra):
+    if _is_observed(spectra):
         if not is_model:
             raise AgnError("observed spectra need a TrainedModel, which reduces them; give one, or a sample.")
-        spectra, rejected = model.reduce(spectra)
-        if len(rejected):
-            raise AgnError(
-                f"every spectrum must be reducible; {rejected['name'][0]}: {rejected['reason'][0]}"
-            )
+        spectra = model.reduce_all(spectra)
     if isinstance(spectra, Table):
+        if ivar is not None or grid is not None:
+            raise AgnError("a reduced sample has its own grid and ivar; leave grid= and ivar= out.")
+        X, ivar, log_proba = sample_arrays(spectra)[0], np.asarray(spectra["ivar"]), None
         if is_model:
             model.check_sample(spectra)
-        if ivar is not None or (grid is not None and not is_model):
-            raise AgnError("a reduced sample has its own grid and ivar; leave grid= and ivar= out.")
-        X, ivar = sample_arrays(spectra)[0], np.asarray(spectra["ivar"])
+            if model.completion is not None:
+                X, log_proba, _ = weigh_sample(spectra, model)
         name = np.asarray(spectra["name"], dtype=str)
-        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"])
-    X = np.asarray(spectra)
-    if X.ndim == 1:
-        X, ivar = X[None], None if ivar is None else np.atleast_2d(ivar)
-    if X.ndim == 2 and grid is not None:
+        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"]), log_proba
+    if np.ma.is_masked(spectra):
+        raise AgnError("an array of spectra must not be masked; give ivar 0 there, or a reduced sample.")
+    try:
+        X = np.atleast_2d(np.asarray(spectra, dtype=float))
+        if X.ndim != 2 or not np.ndim(spectra):
+            raise TypeError
+    except (TypeError, ValueError) as error:
+        raise AgnError(
+            f"spectra must be observed spectra, a reduced sample or an array of fluxes; got "
+            f"{type(spectra).__name__}."
+        ) from error
+    if is_model:
+        if grid is not None:
+            check_grid(model, grid)
+        grid = model.grid
+    if grid is not None:
         grid = check_wavelengths(grid, X.shape[1])
-    return X, ivar, grid, np.full(len(X), ""), "unknown"
+    return X, None if ivar is None else np.atleast_2d(ivar), grid, np.full(len(X), ""), "unknown", None
 
 
-def _holds_spectra(spectra):
-    return isinstance(spectra, list | tuple) and any(isinstance(each, ObservedSpectrum) for each in spectra)
+def _is_observed(spectra):
+    kinds = ObservedSpectrum | str | os.PathLike
+    first = next(iter(spectra), None) if isinstance(spectra, list | tuple) else spectra
+    return isinstance(first, kinds)
 
 
 def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, meta=None):

@@ -1,6 +1,5 @@
 """Attributions from exact gradients: at the spectrum, and on the way to it from a baseline."""
 
-import hashlib
 import warnings
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from scipy.special import roots_legendre
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
-from ..classifier import log_proba_gradient, pair_decisions
+from ..classifier import draw_normal, log_proba_gradient, pair_decisions
 from ..errors import AgnError
 from ..spectra import standard_deviation
 from .target import (
@@ -280,7 +279,7 @@ def smoothgrad(
 
 
 def _smooth_maps(score, X, sigma, rows, n_draws, seed):
-    noisy = _draw_normal(X, (n_draws, X.shape[1]), seed)
+    noisy = draw_normal(X, (n_draws, X.shape[1]), seed)
     noisy *= sigma[:, None]
     noisy += X[:, None]
     maps = score.gradients(noisy.reshape(-1, X.shape[1]), rows).reshape(noisy.shape)
@@ -302,7 +301,7 @@ def _smooth_decisions(score, X, sigma, rows, n_draws, seed, weights):
     covariance[:, first, second] = covariance[:, second, first] = sigma**2 @ products.T
     variance, axes = np.linalg.eigh(covariance)
     root = axes * np.sqrt(np.maximum(variance, 0))[:, None]
-    decisions = _draw_normal(X, (n_draws, n_pairs), seed) @ root.transpose(0, 2, 1)
+    decisions = draw_normal(X, (n_draws, n_pairs), seed) @ root.transpose(0, 2, 1)
     decisions += pair_decisions(score.estimator, X)[:, None]
     slopes = score.by_decision(decisions.reshape(-1, n_pairs), rows).reshape(decisions.shape)
     mean = slopes.mean(axis=1)
@@ -333,13 +332,3 @@ def _check_noise(X, ivar, noise_level):
                 f"ivar must be finite and not negative; that of spectrum {row} is not. Set it to 0."
             )
     return ivar
-
-
-def _draw_normal(X, shape, seed):
-    """Standard normal numbers (n_spectra, *shape); each spectrum's flux is part of its seed."""
-    draws = np.empty((len(X), *shape))
-    for spectrum, out in zip(X, draws):
-        digest = hashlib.blake2b(spectrum.tobytes(), digest_size=16).digest()
-        sequence = np.random.SeedSequence([seed, int.from_bytes(digest, "little")])
-        np.random.Generator(np.random.SFC64(sequence)).standard_normal(out=out)
-    return draws

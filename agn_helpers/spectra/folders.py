@@ -233,10 +233,20 @@ def open_spectra(spectra):
         return iter([spectra])
     if isinstance(spectra, str | os.PathLike):
         return read_spectra(spectra)
-    spectra = iter(spectra)
-    first = list(itertools.islice(spectra, 1))
-    spectra = itertools.chain(first, spectra)
-    return read_spectra(list(spectra)) if first and isinstance(first[0], str | os.PathLike) else spectra
+    is_path = False
+    if isinstance(spectra, Iterable):
+        spectra = iter(spectra)
+        first = list(itertools.islice(spectra, 1))
+        spectra = itertools.chain(first, spectra)
+        is_path = bool(first) and isinstance(first[0], str | os.PathLike)
+        wrong = [type(each).__name__ for each in first if not isinstance(each, ObservedSpectrum | Rejected)]
+    else:
+        wrong = [type(spectra).__name__]
+    if wrong and not is_path:
+        raise SpectrumError(
+            f"spectra must be ObservedSpectrum, paths, or an iterable of these; got {wrong[0]}."
+        )
+    return read_spectra(list(spectra)) if is_path else spectra
 
 
 def read_spectra(

@@ -22,6 +22,7 @@ from agn_helpers.classifier import (
 )
 from agn_helpers.errors import AgnError
 from agn_helpers.files import write_table
+from agn_helpers.maps import embed_spectra
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.spectra import write_spec_lite
 from agn_helpers.survey import simulate_survey
@@ -194,12 +195,14 @@ class TestItsJob:
 
     def test_a_sample_that_was_reduced_otherwise_is_refused(self, trained, survey):
         other = {"window": "pixel", "pixel": "window"}[trained.normalisation]
+        X, _ = sample_arrays(trained.reduce(survey)[0])
+        spectrum_map = embed_spectra(X, perplexity=5)
         for options, words in (
             ({"grid": trained.grid, "normalisation": other}, "normalised as the model's own"),
             ({"grid": np.linspace(3950, 5200, 400)}, "on the model's grid"),
         ):
             sample, _ = reduce_spectra(survey[:2], **options)
-            for use in (trained.predict, trained.explain, lambda sample: trained.place(sample, None)):
+            for use in (trained.predict, trained.explain, lambda sample: trained.place(sample, spectrum_map)):
                 with pytest.raises(AgnError, match=words) as error:
                     use(sample)
                 assert_one_line(error)
@@ -241,6 +244,28 @@ class TestItsJob:
         assert attribution.grid is trained.grid
         noisy = trained.explain(survey[1], method="smoothgrad", n_draws=5)
         assert noisy.uncertainty.shape == (1, 400) and noisy.name.tolist() == [survey[1].name]
+
+    def test_what_is_no_spectrum_or_sample_is_refused(self, trained, survey, tmp_path):
+        for attempt, words in (
+            (lambda: trained.classify(5), "spectra must be ObservedSpectrum, paths"),
+            (lambda: trained.classify([1, 2]), "spectra must be ObservedSpectrum, paths"),
+            (lambda: trained.classify(tmp_path / "nowhere.fits"), "no spectrum could be classified"),
+            (lambda: trained.predict(survey[1]), "a reduced sample is needed"),
+            (lambda: trained.predict(np.ones((1, 400))), "a reduced sample is needed"),
+            (lambda: trained.explain(None), "spectra must be observed spectra"),
+            (lambda: trained.explain([]), "grid must be 0|spectra"),
+            (lambda: trained.explain(str(tmp_path / "nowhere.fits")), "every spectrum must be reducible"),
+            (lambda: trained.explain(np.ones(400), grid=np.arange(400.0)), "on the model's grid"),
+            (
+                lambda: trained.explain(trained.reduce(survey[1])[0], grid=trained.grid),
+                "leave grid= and ivar=",
+            ),
+            (lambda: trained.explain(survey[1]).plot(1), "row must be one of 1 spectra"),
+            (lambda: trained.place(survey[1], "map.fits"), "spectrum_map must be a SpectrumMap"),
+        ):
+            with pytest.raises(AgnError, match=words) as error:
+                attempt()
+            assert_one_line(error)
 
     def test_it_is_said_in_a_line(self, trained):
         assert repr(trained).startswith("<TrainedModel: intermediate, type 1, type 2; 400 wave")

@@ -54,6 +54,7 @@ def spectra():
 def test_types_come_out_as_they_were_put_in(model, spectra):
     (part,) = classify_spectra(spectra, model)
     columns = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
+    columns += ["unobserved", "missing_lines", "reason"]
     assert part.table.colnames == columns
     assert list(part.table["name"]) == [spectrum.name for spectrum in spectra]
     assert_allclose(part.table["redshift"], [spectrum.redshift for spectrum in spectra])

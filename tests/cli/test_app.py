@@ -16,7 +16,14 @@ from astropy.io import fits
 from astropy.table import Table
 from joblib import cpu_count
 
-from agn_helpers.classifier import NoveltyDetector, ProbabilisticSVC, TrainedModel, calibrate_sets, save_model
+from agn_helpers.classifier import (
+    NoveltyDetector,
+    ProbabilisticSVC,
+    SpectrumCompleter,
+    TrainedModel,
+    calibrate_sets,
+    save_model,
+)
 from agn_helpers.cli import app as cli
 from agn_helpers.cli import batch
 from agn_helpers.cli.messages import report_all
@@ -28,6 +35,7 @@ from agn_helpers.survey import simulate_survey
 from ..disks import small_disk
 
 COLUMNS = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
+COLUMNS += ["unobserved", "missing_lines", "reason"]
 
 
 def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"', tags=()):
@@ -143,6 +151,35 @@ def test_classify_says_what_the_model_does_not_know(
     assert summary.startswith("3 spectra: ")
     assert several.endswith("typical of none.")
     assert novel == "1 spectrum is unlike anything the model was trained on."
+
+
+def test_without_hbeta_a_type_is_undetermined_and_can_be_forced(trained, model, simulated, tmp_path, capsys):
+    sample, _ = reduce_spectra(simulated)
+    completion = SpectrumCompleter(8).fit(sample["flux"], sample["ivar"])
+    knowing = TrainedModel(model.estimator, model.grid, model.meta, {"completion": completion})
+    save_model(knowing, trained / "data" / "synthetic" / "model.skops")
+    folder = tmp_path / "masked"
+    folder.mkdir()
+    for spectrum in (simulated[0], simulated[-1]):
+        rest = spectrum.wavelength / (1 + spectrum.redshift)
+        hidden = np.abs(rest - 4862.7) < (60 if spectrum is simulated[0] else 20)
+        masked = dataclasses.replace(spectrum, ivar=np.where(hidden, 0, spectrum.ivar))
+        write_spec_lite(masked, folder / f"{masked.name}.fits")
+    assert cli.main(["classify", str(folder), "--explain"]) == 0
+    table = read_table("classified.ecsv")
+    table.sort("unobserved")
+    assert table.colnames == [*COLUMNS, "log_odds_error"]
+    assert list(table["predicted"]) == ["type 2", "undetermined"]
+    assert "at least half of Hβ" in table["reason"][1] and not np.ma.filled(table["reason"], "")[0]
+    assert table["missing_lines"][1] == "Hbeta"
+    summary, undetermined = capsys.readouterr().out.splitlines()
+    assert summary == "2 spectra: 0 type 1, 0 intermediate, 1 type 2, 1 undetermined. Table: classified.ecsv"
+    assert undetermined.startswith("1 is undetermined for want of what was not observed (column reason)")
+    assert len(list(Path("classified_saliency").iterdir())) == 2
+    assert cli.main(["classify", str(folder), "--force"]) == 0
+    table = read_table("classified.ecsv")
+    assert set(table["predicted"]) <= {"type 1", "type 2"} and len(table) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 @pytest.mark.parametrize("suffix", TABLE_FORMATS)

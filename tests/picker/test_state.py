@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from agn_helpers.classifier import ProbabilisticSVC, TrainedModel
+from agn_helpers.classifier import ProbabilisticSVC, SpectrumCompleter, TrainedModel
 from agn_helpers.cli.app import main
 from agn_helpers.errors import AgnError
 from agn_helpers.lines import LINES
@@ -61,6 +61,31 @@ def picker(run, tmp_path):
         figure.canvas.draw()
     yield picker
     picker.close()
+
+
+def test_what_was_not_observed_is_completed_and_has_no_attribution(run):
+    sample = run.sample.copy()
+    sample["ivar"][5, 300:500] = 0
+    model = TrainedModel(run.model.estimator, run.model.grid, run.model.meta)
+    model.extras["completion"] = SpectrumCompleter(10).fit(sample["flux"], sample["ivar"])
+    state = PickerState(sample, model, run.spectrum_map, split=run.split)
+    completed = model.completion.complete(sample["flux"], sample["ivar"])
+    np.testing.assert_array_equal(state.X, completed.astype(np.float32))
+    table = model.predict(sample)
+    for name, column in (("type 1", "p_type1"), ("type 2", "p_type2")):
+        np.testing.assert_allclose(state.probability[:, state.classes.index(name)], table[column], rtol=1e-6)
+    state.pick_row(5)
+    shown = state.show()
+    unobserved = np.asarray(sample["ivar"])[5] == 0
+    exact = gradient(model.estimator, completed[5:6].astype(np.float32), target=shown.target)[0]
+    assert "undetermined" not in shown.title
+    assert not shown.attribution[unobserved].any()
+    np.testing.assert_allclose(shown.attribution[~unobserved], exact[~unobserved], rtol=1e-6)
+    np.testing.assert_allclose(shown.uncertainty[unobserved], np.abs(exact[unobserved]), rtol=1e-6)
+    sample["ivar"][5] = np.where(np.abs(LINES["Hbeta"].velocity(run.model.grid)) < 3000, 0, sample["ivar"][5])
+    state = PickerState(sample, model, run.spectrum_map, split=run.split)
+    state.pick_row(5)
+    assert f"undetermined, most probable {state.predicted[5]}" in state.show().title
 
 
 def message(picker):

@@ -61,6 +61,41 @@ def test_masked_pixels_do_not_count():
     assert np.all(resampled_ivar[(PAPER_GRID < 4498) | (PAPER_GRID > 4522)] > 0)
 
 
+def test_what_was_not_observed_keeps_its_place_and_is_counted():
+    """Nearby galaxies, whose spectra begin within the grid, and gaps of any width are accepted."""
+    grid_step = PAPER_GRID[1] - PAPER_GRID[0]
+    rest = SDSS / 1.05
+    masked = np.where((rest > 4100) & (rest < 4100 + 200 * grid_step), 0, 100.0)
+    near, gap = make_spectrum(name="near", z=0.004), make_spectrum(name="gap", ivar=masked)
+    sample, rejected = reduce_spectra([near, gap, make_spectrum(name="whole")])
+    assert len(rejected) == 0
+    first = SDSS[0] / 1.004
+    assert sample["unobserved"][0] == pytest.approx(np.mean(PAPER_GRID < first), abs=0.001)
+    # The sky line of 21 Å lies off the grid, at 5311 Å at rest, in those at z = 0.05.
+    np.testing.assert_allclose(sample["unobserved"][1:], [0.2, 0], atol=0.0021)
+    np.testing.assert_array_equal(sample["unobserved"], np.mean(sample["ivar"] == 0, axis=1))
+    np.testing.assert_array_equal(sample["ivar"][0] > 0, PAPER_GRID > first - grid_step / 2)
+    np.testing.assert_allclose(sample["flux"], 1, rtol=1e-6)
+
+
+def test_the_least_that_must_be_observed_is_three_fifths():
+    for last, is_enough in ((0.39, True), (0.41, False)):
+        start = PAPER_GRID[0] + last * np.ptp(PAPER_GRID)
+        cut = make_spectrum(ivar=np.where(SDSS / 1.05 < start, 0, 1.0))
+        assert len(reduce_spectra([cut])[0]) == is_enough
+
+
+def test_continuum_on_both_sides_normalises_where_5100_was_not_observed():
+    rest = SDSS / 1.05
+    slope = 3 + 0.01 * (rest - 5100)
+    for normalisation in ("window", "pixel"):
+        ivar = np.where(np.abs(rest - 5100) < 16, 0, 1.0)
+        assert continuum_level(rest, slope, ivar, normalisation=normalisation) == pytest.approx(3, rel=1e-3)
+    whole, _ = reduce_spectrum(make_spectrum(flux=slope))
+    masked, ivar = reduce_spectrum(make_spectrum(flux=slope, ivar=ivar))
+    np.testing.assert_allclose(masked, whole, rtol=2e-3)
+
+
 def test_the_sky_line_is_masked_in_the_observed_frame():
     flux = np.ones(SDSS.size)
     flux[np.abs(SDSS - 5578.9) < 4] = 30
@@ -100,12 +135,14 @@ def test_scale_of_the_flux_does_not_matter_and_signal_to_noise_stays():
 BAD = {
     "no redshift": (dict(z=np.nan), "redshift"),
     "redshift out of range": (dict(z=1.5), "must cover"),
-    "grid not reached": (dict(z=0.85), "must cover"),
+    "grid not reached": (dict(z=-0.2), "must cover at least 60%"),
+    "5100 not reached": (dict(z=0.85), "5100"),
     "all masked": (dict(ivar=np.zeros(SDSS.size)), "ivar > 0"),
     "negative continuum": (dict(flux=-np.ones(SDSS.size)), "positive"),
     "all NaN": (dict(flux=np.full(SDSS.size, np.nan)), "ivar > 0"),
-    "nothing near 5100": (dict(ivar=np.where(np.abs(SDSS / 1.05 - 5100) < 20, 0, 1.0)), "5100"),
-    "half of the grid masked": (dict(ivar=np.where(np.abs(SDSS / 1.05 - 4400) < 400, 0, 1.0)), "80%"),
+    "nothing near 5100": (dict(ivar=np.where(np.abs(SDSS / 1.05 - 5100) < 60, 0, 1.0)), "5040-5085"),
+    "nothing beyond 5100": (dict(ivar=np.where(SDSS / 1.05 > 5080, 0, 1.0)), "5115-5160"),
+    "half of the grid masked": (dict(ivar=np.where(np.abs(SDSS / 1.05 - 4400) < 400, 0, 1.0)), "60%"),
 }
 
 
