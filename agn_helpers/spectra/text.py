@@ -58,7 +58,8 @@ def read_text(content, path, chosen=None):
     delimiter, comma = _find_delimiter([line for _, line in lines])
     header, units = None, None
     if pipes:
-        header, units = pipes[0], next((row for row in pipes[1:] if any(map(is_unit, row))), None)
+        # Names, types, units, fillings: what stands for a unit is one, known or not.
+        header, units = pipes[0], pipes[2] if len(pipes) > 2 else None
         delimiter, comma = None, False
     elif _numbers(_split(lines[0][1], delimiter), comma) is None:
         header = _split_header(lines.pop(0)[1], delimiter)

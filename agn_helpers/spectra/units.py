@@ -46,6 +46,11 @@ _MAGNITUDES = {
     **dict.fromkeys(("mag", "mags", "magnitude", "magnitudes", "vegamag"), u.mag),
 }
 
+# Flux, luminosity and surface brightness per wavelength; parsed once, since parsing is slow.
+_PER_WAVELENGTH = tuple(map(u.Unit, ("W / m3", "W / m", "W / (m3 arcsec2)", "W / (m3 pix)")))
+
+_ENERGY_FLUX, _PHOTONS = u.Unit("W / m2"), u.Unit("photon / (s m3)")
+
 # Of the standard deviation.
 _POWERS = {"error": 1, "variance": 2, "ivar": -2}
 
@@ -192,16 +197,15 @@ def convert_flux(column, wavelength, path, *, counts=False, error=None):
         return _from_magnitudes(values, unit, wavelength, path, error)
     factor, out = 1.0, column.unit
     bare = unit is None or unit.is_equivalent(u.dimensionless_unscaled)
-    area = u.arcsec**2
     if bare:
         notes.append("flux unit not stated, taken for a flux density per Å")
-    elif column.energy and unit.is_equivalent("W / m2"):
+    elif column.energy and unit.is_equivalent(_ENERGY_FLUX):
         factor, out = 1 / wavelength, (unit / u.AA).to_string()
         notes.append(f"flux converted from λF_λ ({column.unit}) to F_λ")
-    elif any(unit.is_equivalent(per) for per in ("W / m3", "W / m", u.Unit("W / m3") / area, "W / (m3 pix)")):
+    elif any(unit.is_equivalent(per) for per in _PER_WAVELENGTH):
         if column.energy:
             raise _refuse_flux(column, path)
-    elif unit.is_equivalent(u.Jy) or unit.is_equivalent("photon / (s m3)"):
+    elif unit.is_equivalent(u.Jy) or unit.is_equivalent(_PHOTONS):
         factor = (1 * unit).to_value(FLUX_UNIT, u.spectral_density(wavelength * u.AA))
         out = FLUX_UNIT.to_string()
         notes.append(f"flux converted from {column.unit} to F_λ")
@@ -272,7 +276,7 @@ def _convert_error(error, flux, unit, wavelength, path, notes):
         root = stated ** (1 / power)
         if root.is_equivalent(own):
             return sigma * root.to(own)
-        if (unit is not None and unit.is_equivalent("W / m3")) or own.is_equivalent(u.Jy):
+        if (unit is not None and unit.is_equivalent(_PER_WAVELENGTH[0])) or own.is_equivalent(u.Jy):
             return sigma * (1 * root).to_value(own, u.spectral_density(wavelength * u.AA))
     except (u.UnitsError, ValueError, TypeError):
         pass
