@@ -26,7 +26,7 @@ NETWORK_BLOCK = ROOT / "tests" / "network_block"
 
 
 # Files that take longest come first, so that no worker is left with one of them at the end.
-SLOWEST = ("browser/test_picker_browser", "test_notebooks")
+SLOWEST = ("test_notebooks", "maps/test_survey_map", "browser/test_picker_browser")
 
 
 def pytest_collection_modifyitems(items):

@@ -117,6 +117,7 @@ def predict_types(sample, model, *, force=False):
     over all that it may have been.  A model without one takes the sample's fluxes as they are, and
     determines no type where more than 5 % of the grid was not observed.
     """
+    model.check_sample(sample)
     ivar = np.asarray(sample["ivar"], dtype=float)
     marginal = weigh_sample(sample, model)
     log_proba, classes = marginal.log_proba, model.estimator.classes_
