@@ -85,8 +85,9 @@ def _open_table(content, kind, path):
     if kind == "parquet":
         import pyarrow.parquet
 
-        # Through pyarrow, lists in cells come as arrays.
-        return _from_arrow(pyarrow.parquet.read_table(io.BytesIO(content)))
+        # Through pyarrow, lists in cells come as arrays; its threads may abort a process that soon ends.
+        source = io.BytesIO(content)
+        return _from_arrow(pyarrow.parquet.read_table(source, use_threads=False, pre_buffer=False))
     if kind == "votable":
         return Table.read(io.BytesIO(content), format="votable")
     text = content.decode("utf-8-sig")
@@ -100,7 +101,7 @@ def _from_arrow(arrow):
     units = dict(re.findall(r"\{name: ([^,}]+), unit: ([^,}]+)", described))
     for name in arrow.column_names:
         column = arrow[name]
-        values = column.to_pylist() if "list" in str(column.type) else column.to_pandas().to_numpy()
+        values = column.to_pylist() if "list" in str(column.type) else column.to_numpy()
         if isinstance(values, list):
             arrays = np.empty(len(values), dtype=object)
             arrays[:] = [np.asarray(v if v is not None else [], dtype=float) for v in values]
