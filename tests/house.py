@@ -32,7 +32,10 @@ def find_imports(name, tree, *, types=True):
     for node in ast.walk(tree):
         if node not in only_types and isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
-            yield ".".join([*base, *(node.module or "").split(".")]).strip("."), [a.name for a in node.names]
+            if node.module is None:
+                yield from ((".".join([*base, alias.name]), []) for alias in node.names)
+            else:
+                yield ".".join([*base, node.module]), [alias.name for alias in node.names]
 
 
 def read_stub(package):

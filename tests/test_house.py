@@ -29,6 +29,8 @@ FLOORS = [
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # Who alone may import what, beside the packages above it.
 KEPT = {"matplotlib": 6, "seaborn": 6, "ipywidgets": 7, "ipympl": 7, "voila": 7, "typer": 8, "papermill": 8}
+# What only one package imports: the network.
+ONLY = dict.fromkeys(("astroquery", "certifi", "requests", "urllib3"), "archive")
 
 # Packages that others import from.
 LISTED = [name for name in PACKAGES if name != "cli"]
@@ -43,7 +45,6 @@ def test_imports_lead_downstairs(name):
     tree, own = MODULES[name], find_top(name)
     for module, names in find_imports(name, tree):
         top = find_top(module)
-        assert module and top, f"{name} imports the whole package"
         if top == own:
             continue
         assert FLOOR[top] < FLOOR[own] or FLOOR[own] == FLOOR[top] == 0, f"{name} climbs to {module}"
@@ -57,6 +58,17 @@ def test_imports_lead_downstairs(name):
             for root in roots:
                 assert root.split(".")[0] != "agn_helpers", f"{name} names the package absolutely"
                 assert FLOOR[own] >= KEPT.get(root.split(".")[0], 0), f"{name} imports {root}"
+                assert ONLY.get(root.split(".")[0], own) == own, f"{name} imports {root}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_only_way_up_is_to_public_functions_by_dispatch(name):
+    for node in ast.walk(MODULES[name]):
+        words = ast.unparse(node) if isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute) else ""
+        assert name == "dispatch" or "import_module" not in words, f"{name} imports by name"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "call_above":
+            package, function = node.args[0].value.split(".")
+            assert function in read_stub(package), f"{name} calls {package}.{function}, which is not public"
 
 
 def test_no_circle():
