@@ -21,6 +21,8 @@ _NAMES = (
 
 _LONG_NAMES = set(_NAMES) - {"name", "source", "target"} | {"name", "target"}
 
+_FORMATS = {"hdf5": "HDF5", "parquet": "Parquet", "votable": "VOTable", "ascii.ecsv": "ECSV", "ascii.cds": "CDS"}
+
 
 def table_format(content):
     """The name that astropy gives the format of a file that begins so; None for other files."""
@@ -66,7 +68,8 @@ def read_table(content, kind, path):
         raise
     except Exception as error:  # The readers of tables share no class of errors.
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise SpectrumError(f"{path} must be a sound table ({kind}); reading it says: {reason}") from error
+        name = _FORMATS.get(kind, kind)
+        raise SpectrumError(f"{path} must be a sound {name} table; reading it says: {reason}") from error
     comments = [str(line) for line in np.atleast_1d(table.meta.get("comments", []))]
     described = table.meta.get("description")
     comments += [str(described)] if described else []
