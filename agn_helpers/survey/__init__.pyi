@@ -1,10 +1,13 @@
-from .population import draw_objects
+from .population import POPULATIONS, Population, draw_objects
 from .sources import join_truth, open_survey
-from .synthetic import simulate_survey
+from .synthetic import observe, simulate_survey
 
 __all__ = [
+    "POPULATIONS",
+    "Population",
     "draw_objects",
     "join_truth",
+    "observe",
     "open_survey",
     "simulate_survey",
 ]

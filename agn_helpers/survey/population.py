@@ -1,169 +1,124 @@
-"""Physical parameters of the simulated survey's objects, drawn from published statistics.
+"""Populations of active galaxies: which kinds of objects there are of each type, and how many.
 
-Intermediate and type 2 objects follow the measurements of Vaona et al. (2012, MNRAS 427, 1266) for 521
-intermediate-type galaxies: medians, standard deviations, rank correlations and tails of line ratios, widths,
-equivalent widths, velocity dispersions, redshifts.  A broad Hβ is measured in 63 % of those only; the others
-have one all the same, as faint as their broad Hα divided by the Balmer ratio makes it.  The ratio's
-distribution was fitted with the undetected as censored data (ln ratio: mean ln 7.0, sigma 0.57,
-detected above 4.4 Å).
+The narrow lines of all, the hosts and the profiles are in `agn_helpers.survey.constituents`.  Here are the kinds:
 
-Type 1 objects are quasars as in Marziani et al. (2013, A&A 555, A89): slopes from Vanden Berk et al. (2001,
-AJ 122, 549), Hβ equivalent widths, Fe II and [O III] with their correlations (Eigenvector 1) from Boroson &
-Green (1992, ApJS 80, 109) and Shen et al. (2011, ApJS 194, 45), profiles from Zamfir et al. (2010, MNRAS 403,
-1759), double peaks from Strateva et al. (2003, AJ 126, 1720).
+type 1
+    *quasars* as in Marziani et al. (2013, A&A 555, A89): slopes from Vanden Berk et al. (2001, AJ 122, 549),
+    equivalent widths of Hβ, Fe II and [O III] with their correlations (Eigenvector 1) from Boroson & Green (1992,
+    ApJS 80, 109) and Shen et al. (2011, ApJS 194, 45); *Seyfert 1* nuclei, the same in galaxies that give 20
+    to 80 % of the light; *narrow-line Seyfert 1* (Zhou et al. 2006, ApJS 166, 128).
+intermediate
+    Vaona et al. (2012, MNRAS 427, 1266).  A broad Hβ is measured in 63 % of theirs only; the others have one all
+    the same, as faint as their broad Hα divided by the Balmer ratio makes it.  The ratio's distribution was
+    fitted with the undetected as censored data (ln ratio: mean ln 7.0, sigma 0.57, detected above 4.4 Å).
+    Where the ratio is above that of gas without dust, dust is not always the reason: of the 14 Seyfert 1.8 and 1.9
+    that Trippe et al. (2010, ApJ 725, 1749) could decide on, 4 are reddened and 10 have a faint ionising continuum,
+    under which optical depth and collisions raise the ratio (Korista & Goad 2004, ApJ 606, 749).
+type 2
+    *Seyfert 2* galaxies, without broad lines and nearly without featureless light (at most 5 %, Schmitt,
+    Storchi-Bergmann & Cid Fernandes 1999, MNRAS 303, 173), their narrow lines dustier and their stars older than
+    those of intermediates (Malkan, Jensen & Hao 2026, arXiv 2512.10186); *type 2 quasars* with strong lines of up
+    to 1300 km/s (Zakamska et al. 2003, AJ 126, 2125; Reyes et al. 2008, AJ 136, 2373).
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
 import numpy as np
-from astropy.table import Table
-from scipy import stats
+from astropy.table import Table, vstack
 
+from ..errors import AgnError
 from ..lines import LINES
-
-# Natural logarithms of what Vaona et al. measured: median, sigma (half the 16-84 % range).
-# Lines are relative to narrow Hβ, widths in km/s, broad Hα as equivalent width in Å.  Ne III, He II and the
-# [O III] wing are moved down from their measured medians for the objects in which they were too faint.
-_MEASURED = {
-    "ew_hbeta": (1.22, 0.63),
-    "OII": (0.88, 0.51),
-    "NeIII": (-0.30, 0.55),
-    "OIII_core": (1.46, 0.63),
-    "OIII_wing": (1.00, 0.72),
-    "HeII": (-1.90, 0.60),
-    "fwhm_core": (5.43, 0.39),
-    "fwhm_wing": (6.50, 0.37),
-    "stellar_sigma": (4.84, 0.31),
-    "OI": (-0.56, 0.60),
-    "NII": (1.19, 0.45),
-    "SII": (0.66, 0.50),
-    "ew_broad_halpha": (3.97, 0.83),
-    "fwhm_broad": (8.06, 0.38),
-}
-
-# Their rank correlations, in that order (lower triangle).
-_CORRELATIONS = (
-    (1,),
-    (-0.40, 1),
-    (-0.33, 0.48, 1),
-    (-0.10, 0.36, 0.60, 1),
-    (-0.24, 0.43, 0.66, 0.25, 1),
-    (-0.40, 0.07, 0.56, 0.41, 0.30, 1),
-    (0.04, 0.00, 0.00, 0.15, 0.01, -0.07, 1),
-    (0.01, 0.03, 0.09, 0.17, 0.02, -0.06, 0.75, 1),
-    (0.21, -0.10, -0.05, 0.04, 0.00, -0.05, 0.22, 0.19, 1),
-    (-0.51, 0.76, 0.59, 0.38, 0.53, 0.17, 0.15, 0.23, -0.01, 1),
-    (-0.50, 0.42, 0.32, 0.15, 0.38, 0.10, 0.21, 0.26, 0.06, 0.58, 1),
-    (-0.48, 0.78, 0.37, 0.24, 0.45, 0.01, 0.14, 0.17, -0.12, 0.79, 0.70, 1),
-    (0.48, -0.20, 0.11, 0.16, 0.06, 0.15, 0.03, 0.11, 0.34, -0.22, -0.35, -0.41, 1),
-    (0.00, 0.09, 0.07, 0.13, -0.05, -0.08, -0.01, -0.14, 0.28, 0.03, -0.06, -0.13, 0.27, 1),
-)
-
-# The equivalent width of Hβ has longer tails, those of Student's t; all are cut where the largest of 521 are.
-_TAILS, _TAILS_END = stats.t(8), 3.5
-
-# Lines that the catalogue does not list, relative to narrow Hβ, without dust: median and sigma of the
-# logarithm (Osterbrock & Ferland 2006, table 11.5; Zakamska et al. 2003, AJ 126, 2125).
-_OTHER_LINES = {
-    "HeI": (np.log(0.13), 0.30),
-    "OIII4363": (np.log(0.20), 0.60),
-    "ArIV": (np.log(0.06), 0.50),
-    "SII4072": (np.log(0.15), 0.40),
-    "NI": (np.log(0.10), 0.50),
-    "FeVII": (np.log(0.03), 0.80),
-    "NeV": (np.log(0.60), 0.70),
-    "ArIII": (np.log(0.15), 0.30),
-    "OIIred": (np.log(0.15), 0.40),
-    "SIII": (np.log(0.60), 0.40),
-}
+from .constituents import draw_host, draw_lognormal, draw_narrow_lines, draw_profile
 
 _HBETA = LINES["Hbeta"].wavelength
 
-_BALMER_RATIO_FREE_OF_DUST = 3.06  # Dong et al. (2008)
+_BALMER_RATIO_FREE_OF_DUST = 3.06  # Dong et al. (2008, MNRAS 383, 581)
+
+_REDDENED = 4 / 14
+
+# Shares of the profiles of broad lines, see `draw_profile`.
+_PUBLISHED_PROFILES = {"classical": 0.96, "double-peaked": 0.03, "displaced": 0.01}
 
 
-def _lognormal(rng, median, sigma, size):
-    return median * np.exp(sigma * rng.standard_normal(size))
+@dataclass(frozen=True)
+class Population:
+    """Kinds of objects and their shares, and what of them is drawn otherwise than published.
+
+    Attributes
+    ----------
+    mix : dict of dict
+        By type, the shares of its kinds.
+    profiles : dict
+        Shares of the kinds of broad profiles: ``classical, double-peaked, displaced, very broad``.
+    redshift, snr : (float, float), optional
+        Range in which they are drawn uniformly (redshifts) or uniformly in the logarithm (median S/N per pixel),
+        for all types alike, instead of as published.
+    nucleus_share : (float, float), optional
+        Range of the nucleus's share of the light at 5500 Å of type 1 objects, whose broad lines go with it.
+    resolution : (float, float)
+        Range of the instrument's FWHM, km/s, drawn uniformly in the logarithm.
+    redshift_error : float, optional
+        Standard deviation of (1 + z); by default 3e-4 for quasars and 7e-5 for galaxies.
+    """
+
+    mix: Mapping[str, Mapping[str, float]]
+    profiles: Mapping[str, float]
+    redshift: tuple[float, float] | None = None
+    snr: tuple[float, float] | None = None
+    nucleus_share: tuple[float, float] | None = None
+    resolution: tuple[float, float] = (162.0, 162.0)
+    redshift_error: float | None = None
+
+    def __post_init__(self):
+        for label, kinds in self.mix.items():
+            if label not in KINDS or set(kinds) - set(KINDS[label]):
+                known = "; ".join(f"{name}: {', '.join(members)}" for name, members in KINDS.items())
+                raise AgnError(
+                    f"mix must be of kinds that there are ({known}); got {label}: {', '.join(kinds)}."
+                )
+        for name, shares in (*self.mix.items(), ("profiles", self.profiles)):
+            if min(shares.values(), default=-1) < 0 or sum(shares.values()) <= 0:
+                raise AgnError(f"shares must not be negative nor all zero; got {dict(shares)} for {name}.")
+        limits = {"redshift": 0, "snr": 0, "nucleus_share": 0, "resolution": 0}
+        for name, least in limits.items():
+            given = getattr(self, name)
+            if given is not None and not (len(given) == 2 and least < given[0] <= given[1] < np.inf):
+                raise AgnError(f"{name} must be a range (low, high) above {least}; got {given}.")
 
 
-def _measured_quantities(rng, n):
-    """Draw the catalogue's quantities with its correlations (Gaussian copula) and tails; dict of (n,)."""
-    size = len(_CORRELATIONS)
-    rank = np.eye(size)
-    for row, values in enumerate(_CORRELATIONS):
-        rank[row, : row + 1] = rank[: row + 1, row] = values
-    # Pearson's coefficient of the Gaussian with these rank correlations; rounding may leave it indefinite.
-    values, vectors = np.linalg.eigh(2 * np.sin(np.pi * rank / 6))
-    normal = rng.standard_normal((n, size)) @ (vectors * np.sqrt(values.clip(1e-6))).T
-    normal /= np.sqrt(((vectors**2) * values.clip(1e-6)).sum(axis=1))
-    normal[:, 0] = _TAILS.ppf(stats.norm.cdf(normal[:, 0])) / _TAILS.ppf(stats.norm.cdf(1))
-    normal = normal.clip(-_TAILS_END, _TAILS_END)
-    return {
-        name: np.exp(median + sigma * column)
-        for (name, (median, sigma)), column in zip(_MEASURED.items(), normal.T)
-    }
-
-
-def _narrow_lines(rng, n):
-    """Draw narrow lines, broad Hα and the stars' velocity dispersion; dict of (n,)."""
-    drawn = _measured_quantities(rng, n)
-    drawn["fwhm_core"] = drawn["fwhm_core"].clip(90, 800)
-    # A wing is what is wider than the core; beyond 2500 km/s a line is not narrow.
-    drawn["fwhm_wing"] = drawn["fwhm_wing"].clip(1.3 * drawn["fwhm_core"], 2500)
-    drawn["shift_wing"] = rng.normal(-130, 150, n)
-    # E(B-V) of the catalogue, from narrow Hα / Hβ; 16, 50, 84 %: 0.15, 0.31, 0.51.
-    drawn["ebv_narrow"] = rng.normal(0.31, 0.18, n).clip(0)
-    drawn["stellar_sigma"] = drawn["stellar_sigma"].clip(50, 350)
-    for name, (median, sigma) in _OTHER_LINES.items():
-        drawn[name] = _lognormal(rng, np.exp(median), sigma, n)
-    # [Ne V] and He II need the same hard photons.
-    drawn["NeV"] *= np.sqrt(drawn["HeII"] / 0.15)
-    return drawn
-
-
-def _host(rng, n):
-    """Shares of the light at 5500 Å; few are all old or starbursts (Kauffmann et al. 2003, section 6)."""
-    young, adult = rng.beta(1.0, 9.0, n), rng.beta(1.3, 3.0, n)
-    adult *= 1 - young
-    old = rng.dirichlet((1.0, 1.0, 1.0), n) * (1 - young - adult)[:, None]
-    return {
-        "host_young": young,
-        "host_adult": adult,
-        "host_old": old[:, 0],
-        "host_old_metal_poor": old[:, 1],
-        "host_old_enhanced": old[:, 2],
-        "ebv_host": np.abs(rng.normal(0, 0.15, n)),
-    }
-
-
-def _broad_profile(rng, n, fwhm):
-    """Two Gaussians, a classical and a very broad component; one object in twenty has two peaks."""
-    very_broad = rng.beta(2, 3.5, n)
-    double = rng.random(n) < 0.05
-    separation = np.where(double, rng.uniform(0.35, 0.6, n) * fwhm, 0.0)
-    return {
-        "fwhm_broad": fwhm,
-        "shift_broad": rng.normal(0, 0.06, n) * fwhm - separation,
-        "very_broad_share": np.where(double, rng.uniform(0.35, 0.65, n), very_broad),
-        "fwhm_very_broad": np.where(double, rng.uniform(0.6, 1.0, n), rng.uniform(1.8, 3.2, n)) * fwhm,
-        "shift_very_broad": np.where(double, separation, rng.normal(0.12, 0.15, n) * fwhm),
-    }
+def _uniform_in_log(rng, limits, n):
+    low, high = np.log(limits)
+    return np.exp(rng.uniform(low, high, n))
 
 
 def _low_redshift(rng, n):
-    """Draw the redshifts of intermediate and type 2 objects; (n,)."""
-    # Density rising as z^1.4 has the catalogue's quantiles (16, 50, 84 %: 0.048, 0.074, 0.092).
+    """Redshifts (n,) as of Vaona et al.: density rising as z^1.4; 16, 50, 84 %: 0.048, 0.074, 0.092."""
     low, high, power = 0.02, 0.1, 2.4
     return (low**power + rng.random(n) * (high**power - low**power)) ** (1 / power)
 
 
-def _no_nucleus(n):
-    """What describes broad lines, for objects without; dict of (n,) zeros."""
+def _galaxy(rng, n):
+    """Distance and brightness of a nearby galaxy; dict of (n,)."""
+    return {
+        "redshift": _low_redshift(rng, n),
+        "redshift_error": 7e-5 * rng.standard_normal(n),
+        # Some 29 at 5500 Å, as catalogued, is 22 in the median of the range, whose blue end is noisier.
+        "snr": draw_lognormal(rng, 22, 0.30, n).clip(10, 40),
+        "continuum_5500": draw_lognormal(rng, 36, 0.50, n),
+    }
+
+
+def _no_broad_lines(n):
     names = ("ew_broad_hbeta", "fwhm_broad", "shift_broad", "very_broad_share", "fwhm_very_broad")
-    names += ("shift_very_broad", "fe_ii_ratio", "balmer_continuum")
-    return {name: np.zeros(n) for name in names}
+    names += ("shift_very_broad", "fe_ii_ratio", "balmer_continuum", "ebv_nucleus")
+    return {"profile": np.full(n, "none", dtype="U13")} | {name: np.zeros(n) for name in names}
 
 
-def _draw_type1(rng, n):
-    narrow = _narrow_lines(rng, n)
+def _draw_quasars(rng, n, profiles):
+    narrow = draw_narrow_lines(rng, n)
     # Eigenvector 1: strong Fe II goes with narrow Hβ and weak [O III].
     one, two, three = rng.standard_normal((3, n))
     fwhm = (4300 * np.exp(0.45 * one)).clip(1100, 15000)
@@ -173,22 +128,22 @@ def _draw_type1(rng, n):
     host = rng.beta(1.0, 9.0, n)
     slope = rng.normal(-1.56, 0.40, n)
     nucleus = 1 - host
-    ew_broad = _lognormal(rng, 70, 0.46, n).clip(12, 250) * nucleus * (_HBETA / 5500) ** slope
+    ew_broad = draw_lognormal(rng, 70, 0.46, n).clip(12, 250) * nucleus * (_HBETA / 5500) ** slope
     oiii = narrow["OIII_core"] + narrow["OIII_wing"]
     narrow["ew_hbeta"] = ew_oiii * nucleus / oiii
     # Narrow-line regions of quasars are larger and faster than those of Seyfert galaxies.
     narrow["fwhm_core"] *= 1.4
     narrow["fwhm_wing"] *= 1.4
     narrow["ebv_narrow"] *= 0.3
-    narrow.pop("ew_broad_halpha"), narrow.pop("fwhm_broad")
     return (
         narrow
-        | _broad_profile(rng, n, fwhm)
+        | draw_host(rng, n)
+        | draw_profile(rng, n, fwhm, profiles)
         | {
             "redshift": rng.uniform(0.4, 0.75, n),
             "redshift_error": 3e-4 * rng.standard_normal(n),
-            "snr": _lognormal(rng, 18, 0.40, n).clip(10, 40),
-            "continuum_5500": _lognormal(rng, 12, 0.50, n),
+            "snr": draw_lognormal(rng, 18, 0.40, n).clip(10, 40),
+            "continuum_5500": draw_lognormal(rng, 12, 0.50, n),
             "nucleus_share": nucleus,
             "slope": slope,
             "ebv_nucleus": rng.exponential(0.03, n),
@@ -199,82 +154,191 @@ def _draw_type1(rng, n):
     )
 
 
-def _draw_intermediate(rng, n):
-    narrow = _narrow_lines(rng, n)
-    ew_halpha = narrow.pop("ew_broad_halpha")
-    # Fainter broad lines are redder: the catalogue's ratios fall with the equivalent width of broad Hα.
+def _set_nucleus(objects, share):
+    """Give nuclei another share of the light; their broad lines go with it, [O III] stays."""
+    objects["ew_broad_hbeta"] = objects["ew_broad_hbeta"] * share / objects["nucleus_share"]
+    objects["nucleus_share"] = share
+    return objects
+
+
+def _draw_seyfert1(rng, n, profiles):
+    nuclei = _draw_quasars(rng, n, profiles) | _galaxy(rng, n)
+    return _set_nucleus(nuclei, rng.uniform(0.2, 0.8, n))
+
+
+def _draw_narrow_line_seyfert1(rng, n, profiles):
+    nuclei = _draw_quasars(rng, n, {"classical": 1.0}) | _galaxy(rng, n)
+    # Zhou et al. (2006): Hβ below 2200 km/s, Fe II / Hβ of 0.8 in the median, weak [O III]; Hβ is Lorentzian, narrow
+    # with wide wings.
+    factor = rng.uniform(900, 2200, n) / nuclei["fwhm_broad"]
+    for name in ("fwhm_broad", "shift_broad", "fwhm_very_broad", "shift_very_broad"):
+        nuclei[name] = nuclei[name] * factor
+    nuclei["fe_ii_ratio"] = draw_lognormal(rng, 0.8, 0.45, n).clip(0.1, 2.5)
+    nuclei["ew_hbeta"] = nuclei["ew_hbeta"] * 0.7
+    return _set_nucleus(nuclei, rng.uniform(0.3, 0.95, n))
+
+
+def _draw_intermediates(rng, n, profiles):
+    narrow = draw_narrow_lines(rng, n)
+    ew_halpha = narrow["ew_broad_halpha"]
+    # Fainter broad lines have larger ratios: those of the catalogue fall with the equivalent width of broad Hα.
     log_ratio = -0.27 * np.log(ew_halpha / 52) + 0.52 * rng.standard_normal(n)
     ratio = (7.0 * np.exp(log_ratio)).clip(2.6, 40)
     # The SMC's A(Hβ) - A(Hα) is 1.00 E(B-V).
     reddening = np.log10(ratio / _BALMER_RATIO_FREE_OF_DUST) / 0.4
     ew_broad = (ew_halpha / ratio).clip(0, 120)
     # Hβ is a little broader than Hα (Greene & Ho 2005, ApJ 630, 122, eq. 3).
-    halpha = narrow.pop("fwhm_broad").clip(1900, 10500)
+    halpha = narrow["fwhm_broad"].clip(1900, 10500)
     slope = rng.normal(-1.56, 0.40, n)
-    # The nucleus has the continuum that an unobscured one with this broad Hβ has.
-    share = ew_broad / (_lognormal(rng, 70, 0.46, n) * (_HBETA / 5500) ** slope)
+    # Dust in front of the narrow lines is in front of the nucleus too (Heard & Gaskell 2016, MNRAS 461, 4227).
+    reddening = reddening.clip(0, 1.2)
+    reddening = np.where(rng.random(n) < _REDDENED, reddening, np.minimum(reddening, narrow["ebv_narrow"]))
+    # The nucleus has the continuum that one without dust, in which the gas leaves Hβ whole, has with these lines:
+    # dust dims lines and continuum alike, gas with a high ratio lacks Hβ alone.
+    lost = ratio / _BALMER_RATIO_FREE_OF_DUST * 10 ** (-0.4 * reddening)
+    share = ew_broad * lost / (draw_lognormal(rng, 70, 0.46, n) * (_HBETA / 5500) ** slope)
     return (
         narrow
-        | _broad_profile(rng, n, 1070 * (halpha / 1000) ** 1.03)
+        | draw_host(rng, n)
+        | _galaxy(rng, n)
+        | draw_profile(rng, n, 1070 * (halpha / 1000) ** 1.03, profiles)
         | {
-            "redshift": _low_redshift(rng, n),
-            "redshift_error": 7e-5 * rng.standard_normal(n),
-            "snr": _lognormal(rng, 22, 0.30, n).clip(10, 40),
-            "continuum_5500": _lognormal(rng, 36, 0.50, n),
             # At these redshifts the 3 arcsec fibre always holds some of the galaxy.
             "nucleus_share": share.clip(0, 0.75),
             "slope": slope,
-            # Beyond that the ratio is not dust alone but thick or collisionally excited gas.
-            "ebv_nucleus": reddening.clip(0, 1.2),
+            "ebv_nucleus": reddening,
             "ew_broad_hbeta": ew_broad,
-            "fe_ii_ratio": _lognormal(rng, 0.4, 0.5, n).clip(0, 2.0),
+            "fe_ii_ratio": draw_lognormal(rng, 0.4, 0.5, n).clip(0, 2.0),
             "balmer_continuum": np.abs(rng.normal(0.0020, 0.0010, n)),
         }
     )
 
 
-def _draw_type2(rng, n):
-    narrow = _narrow_lines(rng, n)
-    narrow.pop("ew_broad_halpha"), narrow.pop("fwhm_broad")
+def _draw_seyfert2(rng, n, profiles):
+    narrow = draw_narrow_lines(rng, n)
+    narrow["ebv_narrow"] = rng.normal(0.50, 0.20, n).clip(0)
     return (
-        _no_nucleus(n)
-        | narrow
-        | {
-            "redshift": _low_redshift(rng, n),
-            "redshift_error": 7e-5 * rng.standard_normal(n),
-            "snr": _lognormal(rng, 22, 0.30, n).clip(10, 40),
-            "continuum_5500": _lognormal(rng, 36, 0.50, n),
-            # Scattered or young featureless light (Cid Fernandes et al. 2004, MNRAS 355, 273).
-            "nucleus_share": rng.beta(1.0, 9.0, n),
-            "slope": rng.normal(-1.56, 0.40, n),
-            "ebv_nucleus": np.zeros(n),
-        }
+        narrow
+        | draw_host(rng, n, young=0.5)
+        | _galaxy(rng, n)
+        | _no_broad_lines(n)
+        | {"nucleus_share": rng.beta(1.0, 30.0, n), "slope": rng.normal(-1.56, 0.40, n)}
     )
 
 
-_DRAW = {"type 1": _draw_type1, "intermediate": _draw_intermediate, "type 2": _draw_type2}
+def _draw_type2_quasars(rng, n, profiles):
+    galaxies = _draw_seyfert2(rng, n, profiles)
+    core = draw_lognormal(rng, 420, 0.40, n).clip(200, 1300)
+    ew_oiii = draw_lognormal(rng, 150, 0.7, n).clip(20, 1200)
+    # Relative to Hβ: [O III] 5007 ten times, some of it in the wing.
+    oiii, wing = draw_lognormal(rng, 10, 0.25, n), rng.beta(2, 3, n)
+    return galaxies | {
+        "ew_hbeta": ew_oiii / oiii,
+        "OIII_core": oiii * (1 - wing),
+        "OIII_wing": oiii * wing,
+        "OII": draw_lognormal(rng, 2.5, 0.5, n),
+        "NeIII": draw_lognormal(rng, 0.9, 0.3, n),
+        "HeII": draw_lognormal(rng, 0.28, 0.4, n),
+        "fwhm_core": core,
+        "fwhm_wing": (core * rng.uniform(1.5, 3.0, n)).clip(None, 2500),
+        "shift_wing": rng.normal(-150, 250, n),
+        "redshift": rng.uniform(0.3, 0.8, n),
+        "redshift_error": 2e-4 * rng.standard_normal(n),
+        "snr": draw_lognormal(rng, 8, 0.5, n).clip(3, 30),
+        "continuum_5500": draw_lognormal(rng, 4, 0.5, n),
+        # Scattered light of the hidden quasar (Zakamska et al. 2006, AJ 132, 1496).
+        "nucleus_share": rng.beta(1.0, 6.0, n),
+    }
 
 
-def draw_objects(label, n, *, random_state=0):
+_DRAW = {
+    "type 1": {
+        "quasar": _draw_quasars,
+        "Seyfert 1": _draw_seyfert1,
+        "narrow-line Seyfert 1": _draw_narrow_line_seyfert1,
+    },
+    "intermediate": {"intermediate": _draw_intermediates},
+    "type 2": {"Seyfert 2": _draw_seyfert2, "type 2 quasar": _draw_type2_quasars},
+}
+
+#: Kinds of objects by type.
+KINDS = {label: tuple(kinds) for label, kinds in _DRAW.items()}
+
+#: Named populations: the selection of Peruzzi et al. (2021), and all that one may be asked to classify.
+POPULATIONS = {
+    "paper": Population(
+        mix={"type 1": {"quasar": 1}, "intermediate": {"intermediate": 1}, "type 2": {"Seyfert 2": 1}},
+        profiles=_PUBLISHED_PROFILES,
+    ),
+    "general": Population(
+        mix={
+            "type 1": {"quasar": 0.4, "Seyfert 1": 0.45, "narrow-line Seyfert 1": 0.15},
+            "intermediate": {"intermediate": 1},
+            "type 2": {"Seyfert 2": 0.6, "type 2 quasar": 0.4},
+        },
+        profiles={"classical": 0.7, "double-peaked": 0.1, "displaced": 0.1, "very broad": 0.1},
+        redshift=(0.02, 0.8),
+        snr=(5.0, 40.0),
+        resolution=(120.0, 600.0),
+        redshift_error=2e-4,
+    ),
+}
+
+
+def change_population(population, **changes):
+    """A `Population` by its name or itself, with other values of its fields; AgnError for what there is not."""
+    if not isinstance(population, Population):
+        if population not in POPULATIONS:
+            raise AgnError(f"population must be one of {', '.join(POPULATIONS)}; got {population!r}.")
+        population = POPULATIONS[population]
+    unknown = set(changes) - {field.name for field in fields(Population)}
+    if unknown:
+        raise AgnError(
+            f"a population has no {', '.join(sorted(unknown))}; see agn_helpers.survey.Population."
+        )
+    return replace(population, **changes)
+
+
+def draw_objects(label, n, *, population="paper", random_state=0):
     """Draw the physical parameters of `n` objects of one type.
 
     Parameters
     ----------
     label : {"type 1", "intermediate", "type 2"}
     n : int
+    population : {"paper", "general"} or Population
     random_state : int, SeedSequence or Generator
 
     Returns
     -------
     astropy.table.Table
-        A row an object.  Equivalent widths (Å) refer to the total continuum at 5500 Å at rest, line names
-        are fluxes relative to narrow Hβ (as observed where the catalogue measures them, else without the
-        dust of ``ebv_narrow``), widths and shifts are in km/s, shares are of the light at 5500 Å,
-        ``continuum_5500`` is in 1e-17 erg/s/cm²/Å, ``fe_ii_ratio`` is the Fe II blend at 4570 Å over broad
-        Hβ, ``balmer_continuum`` the height of that continuum at 3646 Å over broad Hβ (1/Å).
+        A row an object, of the kind ``kind`` and with broad lines of the ``profile``.  Equivalent widths (Å) refer to
+        the total continuum at 5500 Å at rest, line names are fluxes relative to narrow Hβ (as observed where the
+        catalogue measures them, else without the dust of ``ebv_narrow``), widths, shifts and the instrument's
+        ``resolution`` (FWHM) are in km/s, shares are of the light at 5500 Å, ``continuum_5500`` is in
+        1e-17 erg/s/cm²/Å, ``fe_ii_ratio`` is the Fe II blend at 4570 Å over broad Hβ, ``balmer_continuum`` the height
+        of that continuum at 3646 Å over broad Hβ (1/Å).
     """
+    population = change_population(population)
     rng = np.random.default_rng(random_state)
-    objects = _DRAW[label](rng, n) | _host(rng, n)
-    table = Table({"label": np.full(n, label, dtype="U12")} | dict(sorted(objects.items())))
+    mix = population.mix[label]
+    numbers = rng.multinomial(n, np.array(list(mix.values())) / sum(mix.values()))
+    parts = []
+    for kind, number in zip(mix, numbers):
+        objects = _DRAW[label][kind](rng, number, population.profiles)
+        if population.nucleus_share is not None and label == "type 1":
+            objects = _set_nucleus(objects, rng.uniform(*population.nucleus_share, number))
+        if population.redshift is not None:
+            objects["redshift"] = rng.uniform(*population.redshift, number)
+        if population.snr is not None:
+            objects["snr"] = _uniform_in_log(rng, population.snr, number)
+        if population.redshift_error is not None:
+            objects["redshift_error"] = population.redshift_error * rng.standard_normal(number)
+        objects["resolution"] = _uniform_in_log(rng, population.resolution, number)
+        for name in ("ew_broad_halpha",):
+            objects.pop(name, None)
+        labels = {"label": np.full(number, label, dtype="U12"), "kind": np.full(number, kind, dtype="U21")}
+        parts.append(Table(labels | dict(sorted(objects.items()))))
+    table = vstack(parts, metadata_conflicts="silent")[rng.permutation(n)]
     table.meta["survey"] = "synthetic"
     return table

@@ -8,7 +8,7 @@ component is rendered there, exactly and for many objects at once, in single pre
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import Column, vstack
@@ -28,7 +28,7 @@ from .emission import (
     smc_extinction,
 )
 from .instrument import observe_objects
-from .population import draw_objects
+from .population import Population, change_population, draw_objects
 from .stellar import population_templates
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ _GAUSSIAN_EXPONENT = (-2 * (np.pi * _FREQUENCY) ** 2).astype(np.float32)
 
 _FWHM_TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
 
-_RESOLVING_POWER = 1850.0
-
 _BATCH = 256  # objects rendered at once: 256 x 8192 pixels stay in the processor's reach
 
 # All that an SDSS spectrum may reach (log10 Å).
@@ -64,10 +62,9 @@ _WING_SHARE = {"OIII": 1.0, "NeIII": 0.9, "NeV": 1.0, "OIII4363": 1.0, "FeVII": 
 _WING_SHARE_OF_OTHERS = 0.5
 
 
-def _gaussian(fwhm):
+def _gaussian(fwhm, resolution):
     """Fourier transform of Gaussians of `fwhm` (n,) km/s, the instrument's added; (n, n_frequencies)."""
-    instrument = SPEED_OF_LIGHT / _RESOLVING_POWER
-    variance = (fwhm**2 + instrument**2) * (_FWHM_TO_SIGMA / _PIXEL_VELOCITY) ** 2
+    variance = (fwhm**2 + resolution**2) * (_FWHM_TO_SIGMA / _PIXEL_VELOCITY) ** 2
     return np.exp(_GAUSSIAN_EXPONENT * variance[:, None].astype(np.float32))
 
 
@@ -125,21 +122,24 @@ def render_objects(objects):
     flux : (n_objects, n_pixels) array
         Flux density per Å in units of the continuum at 5500 Å at rest.
     """
-    column = {name: np.asarray(objects[name]) for name in objects.colnames if name not in ("label", "name")}
+    column = {name: np.asarray(objects[name]) for name in objects.colnames if objects[name].dtype.kind == "f"}
     single = {name: values.astype(np.float32)[:, None] for name, values in column.items()}
     rest = (_OBSERVED / (1 + column["redshift"][:, None])).astype(np.float32)
     to_observed = _translate(np.log10(1 + column["redshift"]) / _DEX)
 
     shares = np.concatenate([single[name] for name in _HOST_COLUMNS], axis=1)
-    starlight = (shares @ _populations()) * _gaussian(column["stellar_sigma"] / _FWHM_TO_SIGMA) * to_observed
+    width = column["stellar_sigma"] / _FWHM_TO_SIGMA
+    starlight = (shares @ _populations()) * _gaussian(width, column["resolution"]) * to_observed
     dust = calzetti_extinction(rest, single["ebv_host"])
     dust /= calzetti_extinction(np.float32(5500), single["ebv_host"])
     flux = _observed_part(starlight) * dust * (1 - single["nucleus_share"])
 
     comb, *_ = _emission()
     core, wing = _narrow_weights(single)
-    narrow = (core @ comb) * _gaussian(column["fwhm_core"])
-    narrow += (wing @ comb) * _gaussian(column["fwhm_wing"]) * _shift(column["shift_wing"])
+    narrow = (core @ comb) * _gaussian(column["fwhm_core"], column["resolution"])
+    narrow += (
+        (wing @ comb) * _gaussian(column["fwhm_wing"], column["resolution"]) * _shift(column["shift_wing"])
+    )
     flux += _observed_part(narrow * to_observed)
 
     ebv = single["ebv_nucleus"]
@@ -175,24 +175,38 @@ def _broad_lines(column, single, to_observed):
     """Broad lines, Fe II and Balmer continuum of a batch for a broad Hβ of flux 1, without dust."""
     _, broad, iron, balmer = _emission()
     very = single["very_broad_share"]
-    profile = (1 - very) * _gaussian(column["fwhm_broad"]) * _shift(column["shift_broad"])
-    profile += very * _gaussian(column["fwhm_very_broad"]) * _shift(column["shift_very_broad"])
+    resolution = column["resolution"]
+    profile = (1 - very) * _gaussian(column["fwhm_broad"], resolution) * _shift(column["shift_broad"])
+    profile += very * _gaussian(column["fwhm_very_broad"], resolution) * _shift(column["shift_very_broad"])
     blend = (broad + single["balmer_continuum"] * balmer) * profile
-    blend += single["fe_ii_ratio"] * iron * _gaussian(0.8 * column["fwhm_broad"])
+    blend += single["fe_ii_ratio"] * iron * _gaussian(0.8 * column["fwhm_broad"], resolution)
     return _observed_part(blend * to_observed)
 
 
 def simulate_survey(
-    *, n_type1: int = 680, n_intermediate: int = 521, n_type2: int = 2145, random_state: int = 0
+    *,
+    n_type1: int = 680,
+    n_intermediate: int = 521,
+    n_type2: int = 2145,
+    population: str | Population = "paper",
+    random_state: int = 0,
+    **changes: Any,
 ) -> tuple[list[ObservedSpectrum], Table]:
     """The simulated survey: synthetic spectra in SDSS's form with the sample sizes of the paper.
 
     Parameters
     ----------
     n_type1, n_intermediate, n_type2 : int
-        How many of each type; type 1 at redshifts 0.4 to 0.75, the others at 0.02 to 0.1, as in the paper.
+        How many of each type.
+    population : {"paper", "general"} or Population
+        ``"paper"``: as the paper selected, type 1 at redshifts 0.4 to 0.75, the others at 0.02 to 0.1.
+        ``"general"``: all types at 0.02 to 0.8, type 1 in hosts, with narrow or displaced lines, type 2 quasars,
+        S/N 5 to 40, resolutions of 120 to 600 km/s.
     random_state : int
         Same seed, same spectra; a type's spectra do not depend on how many there are of the others.
+    **changes
+        Fields of `Population` to draw otherwise: ``mix, profiles, redshift, snr, nucleus_share, resolution,
+        redshift_error``, e.g. ``redshift=(0.02, 0.1)``.
 
     Returns
     -------
@@ -205,27 +219,35 @@ def simulate_survey(
     Raises
     ------
     AgnError
-        For negative numbers of spectra or none at all.
+        For negative numbers of spectra or none at all, and populations that there are not.
     """
     numbers = {"type 1": n_type1, "intermediate": n_intermediate, "type 2": n_type2}
     if min(numbers.values()) < 0 or sum(numbers.values()) == 0:
         raise AgnError(f"numbers of spectra must not be negative, nor all zero; got {numbers}.")
+    drawn_from = change_population(population, **changes)
     spectra: list[ObservedSpectrum] = []
     truths = []
     for (label, n), seed in zip(numbers.items(), np.random.SeedSequence(random_state).spawn(3)):
         if n == 0:
             continue
         drawing, observing = (np.random.default_rng(child) for child in seed.spawn(2))
-        objects = draw_objects(label, n, random_state=drawing)
+        objects = draw_objects(label, n, population=drawn_from, random_state=drawing)
         truths.append(objects)
-        for start in range(0, n, _BATCH):
-            batch = objects[start : start + _BATCH]
-            observations = observe_objects(batch, *render_objects(batch), random_state=observing)
-            for row, observed in zip(batch, observations):
-                spectra.append(_as_spectrum(len(spectra), row, observed))
+        spectra += observe(objects, first=len(spectra), random_state=observing)
     truth = vstack(truths)
     truth.add_column(Column([spectrum.name for spectrum in spectra], name="name"), index=0)
     return spectra, truth
+
+
+def observe(objects: Table, *, first: int = 0, random_state: Any = 0) -> list[ObservedSpectrum]:
+    """Spectra of objects of `draw_objects` as SDSS would have observed them; numbered from `first` on."""
+    rng = np.random.default_rng(random_state)
+    spectra: list[ObservedSpectrum] = []
+    for start in range(0, len(objects), _BATCH):
+        batch = objects[start : start + _BATCH]
+        for row, observed in zip(batch, observe_objects(batch, *render_objects(batch), random_state=rng)):
+            spectra.append(_as_spectrum(first + len(spectra), row, observed))
+    return spectra
 
 
 def _as_spectrum(number, row, observed):
