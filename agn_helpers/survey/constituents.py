@@ -1,4 +1,4 @@
-"""What galaxies and nuclei are made of: narrow lines, starlight, broad profiles, drawn from published statistics.
+"""What galaxies and nuclei are made of, drawn from published statistics: narrow lines, stars, broad profiles.
 
 Narrow lines follow the measurements of Vaona et al. (2012, MNRAS 427, 1266) for 521 intermediate-type
 galaxies: medians, standard deviations, rank correlations and tails of line ratios, widths, equivalent widths
@@ -65,6 +65,10 @@ _OTHER_LINES = {
 }
 
 
+#: Variants of the stellar populations, one of which a galaxy's stars are.
+N_STARS = 24
+
+
 def draw_lognormal(rng, median, sigma, size):
     return median * np.exp(sigma * rng.standard_normal(size))
 
@@ -104,21 +108,30 @@ def draw_narrow_lines(rng, n):
     return drawn
 
 
-def draw_host(rng, n, *, young=1.0):
-    """Shares of the light at 5500 Å; few are all old or starbursts (Kauffmann et al. 2003, section 6).
+def draw_host(rng, n, *, young=1.0, varied=False):
+    """Shares of the light at 5500 Å of stars of different ages, and their dust.
 
     young : light of young and adult stars relative to that of intermediates
+    varied : all mixtures and much dust, as in the nuclei of Cid Fernandes et al. (2004, MNRAS 355, 273),
+        not few all old or starbursts (Kauffmann et al. 2003, section 6)
     """
-    young, adult = young * rng.beta(1.0, 9.0, n), young * rng.beta(1.3, 3.0, n)
-    adult *= 1 - young
-    old = rng.dirichlet((1.0, 1.0, 1.0), n) * (1 - young - adult)[:, None]
+    if varied:
+        young_share, adult, old_share = rng.dirichlet((0.6, 0.9, 1.5), n).T
+        dust = rng.exponential(0.25, n)
+    else:
+        young_share, adult = young * rng.beta(1.0, 9.0, n), young * rng.beta(1.3, 3.0, n)
+        adult *= 1 - young_share
+        old_share = 1 - young_share - adult
+        dust = np.abs(rng.normal(0, 0.15, n))
+    old = rng.dirichlet((1.0, 1.0, 1.0), n) * old_share[:, None]
     return {
-        "host_young": young,
+        "host_young": young_share,
         "host_adult": adult,
         "host_old": old[:, 0],
         "host_old_metal_poor": old[:, 1],
         "host_old_enhanced": old[:, 2],
-        "ebv_host": np.abs(rng.normal(0, 0.15, n)),
+        "ebv_host": dust,
+        "stars": rng.integers(N_STARS, size=n),
     }
 
 
@@ -132,9 +145,9 @@ def draw_profile(rng, n, fwhm, kinds):
     kinds : dict
         Shares of ``"classical"``, two Gaussians, a classical and a very broad component (Zamfir et al. 2010,
         MNRAS 403, 1759); ``"double-peaked"``, disk emitters (Strateva et al. 2003, AJ 126, 1720: 3 % of
-        low-redshift broad-line objects, widths some twice as large); ``"displaced"``, all of the line moved by
-        1000 to 5000 km/s (Eracleous et al. 2012, ApJS 201, 23: 0.6 % of quasars; Shen et al. 2011, ApJS 194,
-        45); ``"very broad"``, 8000 to 16 000 km/s.
+        low-redshift broad-line objects, widths some twice as large); ``"displaced"``, all of the line moved
+        by 1000 to 5000 km/s (Eracleous et al. 2012, ApJS 201, 23: 0.6 % of quasars; Shen et al. 2011, ApJS
+        194, 45); ``"very broad"``, 8000 to 16 000 km/s.
     Returns a dict of (n,) columns.
     """
     kind = rng.choice(list(kinds), n, p=np.array(list(kinds.values())) / sum(kinds.values()))

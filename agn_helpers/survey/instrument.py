@@ -49,17 +49,18 @@ def _noise_shape(wavelength):
     return curve
 
 
-def _calibration_error(rng, wavelength, n):
-    """Factors by which flux calibration errs, (n, n_pixels).
+def _calibration_error(rng, wavelength, scale):
+    """Factors by which flux calibration errs, (n, n_pixels); `scale` (n,) of the smooth part.
 
     Some 4 % from one end to the other (Adelman-McCarthy et al. 2008, ApJS 175, 297) and ripples of 1 % over
     about 100 Å (Yan 2011, AJ 142, 153).
     """
     x = np.log10(wavelength)
     ends = np.interp(x, x[[0, -1]], (-1, 1))
-    smooth = np.polynomial.legendre.legval(ends, rng.normal(0, [[0.0], [0.03], [0.02], [0.012]], (4, n)))
+    terms = scale * rng.normal(0, [[0.0], [0.03], [0.02], [0.012]], (4, len(scale)))
+    smooth = np.polynomial.legendre.legval(ends, terms)
     nodes = np.arange(x[0], x[-1] + _RIPPLE_DEX, _RIPPLE_DEX)
-    ripples = CubicSpline(nodes, rng.normal(0, _RIPPLE, (n, nodes.size)), axis=1)(x)
+    ripples = CubicSpline(nodes, rng.normal(0, _RIPPLE, (len(scale), nodes.size)), axis=1)(x)
     return np.exp(smooth + ripples)
 
 
@@ -83,7 +84,7 @@ def observe_objects(objects, wavelength, flux, *, random_state):
         Of each object; a few pixels are cut off at either end, flux is in 1e-17 erg/s/cm²/Å.
     """
     rng = np.random.default_rng(random_state)
-    flux = flux * _calibration_error(rng, wavelength, len(objects))
+    flux = flux * _calibration_error(rng, wavelength, np.asarray(objects["calibration_error"]))
     flux *= np.asarray(objects["continuum_5500"])[:, None]
     shape = _noise_shape(wavelength)
     width = 1.5 * _PIXEL

@@ -131,13 +131,16 @@ def _optical_depth(wavelength, centre, sigma, equivalent_width):
     return depth * np.exp(-0.5 * ((wavelength - centre) / sigma) ** 2)
 
 
-def population_templates(wavelength):
+def population_templates(wavelength, *, scatter=0.0, random_state=0):
     """Light of each of `POPULATIONS` per Å, at rest, before velocity broadening.
 
     Parameters
     ----------
     wavelength : (n_pixels,) array
         Rest-frame vacuum Å, between 1990 and 13200.
+    scatter : float
+        Standard deviation of the logarithm of each metal feature's strength, drawn with `random_state`: no
+        galaxy has the ages and abundances of five populations.
 
     Returns
     -------
@@ -155,8 +158,9 @@ def population_templates(wavelength):
             balmer += np.outer(strengths, profile)
     # Features come in two sorts, so that abundances can be mixed: iron-like and magnesium-like.
     iron, magnesium, adult = (np.zeros(wavelength.size) for _ in range(3))
-    for centre, sigma, strength, share, enhanced in _METALS:
-        profile = _optical_depth(wavelength, centre, sigma, strength)
+    factors = np.exp(scatter * np.random.default_rng(random_state).standard_normal(len(_METALS)))
+    for (centre, sigma, strength, share, enhanced), factor in zip(_METALS, factors):
+        profile = _optical_depth(wavelength, centre, sigma, strength * factor)
         if enhanced:
             magnesium += profile
         else:

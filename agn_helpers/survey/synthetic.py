@@ -17,6 +17,7 @@ from scipy import fft
 from ..errors import AgnError
 from ..lines import LINES, SPEED_OF_LIGHT
 from ..spectra import ObservedSpectrum
+from .constituents import N_STARS
 from .emission import (
     BROAD_LINES,
     FE_II_LINES,
@@ -48,6 +49,9 @@ _FREQUENCY = fft.rfftfreq(_AXIS.size)
 _GAUSSIAN_EXPONENT = (-2 * (np.pi * _FREQUENCY) ** 2).astype(np.float32)
 
 _FWHM_TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
+
+# Scatter (ln) of a metal feature from galaxy to galaxy: 1 to 2 % of the flux.
+_SCATTER = 0.12
 
 _BATCH = 256  # objects rendered at once: 256 x 8192 pixels stay in the processor's reach
 
@@ -101,7 +105,18 @@ def _emission():
 
 @functools.cache
 def _populations():
-    return _transform(population_templates(_AXIS))
+    """Transforms of the stellar populations, (n_variants, n_populations, n_frequencies)."""
+    variants = [population_templates(_AXIS, scatter=_SCATTER, random_state=seed) for seed in range(N_STARS)]
+    return np.stack([_transform(variant) for variant in variants])
+
+
+def _starlight(shares, variant):
+    """Transforms (n, n_frequencies) of populations mixed by shares (n, 5), each of its variant (n,)."""
+    mixed = np.empty((len(shares), _FREQUENCY.size), dtype=np.complex64)
+    for number in np.unique(variant):
+        rows = variant == number
+        mixed[rows] = shares[rows] @ _populations()[number]
+    return mixed
 
 
 _HOST_COLUMNS = ("host_young", "host_adult", "host_old", "host_old_metal_poor", "host_old_enhanced")
@@ -129,7 +144,11 @@ def render_objects(objects):
 
     shares = np.concatenate([single[name] for name in _HOST_COLUMNS], axis=1)
     width = column["stellar_sigma"] / _FWHM_TO_SIGMA
-    starlight = (shares @ _populations()) * _gaussian(width, column["resolution"]) * to_observed
+    starlight = (
+        _starlight(shares, np.asarray(objects["stars"]))
+        * _gaussian(width, column["resolution"])
+        * to_observed
+    )
     dust = calzetti_extinction(rest, single["ebv_host"])
     dust /= calzetti_extinction(np.float32(5500), single["ebv_host"])
     flux = _observed_part(starlight) * dust * (1 - single["nucleus_share"])
@@ -200,8 +219,8 @@ def simulate_survey(
         How many of each type.
     population : {"paper", "general"} or Population
         ``"paper"``: as the paper selected, type 1 at redshifts 0.4 to 0.75, the others at 0.02 to 0.1.
-        ``"general"``: all types at 0.02 to 0.8, type 1 in hosts, with narrow or displaced lines, type 2 quasars,
-        S/N 5 to 40, resolutions of 120 to 600 km/s.
+        ``"general"``: all types at 0.02 to 0.8, type 1 in hosts and with narrow or displaced lines, type 2
+        quasars, S/N 5 to 40, resolutions of 120 to 600 km/s.
     random_state : int
         Same seed, same spectra; a type's spectra do not depend on how many there are of the others.
     **changes
