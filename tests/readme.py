@@ -36,6 +36,8 @@ def collect_numbers(data, shared=None):
     gradient, chance = maps.loc["gradient"], maps.loc["random order"]
     type1, intermediate = wide.loc["type 1"], wide.loc["intermediate"]
     missed = confusion.loc["intermediate", list(AGN_TYPES)]
+    # The map for use comes last.
+    bridge = read["map_bridges"][read["map_bridges"]["perplexity"] != "full space"].iloc[-1]
     numbers = {
         "scores": ", ".join(f"{model[name]:.3f}" for name in ("precision", "recall", "f_score")),
         "F of types": ", ".join(f"{score:.3f}" for score in types["f_score"]),
@@ -48,7 +50,8 @@ def collect_numbers(data, shared=None):
         "one host": f"rank accuracy {gradient['rank_one_host']:.2f}; {chance['rank_one_host']:.2f} by chance",
         "each host": f"a host galaxy of its own, {gradient['rank_each_host']:.2f}",
         "permuted labels": f"rank correlation {gradient['labels_permuted']:.2f}",
-        "isthmus": f"at most {read['map_isthmus']['share'].max():.1%}",
+        "bridge": f"{bridge['share']:.0%} of its intermediates stand between",
+        "nearest to type 1": f"{bridge['nearest']:.0%} intermediates",
     }
     numbers = {key: words.replace("%", " %") for key, words in numbers.items()}
     return numbers if shared is None else numbers | _collect_real(data, shared)

@@ -49,7 +49,11 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
             "rank_each_host": [0.75, 0.08],
             "labels_permuted": [0.023, None],
         },
-        "map_isthmus": {"share": [0.0269, 0.01]},
+        "map_bridges": {
+            "perplexity": ["5", "50", "full space"],
+            "share": [0.5, 0.123, 0.9],
+            "nearest": [0.5, 0.71, 0.9],
+        },
     }
     (tmp_path / "tables").mkdir()
     for name, columns in tables.items():
@@ -64,5 +68,6 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
         "one host": "rank accuracy 1.00; 0.08 by chance",
         "each host": "a host galaxy of its own, 0.75",
         "permuted labels": "rank correlation 0.02",
-        "isthmus": "at most 2.7 %",
+        "bridge": "12 % of its intermediates stand between",
+        "nearest to type 1": "71 % intermediates",
     }

@@ -1,6 +1,6 @@
 from .clusters import compare_clusterings, find_clusters, follow_clusters, match_clusters, score_stability
 from .embedding import MapPlacer, embed_perplexities, embed_spectra, place_on_map
-from .mixing import measure_isthmus, tabulate_isthmus, tabulate_neighbours, vote_on_map
+from .mixing import measure_bridge, tabulate_bridges, tabulate_neighbours, vote_on_map
 from .neighbours import find_neighbours, largest_perplexity
 from .quality import measure_maps, score_components, score_placing
 from .spectrum_map import SpectrumMap, SpectrumScaler, read_map, write_map
@@ -17,14 +17,14 @@ __all__ = [
     "follow_clusters",
     "largest_perplexity",
     "match_clusters",
-    "measure_isthmus",
+    "measure_bridge",
     "measure_maps",
     "place_on_map",
     "read_map",
     "score_components",
     "score_placing",
     "score_stability",
-    "tabulate_isthmus",
+    "tabulate_bridges",
     "tabulate_neighbours",
     "vote_on_map",
     "write_map",

@@ -4,33 +4,40 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from ..errors import AgnError
 from ..lines import AGN_TYPES
 from .neighbours import find_neighbours
 
+# Share of a bridge's home that lies inside its border.
+_INSIDE = 0.95
 
-class Isthmus(NamedTuple):
-    """How many spectra of one type have both other types among their neighbours.
+
+class Bridge(NamedTuple):
+    """How far the spectra of one type reach from the cluster of a second towards that of a third.
 
     Attributes
     ----------
     share : float
-        Observed share of the spectra of the type.
+        Share of the type that stands on the bridge: `beyond` without those that would be there, were the type
+        scattered over its home; about 0 where all are, 1 where none is.
+    beyond : float
+        Share of the type nearer to the cluster at the other end than 95 % of its home are.
+    nearest : float
+        Share of the type among the spectra of it and of its home that are nearest to that cluster.
     expected : float
-        Mean share where the labels are permuted.
-    low, high : float
-        Limits that hold the middle 95 % of the shares under permutation.
-    p_value : float
-        Probability of a share at least as far from `expected` under permutation, in either direction.
+        The same among all of them: what `nearest` is where the two are mixed.
+    purity : float
+        Share of neighbours that are of the type, averaged over it: 1 where it keeps to itself, `expected` where
+        it is scattered over its home.
     """
 
     share: float
+    beyond: float
+    nearest: float
     expected: float
-    low: float
-    high: float
-    p_value: float
+    purity: float
 
 
 def measure_purity(neighbours, y):
@@ -53,86 +60,87 @@ def measure_purity(neighbours, y):
     return {name: float(own[y == name].mean()) for name in AGN_TYPES if (y == name).any()}
 
 
-def measure_isthmus(neighbours, y, *, between="intermediate", permute=None, n_draws=1000, random_state=0):
-    """Share of the spectra of one type that have both other types among their neighbours, against chance.
+def measure_bridge(
+    points, y, *, between="intermediate", home="type 2", end="type 1", n_neighbours=10, n_nearest=100
+):
+    """How much of one type bridges the gap from its home, the cluster of a second, to the cluster of a third.
 
-    Chance keeps the map and permutes labels: among all spectra, which asks whether types lie together at
-    all, or among the types `permute` only. Permuted between intermediates and type 2, the labels tell
-    whether intermediates lie nearer to type 1 than the spectra of type 2 around them do.
-    Such spectra are a bridge, the paper's isthmus.
+    A spectrum's distance from the cluster at the end is that from its `n_neighbours`-th nearest member, so that
+    a few members that stray do not count.  The type's home are the spectra of the second type: beyond 95 % of
+    these, towards the end, stand 5 % of a type that is scattered over its home, and all of one that
+    bridges the gap.  Where a share s does and the others are scattered, s + 0.05 (1 - s) are beyond, which is
+    solved for s.
 
     Parameters
     ----------
-    neighbours : (n_spectra, k) array of int
-        Rows of each spectrum's neighbours.
+    points : (n_spectra, n_dimensions) array
+        Places on a map, or scaled spectra.
     y : (n_spectra,) array of str
-        Types; three of them.
-    between : str
-        The type that is looked at.
-    permute : sequence of str, optional
-        Types whose labels are permuted; all by default.
-    n_draws : int
-        Number of permutations, at least 1.
-    random_state : int
-        Seed.
+        Types.
+    between, home, end : str
+        The type that is looked at, and those at either end; the paper's isthmus by default.
+    n_neighbours : int
+        For distances and purity; at most the number of spectra at the end.
+    n_nearest : int
+        Spectra of `between` and `home` nearest to the end that are counted; at most all.
 
     Returns
     -------
-    Isthmus
+    Bridge
 
     Raises
     ------
     AgnError
-        Where there are not three types with `between` among them, for unknown types to permute, or no draw.
+        Where one of the types has no spectrum, and for numbers out of their range.
+
+    Notes
+    -----
+    Both other types among a spectrum's neighbours are no sign of a bridge: on one, neighbours are of its own
+    type.
     """
-    types, codes = np.unique(np.asarray(y), return_inverse=True)
-    if len(types) != 3 or between not in types:
-        raise AgnError(f"y must hold three types, {between!r} among them; got {', '.join(map(str, types))}.")
-    unknown = sorted(set(permute or ()) - set(types))
-    if unknown:
-        raise AgnError(f"permute must name types of y, {', '.join(types)}; got {unknown[0]!r}.")
-    if n_draws < 1:
-        raise AgnError(f"n_draws must be at least 1; got {n_draws}.")
-    own = list(types).index(between)
-    others = [code for code in range(3) if code != own]
-    movable = np.flatnonzero(np.isin(types[codes], list(permute or types)))
-
-    def share(codes):
-        around = codes[neighbours[codes == own]]
-        return np.logical_and(*((around == other).any(axis=1) for other in others)).mean()
-
-    rng = np.random.default_rng(random_state)
-    shares = np.empty(n_draws)
-    for draw in range(n_draws):
-        shuffled = codes.copy()
-        shuffled[movable] = rng.permutation(codes[movable])
-        shares[draw] = share(shuffled)
-    observed, expected = share(codes), shares.mean()
-    # A little slack, for shares that differ by rounding only; plus one for the observed labels themselves.
-    further = np.abs(shares - expected) >= np.abs(observed - expected) - 1e-12
-    low, high = np.percentile(shares, [2.5, 97.5])
-    return Isthmus(
-        float(observed), float(expected), float(low), float(high), float((1 + further.sum()) / (1 + n_draws))
+    points, y = np.asarray(points, dtype=float), np.asarray(y)
+    kind = {name: np.flatnonzero(y == name) for name in (between, home, end)}
+    for name, rows in kind.items():
+        if not len(rows):
+            raise AgnError(f"a bridge needs spectra of {between}, {home} and {end}; there is no {name}.")
+    n_others = len(kind[between]) + len(kind[home])
+    for name, value, most in (
+        ("n_neighbours", n_neighbours, min(len(kind[end]), len(points) - 1)),
+        ("n_nearest", n_nearest, n_others),
+    ):
+        if not 1 <= value <= most:
+            raise AgnError(f"{name} must be from 1 to {most}; got {value}.")
+    members = NearestNeighbors(n_neighbors=n_neighbours).fit(points[kind[end]])
+    distance = {name: members.kneighbors(points[kind[name]])[0][:, -1] for name in (between, home)}
+    beyond = (distance[between] < np.quantile(distance[home], 1 - _INSIDE)).mean()
+    order = np.argsort(np.concatenate([distance[between], distance[home]]), kind="stable")
+    own = find_neighbours(points, n_neighbours)[kind[between]]
+    return Bridge(
+        share=float((beyond - (1 - _INSIDE)) / _INSIDE),
+        beyond=float(beyond),
+        nearest=float((order[:n_nearest] < len(kind[between])).mean()),
+        expected=len(kind[between]) / n_others,
+        purity=float((y[own] == between).mean()),
     )
 
 
-def tabulate_isthmus(maps, y, *, n_neighbours=10, **options):
-    """`measure_isthmus` on several maps, and in the full space of each scale.
+def tabulate_bridges(maps, y, *, n_neighbours=10, **options):
+    """`measure_bridge` on several maps, and in the full space of each scale.
 
     Parameters
     ----------
     maps : sequence of SpectrumMap
         Of the same spectra.
     y : (n_spectra,) array of str
-        Types; three of them.
+        Types.
     n_neighbours : int
     **options
-        ``between, permute, n_draws, random_state`` of `measure_isthmus`.
+        ``between, home, end, n_nearest`` of `measure_bridge`.
 
     Returns
     -------
     pandas.DataFrame
-        Index ``scale, perplexity`` (str; "full space" last of each scale); the columns of `Isthmus`.
+        Index ``scale, perplexity`` (str; "full space" last of each scale); the columns of `Bridge`.
     """
     rows = {}
     for name in dict.fromkeys(spectrum_map.scale_name for spectrum_map in maps):
@@ -140,8 +148,8 @@ def tabulate_isthmus(maps, y, *, n_neighbours=10, **options):
         places = {str(each.perplexity): each.coordinates for each in of_scale}
         places["full space"] = of_scale[0].scaler.transform(of_scale[0].X)
         for perplexity, points in places.items():
-            near = find_neighbours(points, n_neighbours)
-            rows[name, perplexity] = measure_isthmus(near, y, **options)._asdict()
+            bridge = measure_bridge(points, y, n_neighbours=n_neighbours, **options)
+            rows[name, perplexity] = bridge._asdict()
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["scale", "perplexity"])
 
 

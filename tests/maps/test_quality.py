@@ -1,4 +1,4 @@
-"""What maps keep: measures against scikit-learn's, closed forms, and labels that are permuted."""
+"""What maps keep: measures against scikit-learn's, and against closed forms on planes that are made."""
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,12 @@ from agn_helpers.maps import (
     find_neighbours,
     follow_clusters,
     match_clusters,
-    measure_isthmus,
+    measure_bridge,
     measure_maps,
     score_components,
     score_placing,
     score_stability,
-    tabulate_isthmus,
+    tabulate_bridges,
     tabulate_neighbours,
     vote_on_map,
 )
@@ -95,34 +95,47 @@ def test_purity_counts_neighbours_of_the_own_type():
     assert measure_purity(near, y) == {"type 1": 0.5, "type 2": 0.25}
 
 
-def test_an_isthmus_is_found_where_there_is_one_and_not_where_there_is_none():
-    # A narrow strip: each intermediate has both others near; beyond it, types 1 and 2 by themselves.
-    strip = np.column_stack([np.linspace(-1, 1, N), np.zeros(N)])
-    y = np.where(np.abs(strip[:, 0]) < 0.02, "intermediate", np.where(strip[:, 0] < 0, "type 1", "type 2"))
-    near = find_neighbours(strip, 12)
-    between = measure_isthmus(near, y, permute=("intermediate", "type 2"))
-    assert between.share == 1 > between.high
-    assert between.p_value < 0.005
-    # The same number of intermediates at the far end of type 2.
-    y = np.where(strip[:, 0] < 0, "type 1", np.where(strip[:, 0] > 0.96, "intermediate", "type 2"))
-    assert measure_isthmus(near, y).share == 0
-    # Intermediates anywhere among type 2 are what a permutation makes of them.
-    rng = np.random.default_rng(0)
-    p_values = []
-    for _ in range(40):
-        y = np.where(
-            strip[:, 0] < 0,
-            "type 1",
-            rng.permutation(np.where(np.arange(N) % 5 == 0, "intermediate", "type 2")),
-        )
-        p_values.append(measure_isthmus(near, y, permute=("intermediate", "type 2"), n_draws=200).p_value)
-    assert np.mean(np.array(p_values) < 0.05) < 0.2
-    assert np.mean(p_values) > 0.3
+def make_bridge(share, *, n=(400, 500, 1000), random_state=0):
+    """Types 1 and 2 as two discs, a share of the intermediates on a bar between, the others over type 2."""
+    rng = np.random.default_rng(random_state)
+    n_bridge = round(share * n[1])
+
+    def disc(centre, size):
+        angle, radius = rng.uniform(0, 2 * np.pi, size), 3 * np.sqrt(rng.uniform(size=size))
+        return np.column_stack([centre + radius * np.cos(angle), radius * np.sin(angle)])
+
+    bar = rng.uniform([-6.5, -0.5], [6, 0.5], size=(n_bridge, 2))
+    places = [disc(-10, n[0]), bar, disc(9, n[1] - n_bridge), disc(9, n[2])]
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    return np.concatenate(places) @ turn, np.repeat(["type 1", "intermediate", "type 2"], n)
 
 
-def test_the_isthmus_is_the_same_for_the_same_seed(plane):
-    near = find_neighbours(plane[0], 10)
-    assert measure_isthmus(near, plane[1], n_draws=50) == measure_isthmus(near, plane[1], n_draws=50)
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])
+def test_a_bridge_is_measured_as_wide_as_it_is(share):
+    found = [measure_bridge(*make_bridge(share, random_state=seed)) for seed in range(4)]
+    mean = pd.DataFrame(found).mean()
+    assert mean["share"] == pytest.approx(share, abs=0.02)
+    assert mean["beyond"] == pytest.approx(share + 0.05 * (1 - share), abs=0.02)
+    assert mean["expected"] == pytest.approx(1 / 3)
+    # On the bar nearly all neighbours are of the own type; over type 2 those who stay are, as often as chance has it.
+    scattered = (1 - share) * 500 / ((1 - share) * 500 + 1000)
+    assert mean["purity"] == pytest.approx(share + (1 - share) * scattered, abs=0.03)
+    assert mean["nearest"] == pytest.approx(1 if share else 1 / 3, abs=0.05)
+
+
+def test_what_lies_behind_or_strays_is_no_bridge():
+    places, y = make_bridge(0.0)
+    # The intermediates behind type 2, as seen from type 1; five of type 1 among type 2.
+    away = places[y == "type 2"].mean(axis=0) - places[y == "type 1"].mean(axis=0)
+    places[y == "intermediate"] += 10 * away / np.linalg.norm(away)
+    behind = measure_bridge(places, y)
+    assert behind.beyond == behind.nearest == 0 and behind.purity > 0.95
+    assert behind.share == pytest.approx(-0.05 / 0.95)
+    places, y = make_bridge(0.5)
+    stray = np.flatnonzero(y == "type 1")[:5]
+    before = measure_bridge(places, y)
+    places[stray] = places[y == "type 2"][:5]
+    assert measure_bridge(places, y).share == pytest.approx(before.share, abs=0.005)
 
 
 @pytest.fixture(scope="module")
@@ -234,12 +247,11 @@ def test_neighbours_and_votes_by_hand():
     assert vote_on_map(spectrum_map, y, [[0.9, 0]], n_neighbours=1)["type 1"].tolist() == [1]
 
 
-def test_the_isthmus_is_measured_on_every_map_and_in_the_full_space_of_every_scale(plane):
+def test_bridges_are_measured_on_every_map_and_in_the_full_space_of_every_scale(plane):
     places, y = plane
     maps = [make_map(places[:, ::-1], places), make_map(places, places, standardise=True)]
     maps[1].perplexity = 7.0
-    options = {"permute": ("intermediate", "type 2"), "n_draws": 20}
-    table = tabulate_isthmus(maps, y, n_neighbours=10, **options)
+    table = tabulate_bridges(maps, y, n_neighbours=8, n_nearest=30)
     assert table.index.tolist() == [
         ("raw", "20.0"),
         ("raw", "full space"),
@@ -248,8 +260,10 @@ def test_the_isthmus_is_measured_on_every_map_and_in_the_full_space_of_every_sca
     ]
     # The map is the full space, but for a reflection.
     assert table.iloc[0].tolist() == table.iloc[1].tolist()
-    near = find_neighbours(maps[1].scaler.transform(places), 10)
-    assert tuple(table.iloc[3]) == measure_isthmus(near, y, **options)
+    # All intermediates stand between, and no type 2 does.
+    assert table["share"].tolist() == [1] * 4 and table["nearest"].tolist() == [1] * 4
+    scaled = maps[1].scaler.transform(places)
+    assert tuple(table.iloc[3]) == measure_bridge(scaled, y, n_neighbours=8, n_nearest=30)
 
 
 def test_placing_is_scored_in_three_spaces(plane):
@@ -271,16 +285,15 @@ def test_what_cannot_be_measured_is_refused_with_the_reason(plane):
     places, y = plane
     spectrum_map = make_map(places, places)
     other = make_map(places, places, name=np.arange(N, 0, -1).astype(str))
-    near = find_neighbours(places, 5)
     for message, attempt in {
         "at least one map": lambda: measure_maps([], y),
         "names differ": lambda: measure_maps([spectrum_map, other], y),
         "one label for each of the 240": lambda: measure_maps([spectrum_map], y[:9]),
         "n_neighbours must be .* less than half": lambda: measure_maps([spectrum_map], y, n_neighbours=120),
         "k must be at least 1": lambda: find_neighbours(places, 0),
-        "y must hold three types": lambda: measure_isthmus(near, np.where(y == "type 1", "type 2", y)),
-        "permute must name types of y": lambda: measure_isthmus(near, y, permute=("type 3",)),
-        "n_draws must be at least 1": lambda: measure_isthmus(near, y, n_draws=0),
+        "there is no type 1": lambda: measure_bridge(places, np.where(y == "type 1", "type 2", y)),
+        "n_neighbours must be from 1 to": lambda: measure_bridge(places, y, n_neighbours=0),
+        "n_nearest must be from 1 to": lambda: measure_bridge(places, y, n_nearest=N),
         "min_cluster_size must be from 2": lambda: find_clusters(spectrum_map, min_cluster_size=1),
         "at least two maps": lambda: score_stability([np.zeros(5, int)]),
         "at least one other map": lambda: match_clusters(np.zeros(5, int), [], np.array(["type 1"] * 5)),
