@@ -1,6 +1,7 @@
 """Deletion and insertion curves: does the probability fall when what a map calls important is taken away?
 
-Samek et al. (2017, IEEE TNNLS 28, 2660); Petsiuk, Das & Saenko (2018, BMVC) for the two areas.
+Samek et al. (2017, IEEE TNNLS 28, 2660); Petsiuk, Das & Saenko (2018, BMVC) for the two areas.  And
+infidelity (Yeh et al. 2019, NeurIPS 32, 10967): does it fall by as much as the map says?
 """
 
 import numpy as np
@@ -170,3 +171,60 @@ def average_curves(curves, *, unit="pixels", kind="deletion"):
     if unit not in ("pixels", "segments") or kind not in ("deletion", "insertion"):
         raise AgnError(f"curves are of pixels or segments, by deletion or insertion; got {unit!r}, {kind!r}.")
     return curves.xs((unit, kind), level=("unit", "kind")).groupby("name", sort=False).mean().T
+
+
+def measure_infidelity(score, X, relevances, *, grid, reference=None, n_draws=50, random_state=0):
+    """How far maps miss the change of a score where random segments are replaced by a reference.
+
+    Infidelity of Yeh et al. 2019, their definition 2.1, with I = X - reference in segments drawn at random:
+    the mean squared difference between what a map says of I and the change of the score.  It is given here
+    as a share of the mean squared change: 0 for the exact gradient of a linear score, 1 for a map of zeros.
+
+    Parameters
+    ----------
+    score : TargetScore
+        Made of the estimator and X; in the unit of the relevances, which is log p for `find_relevances`.
+    X : (n_spectra, n_grid) array
+    relevances : dict of str to (n_spectra, n_grid) array
+        What maps say that each pixel's flux adds to the score, beyond the reference's.
+    grid, reference
+        As in `measure_curves`.
+    n_draws : int
+        Sets of segments for each spectrum; a set has a random share of them.
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``name``, a column a spectrum.
+
+    Raises
+    ------
+    AgnError
+        For NaN, X on another grid, a reference of another shape or equal to X, no draws.
+    """
+    X = check_spectra(score.estimator, X)
+    grid = check_wavelengths(grid, X.shape[1])
+    check_draws(n_draws, "n_draws")
+    rng = check_random_state(random_state)
+    reference = check_baseline(remove_lines(X, grid) if reference is None else reference, X.shape)
+    units = _number_units(number_segments(grid), (reference != X).any(axis=0))
+    n_units = units.max() + 1
+    replaced = rng.random_sample((n_draws, n_units)) < rng.random_sample((n_draws, 1))
+    # Pixels of no unit are the same in both.
+    mask = np.where(units >= 0, replaced[:, units], False)
+    changes = np.empty((n_draws, len(X)))
+    start = score.start(X)
+    for block in spectra_blocks(X, copies=n_draws):
+        rows = np.arange(len(X))[block]
+        mixed = np.where(mask[:, None], reference[block], X[block])
+        values = score.values(mixed.reshape(-1, X.shape[1]), np.tile(rows, n_draws))
+        changes[:, block] = start[block] - values.reshape(n_draws, -1)
+    scale = (changes**2).mean(axis=0)
+    if not scale.all():
+        raise AgnError(f"replaced segments must change the score; spectrum {np.argmin(scale)}'s does not.")
+    missed = {
+        name: ((mask @ np.asarray(relevance, dtype=float).T - changes) ** 2).mean(axis=0) / scale
+        for name, relevance in relevances.items()
+    }
+    return pd.DataFrame.from_dict(missed, orient="index").rename_axis("name")

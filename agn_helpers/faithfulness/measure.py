@@ -1,4 +1,4 @@
-"""Are attributions true?  Every method against four kinds of tests, in one table."""
+"""Are attributions true?  Every method against six kinds of tests, in one table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sklearn.utils import check_random_state
 from ..classifier import TrainedModel
 from ..reduction import sample_arrays, sample_grid
 from ..saliency import TargetScore, check_spectra, find_target, remove_lines
-from .curves import curve_area, measure_curves
+from .curves import curve_area, measure_curves, measure_infidelity
 from .ground_truth import measure_relevance
 from .sanity import measure_sanity
 from .similarity import check_draws, choose_methods
-from .stability import measure_stability
+from .stability import measure_sensitivity, measure_stability
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -27,21 +27,24 @@ PER_FLUX = ("gradient", "finite_difference", "smoothgrad")
 
 
 class Faithfulness(NamedTuple):
-    """What four kinds of tests found.
+    """What six kinds of tests found.
 
     Attributes
     ----------
     table : pandas.DataFrame
         See `join_measures`.
-    curves, sanity, stability, relevance : pandas.DataFrame
-        Of `measure_curves`, `measure_sanity`, `measure_stability` and `measure_relevance` (with a column
-        ``hosts``), the last three with their intervals.
+    curves, infidelity, sanity, stability, sensitivity, relevance : pandas.DataFrame
+        Of `measure_curves`, `measure_infidelity`, `measure_sanity`, `measure_stability`,
+        `measure_sensitivity` and `measure_relevance` (with a column ``hosts``), the last four with their
+        intervals.
     """
 
     table: pd.DataFrame
     curves: pd.DataFrame
+    infidelity: pd.DataFrame
     sanity: pd.DataFrame
     stability: pd.DataFrame
+    sensitivity: pd.DataFrame
     relevance: pd.DataFrame
 
 
@@ -55,21 +58,21 @@ def measure_faithfulness(
     n_pairs: int = 300,
     random_state: int | np.random.RandomState | None = 0,
 ) -> Faithfulness:
-    """Test the methods by deletion, changed models, changed spectra and a known truth.
+    """Test the methods by what they predict, changed models, changed spectra and a known truth.
 
     Parameters
     ----------
     model : TrainedModel or fitted classifier
         Each map explains log p of the class that it predicts.
     sample : astropy.table.Table
-        Reduced spectra on which it was not trained; all are used for the curves.
+        Reduced spectra on which it was not trained; all are used for the curves and the infidelity.
     known : astropy.table.Table
         The reduced spectra on which it was trained.
     methods : sequence of str or dict, optional
         See `agn_helpers.faithfulness.similarity.choose_methods`; all by default.
     n_explained : int
-        Of the sample, drawn at random, for sanity and stability; and held-out synthetic spectra for
-        relevance.
+        Of the sample, drawn at random, for sanity, stability and sensitivity; and held-out synthetic spectra
+        for relevance.
     n_pairs : int
         Pairs of synthetic spectra that differ in known windows, in each of two sets.
     random_state : int, RandomState or None
@@ -95,18 +98,20 @@ def measure_faithfulness(
 
     relevances = find_relevances(estimator, X, grid=grid, ivar=ivar, **common)
     curves = measure_curves(TargetScore(estimator, X, of="p"), X, relevances, grid=grid, random_state=seed)
+    infidelity = measure_infidelity(TargetScore(estimator, X), X, relevances, grid=grid, random_state=seed)
     sanity = measure_sanity(estimator, X[shown], sample_arrays(known), n_repeats=2, **few)
     stability = measure_stability(estimator, X[shown], **few)
+    sensitivity = measure_sensitivity(estimator, X[shown], **few)
     sets = {"n_pairs": n_pairs, "n_repeats": 2, "n_explained": n_explained, **common}
     relevance = pd.concat(
         [measure_relevance(hosts=hosts, **sets).assign(hosts=hosts) for hosts in ("one", "each")]
     )
-    table = join_measures(curves, sanity, stability, relevance)
-    return Faithfulness(table, curves, sanity, stability, relevance)
+    parts = (curves, infidelity, sanity, stability, sensitivity, relevance)
+    return Faithfulness(join_measures(*parts), *parts)
 
 
-def join_measures(curves, sanity, stability, relevance):
-    """Join the four tables of `Faithfulness` into one.
+def join_measures(curves, infidelity, sanity, stability, sensitivity, relevance):
+    """Join the six tables of `Faithfulness` into one.
 
     Returns
     -------
@@ -116,9 +121,12 @@ def join_measures(curves, sanity, stability, relevance):
 
         - ``deletion_pixels, insertion_pixels, deletion_segments, insertion_segments``: mean area under the
           curve of p (a true map deletes to less and inserts to more);
+        - ``infidelity``: median over spectra of the squared error, as a share, with which the map foretells
+          changes of log p (a true map has little);
         - ``<check>`` and ``<check>_absolute``: rank correlation with the maps of changed models: low for
           "labels_permuted" and "dual_shuffled", high for "another_seed" and "half_the_sample";
         - ``stable_<change>``: rank correlation with the maps of changed spectra;
+        - ``max_sensitivity``: largest relative change of the map within the noise;
         - ``rank_one_host, mass_one_host, rank_each_host, mass_each_host``: relevance within known windows.
     """
     areas = pd.Series(curve_area(curves.to_numpy()), curves.index)
@@ -131,8 +139,10 @@ def join_measures(curves, sanity, stability, relevance):
         hosts.loc[("random order", name), :] = group["windows"].iloc[0]
     parts = [
         _spread(areas, "{1}_{0}"),
+        infidelity.median(axis=1).to_frame("infidelity"),
         _spread(checked.stack(), "{0}{1}"),
         _spread(stability.set_index(["method", "change"])["signed"], "stable_{0}"),
+        sensitivity.set_index("method")["sensitivity"].to_frame("max_sensitivity"),
         _spread(hosts.stack(), "{1}_{0}_host"),
     ]
     return pd.concat([part.reindex(methods) for part in parts], axis=1)

@@ -8,7 +8,7 @@ from ..errors import AgnError
 from ..lines import NORMALISATION_WAVELENGTH
 from ..saliency import check_spectra, check_wavelengths, find_target
 from ..spectra import standard_deviation
-from .similarity import choose_methods, correlate_ranks, summarise_values
+from .similarity import check_draws, choose_methods, correlate_ranks, summarise_values
 
 #: Redshift error, relative to 1 + z: 30 km/s, some three times SDSS's statistical error.
 REDSHIFT_ERROR = 1e-4
@@ -107,4 +107,60 @@ def measure_stability(estimator, X, *, grid, ivar=None, methods=None, random_sta
             values = correlate_ranks(maps, method(estimator, changed, **options))
             summary = summarise_values(values, random_state=seed)
             rows.append({"method": name, "change": change, **dict(zip(("signed", "low", "high"), summary))})
+    return pd.DataFrame(rows)
+
+
+def measure_sensitivity(estimator, X, *, grid, ivar, methods=None, n_draws=5, random_state=0):
+    """Largest change of maps under changes of the spectrum that its noise hides.
+
+    Maximum sensitivity (Yeh et al. 2019, NeurIPS 32, 10967, their definition 3.1), by Monte Carlo: each flux
+    is moved by up to one standard deviation of its noise, evenly distributed, and the largest distance of
+    the new map from the old over the draws is divided by the old one's length.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    X : (n_spectra, n_grid) array
+        The class predicted for X is explained.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å.
+    ivar : (n_spectra, n_grid) array
+        A flux with ivar 0 is not moved.
+    methods : see `agn_helpers.faithfulness.similarity.choose_methods`
+    n_draws : int
+        More find larger changes.
+    random_state : int, RandomState or None
+        The changes are the same for all methods, and methods that draw at random draw the same each time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``method, sensitivity, low, high``: median over spectra and its 95 % bootstrap interval; 0 for
+        maps that do not depend on the spectrum.
+
+    Raises
+    ------
+    AgnError
+        For NaN, X on another grid, ivar of another shape or negative, unknown methods, no draws.
+    """
+    X = check_spectra(estimator, X)
+    ivar = np.asarray(ivar, dtype=float)
+    if ivar.shape != X.shape or not (ivar >= 0).all():
+        raise AgnError(f"ivar must have the shape of X, {X.shape}, and not be negative; got {ivar.shape}.")
+    check_draws(n_draws, "n_draws")
+    rng = check_random_state(random_state)
+    seed = rng.randint(2**31 - 1)
+    moves = standard_deviation(ivar) * rng.uniform(-1, 1, size=(n_draws, *X.shape))
+    options = {"grid": grid, "ivar": ivar, "random_state": seed}
+    options["target"] = estimator.classes_[find_target(estimator, X)]
+    rows = []
+    for name, method in choose_methods(methods).items():
+        maps = method(estimator, X, **options)
+        distance = np.max(
+            [np.linalg.norm(method(estimator, X + move, **options) - maps, axis=1) for move in moves], axis=0
+        )
+        length = np.linalg.norm(maps, axis=1)
+        values = np.divide(distance, length, out=distance.copy(), where=length > 0)
+        summary = summarise_values(values, random_state=seed)
+        rows.append({"method": name, **dict(zip(("sensitivity", "low", "high"), summary))})
     return pd.DataFrame(rows)

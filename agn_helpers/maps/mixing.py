@@ -29,8 +29,8 @@ class Bridge(NamedTuple):
     expected : float
         The same among all of them: what `nearest` is where the two are mixed.
     purity : float
-        Share of neighbours that are of the type, averaged over it: 1 where it keeps to itself, `expected` where
-        it is scattered over its home.
+        Share of neighbours that are of the type, averaged over it: 1 where it keeps to itself, `expected`
+        where it is scattered over its home.
     """
 
     share: float
@@ -65,11 +65,11 @@ def measure_bridge(
 ):
     """How much of one type bridges the gap from its home, the cluster of a second, to the cluster of a third.
 
-    A spectrum's distance from the cluster at the end is that from its `n_neighbours`-th nearest member, so that
-    a few members that stray do not count.  The type's home are the spectra of the second type: beyond 95 % of
-    these, towards the end, stand 5 % of a type that is scattered over its home, and all of one that
-    bridges the gap.  Where a share s does and the others are scattered, s + 0.05 (1 - s) are beyond, which is
-    solved for s.
+    A spectrum's distance from the cluster at the end is that from its `n_neighbours`-th nearest member, so
+    that a few members that stray do not count.  The type's home are the spectra of the second type: beyond
+    95 % of these, towards the end, stand 5 % of a type that is scattered over its home, and all of one that
+    bridges the gap.  Where a share s does and the others are scattered, s + 0.05 (1 - s) are beyond, which
+    is solved for s.
 
     Parameters
     ----------

@@ -98,13 +98,14 @@ def describe_map(*, uncertainty=None, smooth=None):
     return "; ".join(words if uncertainty is None else [*words, f"grey: less than {SIGNIFICANT:g}σ from 0"])
 
 
-def add_colour_bar(figure, *, scale, target, ends=None, **place):
+def add_colour_bar(figure, *, scale, target, ends=None, meaning=None, **place):
     """Add a colour bar that says in words what the colours mean.
 
     figure : Figure
     scale : float, attribution (1/flux) at full colour
     target : str, the class that is explained
     ends : pair of str, what stands at full colour; the scale in numbers by default
+    meaning : str, what the colours say; that they lower and raise P(target) by default
     place : passed on to `Figure.colorbar`
     """
     bar = figure.colorbar(ScalarMappable(Normalize(-scale, scale), SALIENCY_COLOURS), extend="both", **place)
@@ -112,7 +113,7 @@ def add_colour_bar(figure, *, scale, target, ends=None, **place):
     bar.set_ticks([-scale, 0, scale], labels=[low, "0", high])
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
-    bar.set_label(f"lowers  ←  P({target})  →  raises")
+    bar.set_label(meaning or f"lowers  ←  P({target})  →  raises")
     return bar
 
 

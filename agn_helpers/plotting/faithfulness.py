@@ -27,10 +27,12 @@ _LOOKS = (
 LOWER_IS_BETTER = (
     "deletion_pixels",
     "deletion_segments",
+    "infidelity",
     "labels_permuted",
     "labels_permuted_absolute",
     "dual_shuffled",
     "dual_shuffled_absolute",
+    "max_sensitivity",
 )
 
 #: Its rows that are no methods but what methods are compared with.

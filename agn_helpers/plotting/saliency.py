@@ -31,6 +31,7 @@ def plot_saliency(
     uncertainty: np.ndarray | None = None,
     smooth: float | None = None,
     quantity: str = "∂ ln P / ∂ flux",
+    meaning: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a spectrum in the colours of its attributions, with the attributions themselves in a strip below.
@@ -58,6 +59,8 @@ def plot_saliency(
         Width in km/s of a running mean over the attributions, noted in the figure.
     quantity : str
         What the attributions are, written at the colour bar.
+    meaning : str, optional
+        What the colours say; that they lower and raise P(target) by default.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def plot_saliency(
     if title:
         ax.set_title(title, pad=TITLE_PAD)
     place = {"ax": ax, "pad": 0.012, "aspect": 24, "fraction": 0.05}
-    bar = add_colour_bar(ax.figure, scale=scale, target=target, **place)
+    bar = add_colour_bar(ax.figure, scale=scale, target=target, meaning=meaning, **place)
     bar.ax.set_title(quantity, size=6.5, color=DARK, loc="left", pad=6)
     return mark_lines(ax)
 

@@ -1,10 +1,11 @@
-from .attribution import METHODS, Attribution, choose_explained, explain, silence_unobserved, write_saliency
+from .attribution import METHODS, Attribution, explain, silence_unobserved, write_saliency
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
-from .line_shares import rank_lines, relative_maps, share_in_windows
+from .line_shares import cluster_maps, rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
-from .opposition import choose_examples, measure_opposition, repeat_opposition
-from .perturbation_methods import finite_difference, lime, occlusion
+from .opposition import choose_examples, choose_explained, measure_opposition, repeat_opposition
+from .perturbation_methods import finite_difference, occlusion
 from .refits import count_placebo, count_refits, refit_half_samples, reseed, summarise_refits
+from .segment_methods import lime, shap
 from .target import TargetScore, check_spectra, check_wavelengths, find_target, spectra_blocks
 from .windows import check_baseline, check_segments, class_mean, make_segments, remove_lines
 
@@ -21,6 +22,7 @@ __all__ = [
     "choose_examples",
     "choose_explained",
     "class_mean",
+    "cluster_maps",
     "count_placebo",
     "count_refits",
     "explain",
@@ -39,6 +41,7 @@ __all__ = [
     "remove_lines",
     "repeat_opposition",
     "reseed",
+    "shap",
     "share_in_windows",
     "silence_unobserved",
     "smoothgrad",

@@ -19,37 +19,10 @@ from ..files import write_table
 from ..reduction import sample_arrays, sample_grid
 from ..spectra import ObservedSpectrum
 from .gradient_methods import gradient, gradient_times_input, integrated_gradients, smoothgrad
-from .perturbation_methods import finite_difference, lime, occlusion
+from .perturbation_methods import finite_difference, occlusion
+from .segment_methods import lime, shap
 from .target import check_spectra, check_wavelengths, find_target, report_progress
 from .windows import remove_lines
-
-
-def choose_explained(test, right, *, fewest_right=6, random_state=0):
-    """Choose which test spectra are explained one by one: every misclassified one, then as many others.
-
-    Parameters
-    ----------
-    test : (n_test,) array of int
-        Rows of the test part.
-    right : (n_test,) array of bool
-        Whether they are correctly classified.
-    fewest_right : int
-        Correctly classified ones that are chosen even where fewer are misclassified.
-    random_state : int
-        Seed of their choice.
-
-    Returns
-    -------
-    rows : (n,) array of int
-        Their rows; spectrum number k of figures and tables is the k-th of them, counted from 1.
-    is_wrong : (n,) array of bool
-        Whether they are misclassified; these come first.
-    """
-    wrong_rows, right_rows = test[~right], test[right]
-    n_right = min(max(len(wrong_rows), fewest_right), len(right_rows))
-    chosen = np.random.default_rng(random_state).choice(right_rows, n_right, replace=False)
-    return np.concatenate([wrong_rows, chosen]), np.arange(len(wrong_rows) + n_right) < len(wrong_rows)
-
 
 _FUNCTIONS = {
     function.__name__: function
@@ -61,6 +34,7 @@ _FUNCTIONS = {
         gradient_times_input,
         occlusion,
         lime,
+        shap,
     )
 }
 
@@ -79,6 +53,12 @@ def _attribute(function, estimator, X, **options):
     return result[:2] if isinstance(result, tuple) else (result, None)
 
 
+def _find_features(detector, X, *, ivar):
+    if ivar is None:
+        raise AgnError("novelty needs the spectra's ivar; give it, or a reduced sample.")
+    return detector.significance(X, ivar)
+
+
 def _attribution_values(function, estimator, X, **options):
     return _attribute(function, estimator, X, **options)[0]
 
@@ -95,17 +75,19 @@ class Attribution:
     Attributes
     ----------
     values : (n_spectra, n_grid) array
-        In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad``, in `of` a pixel for the others.
+        In 1/flux for ``gradient``, ``finite_difference`` and ``smoothgrad``, in standard deviations for
+        ``novelty``, in `of` a pixel for the others.
     uncertainty : (n_spectra, n_grid) array or None
-        Standard deviation that the spectrum's noise (``smoothgrad``) or the draws (``lime``) leave in it.
+        Standard deviation that the spectrum's noise (``smoothgrad``) or the draws (``lime``, ``shap``) leave
+        in it.
         Where a spectrum was not observed its attribution is 0, since nothing seen there can have spoken for a
         type, and the uncertainty is the size of the attribution that the completed flux has there: what a
         flux would have weighed.
     method : str
-        One of `METHODS`.
+        One of `METHODS`, or "novelty".
     target : (n_spectra,) array of str
-        Class that is explained.
-    of : {"log_p", "p", "margin"}
+        Class that is explained; "" for ``novelty``.
+    of : {"log_p", "p", "margin", "novelty"}
         The number (see `TargetScore`).
     flux : (n_spectra, n_grid) array
         The spectra, normalised.
@@ -135,7 +117,8 @@ class Attribution:
 
     def __repr__(self):
         targets = ", ".join(sorted(set(self.target.tolist())))
-        return f"<Attribution: {self.method} of {self.of} for {targets}; {len(self)} spectra>"
+        what = self.method if self.of == "novelty" else f"{self.method} of {self.of} for {targets}"
+        return f"<Attribution: {what}; {len(self)} spectra>"
 
     def __array__(self, dtype=None, copy=None):
         """The values: an Attribution is an array to whatever asks for one."""
@@ -154,6 +137,8 @@ class Attribution:
     @property
     def quantity(self):
         """What the values are, as figures write it."""
+        if self.of == "novelty":
+            return "significance (σ)"
         number = {"log_p": "ln P", "p": "P", "margin": "margin"}[self.of]
         is_derivative = self.method in ("gradient", "finite_difference", "smoothgrad")
         return f"∂ {number} / ∂ flux" if is_derivative else f"{number} per pixel"
@@ -176,6 +161,8 @@ class Attribution:
             raise AgnError(f"row must be one of {len(self)} spectra, counted from 0; got {row}.")
         uncertainty = None if self.uncertainty is None else self.uncertainty[row]
         look = {"title": str(self.name[row]), "uncertainty": uncertainty, "quantity": self.quantity}
+        if self.of == "novelty":
+            look["meaning"] = "less light  ←  than the training sample has  →  more light"
         grid = check_wavelengths(self.grid, self.values.shape[1])
         return call_above(
             "plotting.plot_saliency",
@@ -228,22 +215,26 @@ def explain(
         Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
         What was not observed of spectra and samples is completed by the model, see `Attribution`.
     method : str
-        One of `METHODS`.
+        One of `METHODS`; or "novelty": the features for which a model's `NoveltyDetector` finds spectra
+        unlike its training sample, which are no matter of the classifier and have no `target`.
     target : label or (n_spectra,) sequence of labels, optional
         Class whose probability is explained; the most probable one of each spectrum by default.
     grid : (n_grid,) array, optional
         Rest wavelengths in vacuum Å, where `model` and `spectra` tell none; needed by ``occlusion``,
-        ``lime``, ``gradient_times_input``, ``integrated_gradients`` without a `baseline`, and by plots.
+        ``lime``, ``shap``, ``gradient_times_input``, ``integrated_gradients`` without a `baseline`, and by
+        plots.
     ivar : (n_spectra, n_grid) array, optional
-        Inverse variance of an array of spectra; needed by ``smoothgrad`` without a `noise_level`.
+        Inverse variance of an array of spectra; needed by ``smoothgrad`` without a `noise_level`, and by
+        ``novelty``.
     random_state : int, RandomState or None
         Of the methods that draw; the others draw nothing.
     progress : function of int, optional
         Called with the number of spectra that the classifier was asked about so far; what it raises ends the
         explanation.
     **options
-        Those of the method, such as ``of``; ``integrated_gradients`` starts from the spectrum without lines
-        by default.
+        Those of the method, such as ``of``.  The `baseline` of ``integrated_gradients`` is the spectrum
+        without lines by default; that of ``shap`` the mean spectrum of the training sample where the model
+        holds it, as the run's models do, and else the spectrum without lines too.
 
     Returns
     -------
@@ -255,27 +246,37 @@ def explain(
         For an unknown method, an argument that it has no use for, spectra that cannot be reduced, and as the
         method does.
     """
-    if method not in METHODS:
-        raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
-    takes = set(inspect.signature(_FUNCTIONS[method]).parameters)
-    useless = sorted(set(options) - takes) + ["ivar"] * (ivar is not None and "ivar" not in takes)
+    if method not in (*METHODS, "novelty"):
+        raise AgnError(f"method must be one of {', '.join(METHODS)}, novelty; got {method!r}.")
+    function = _find_features if method == "novelty" else _FUNCTIONS[method]
+    takes = set(inspect.signature(function).parameters)
+    given = {"ivar": ivar, "target": target}
+    useless = sorted(set(options) - takes)
+    useless += [name for name, value in given.items() if value is not None and name not in takes]
     if useless:
         raise AgnError(
-            f"{method} takes {', '.join(sorted(takes - {'estimator', 'X'}))}; got {useless[0]}. Leave it out."
+            f"{method} takes {', '.join(sorted(takes - {'estimator', 'detector', 'X'}))}; got {useless[0]}. "
+            "Leave it out."
         )
-    estimator = model.estimator if isinstance(model, TrainedModel) else model
-    given = ivar
+    is_model = isinstance(model, TrainedModel)
+    estimator = explained = model.estimator if is_model else model
+    if method == "novelty":
+        explained = model.extras.get("novelty") if is_model else None
+        if explained is None:
+            raise AgnError("novelty needs a TrainedModel with a NoveltyDetector; got none. Train it by agn.")
     X, ivar, grid, name, survey, log_proba = _read_spectra(model, spectra, ivar, grid)
     X = check_spectra(estimator, X)
     observed = None if log_proba is None else ivar > 0
     if target is None and log_proba is not None:
         target = estimator.classes_[log_proba.argmax(axis=1)]
-    if "noise_level" in options and given is None:
+    if "noise_level" in options and given["ivar"] is None:
         ivar = None
+    if method == "shap" and is_model and model.completion is not None:
+        options = {"baseline": model.completion.mean_, **options}
     with report_progress(progress):
         values, uncertainty = _attribute(
-            _FUNCTIONS[method],
-            estimator,
+            function,
+            explained,
             X,
             grid=grid,
             ivar=ivar,
@@ -285,13 +286,16 @@ def explain(
         )
     if observed is not None:
         values, uncertainty = silence_unobserved(values, uncertainty, observed)
-    column = find_target(estimator, X, target=target)
+    if method == "novelty":
+        target = np.full(len(X), "")
+    else:
+        target = np.asarray(estimator.classes_)[find_target(estimator, X, target=target)].astype(str)
     return Attribution(
         values=values,
         uncertainty=uncertainty,
         method=method,
-        target=np.asarray(estimator.classes_)[column].astype(str),
-        of=options.get("of", "log_p"),
+        target=target,
+        of="novelty" if method == "novelty" else options.get("of", "log_p"),
         flux=X,
         grid=grid,
         name=name,

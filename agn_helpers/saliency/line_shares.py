@@ -1,7 +1,11 @@
-"""How much of the attribution lies in line windows: against windows at random places, and line by line."""
+"""Maps over a sample: the share in line windows, against random places and line by line; kinds of maps."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_random_state, gen_batches
 
 from ..errors import AgnError
@@ -121,6 +125,76 @@ def rank_lines(attribution, grid, *, windows=None, n_bootstrap=1000, random_stat
         index=pd.Index(names, name="line"),
     )
     return table.sort_values("rank", kind="stable")
+
+
+class MapClusters(NamedTuple):
+    """Kinds of maps of a sample.
+
+    labels : (n_spectra,) int array
+        Cluster of each map, 0 for the largest.
+    centres : (n_clusters, n_grid) array
+        Mean normalised maps.
+    stability : (n_repeats,) array
+        Adjusted Rand index of the clusters that two halves of the sample tell: 1 where they are the same,
+        about 0 where they agree by chance only.
+    """
+
+    labels: np.ndarray
+    centres: np.ndarray
+    stability: np.ndarray
+
+
+def cluster_maps(attribution, *, n_clusters=3, n_repeats=20, random_state=0):
+    """Divide the maps of a sample into kinds, and tell whether another sample would give the same.
+
+    Maps of unit length go through k-means, so that their shapes count and not how much is at stake.  The
+    sample is halved at random; each half's centres divide the whole sample, and the two divisions are
+    compared (Hubert & Arabie 1985, J. Classification 2, 193).
+
+    Parameters
+    ----------
+    attribution : (n_spectra, n_grid) array
+        Signed maps by one method.
+    n_clusters : int
+        At least 2, and at most half of the maps.
+    n_repeats : int
+        Random halvings.
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    MapClusters
+
+    Raises
+    ------
+    AgnError
+        For NaN, a map that is zero everywhere, and numbers out of their range.
+
+    Notes
+    -----
+    Maps of a linear kernel are mixtures of as many weight vectors as it has pairs of classes: stable
+    clusters are kinds of *this classifier's* answers, not of galaxies.
+    """
+    attribution, _ = check_maps(attribution, np.arange(np.shape(attribution)[-1]))
+    if not 2 <= n_clusters <= len(attribution) // 2:
+        raise AgnError(f"n_clusters must be from 2 to {len(attribution) // 2}; got {n_clusters}.")
+    _check_draws(n_repeats, "n_repeats")
+    length = np.linalg.norm(attribution.astype(float), axis=1, keepdims=True)
+    if not length.all():
+        raise AgnError(f"map {np.argmin(length)} is zero everywhere and has no shape. Leave it out.")
+    maps, rng = attribution / length, check_random_state(random_state)
+
+    def divide(rows):
+        return KMeans(n_clusters, n_init=5, random_state=rng.randint(2**31 - 1)).fit(maps[rows])
+
+    found = divide(slice(None))
+    order = np.argsort(-np.bincount(found.labels_, minlength=n_clusters), kind="stable")
+    stability = []
+    for _ in range(n_repeats):
+        halves = np.array_split(rng.permutation(len(maps)), 2)
+        stability.append(adjusted_rand_score(*(divide(half).predict(maps) for half in halves)))
+    labels = np.argsort(order)[found.labels_]
+    return MapClusters(labels, found.cluster_centers_[order], np.array(stability))
 
 
 def relative_maps(attribution):

@@ -128,3 +128,30 @@ def choose_examples(y, predicted, certainty):
     if len(missed):
         examples["misclassified"] = int(missed[0])
     return examples
+
+
+def choose_explained(test, right, *, fewest_right=6, random_state=0):
+    """Choose which test spectra are explained one by one: every misclassified one, then as many others.
+
+    Parameters
+    ----------
+    test : (n_test,) array of int
+        Rows of the test part.
+    right : (n_test,) array of bool
+        Whether they are correctly classified.
+    fewest_right : int
+        Correctly classified ones that are chosen even where fewer are misclassified.
+    random_state : int
+        Seed of their choice.
+
+    Returns
+    -------
+    rows : (n,) array of int
+        Their rows; spectrum number k of figures and tables is the k-th of them, counted from 1.
+    is_wrong : (n,) array of bool
+        Whether they are misclassified; these come first.
+    """
+    wrong_rows, right_rows = test[~right], test[right]
+    n_right = min(max(len(wrong_rows), fewest_right), len(right_rows))
+    chosen = np.random.default_rng(random_state).choice(right_rows, n_right, replace=False)
+    return np.concatenate([wrong_rows, chosen]), np.arange(len(wrong_rows) + n_right) < len(wrong_rows)

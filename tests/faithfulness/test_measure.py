@@ -13,7 +13,13 @@ from sklearn.preprocessing import StandardScaler
 from agn_helpers.classifier import ProbabilisticSVC
 from agn_helpers.errors import AgnError
 from agn_helpers.faithfulness import average_curves, measure_faithfulness
-from agn_helpers.faithfulness.curves import curve_area, measure_curves, number_segments, perturbation_curve
+from agn_helpers.faithfulness.curves import (
+    curve_area,
+    measure_curves,
+    measure_infidelity,
+    number_segments,
+    perturbation_curve,
+)
 from agn_helpers.faithfulness.ground_truth import (
     COMPONENTS,
     Pairs,
@@ -26,7 +32,7 @@ from agn_helpers.faithfulness.ground_truth import (
 from agn_helpers.faithfulness.measure import find_relevances, join_measures
 from agn_helpers.faithfulness.sanity import change_model, measure_sanity, shuffle_dual
 from agn_helpers.faithfulness.similarity import choose_methods, correlate_ranks, summarise_values
-from agn_helpers.faithfulness.stability import change_spectra, measure_stability
+from agn_helpers.faithfulness.stability import change_spectra, measure_sensitivity, measure_stability
 from agn_helpers.lines import LINES
 from agn_helpers.lines import PAPER_GRID as GRID
 from agn_helpers.reduction import sample_arrays
@@ -161,6 +167,52 @@ def test_a_curve_does_not_depend_on_its_company(linear):
         for each in X[:, None]
     ]
     np.testing.assert_allclose(together, alone)
+
+
+def test_infidelity_is_the_share_of_changes_that_a_map_misses(linear):
+    model, X, reference = linear
+    grid, score = GRID[: X.shape[1]], TargetScore(model, X)
+    exact = (X - reference) * model.weights
+    rng = np.random.default_rng(0)
+    maps = {
+        "exact": exact,
+        "nothing": 0 * X,
+        "twice": 2 * exact,
+        "half": 0.5 * exact,
+        "random": exact[rng.permutation(len(X))],
+    }
+    table = measure_infidelity(score, X, maps, grid=grid, reference=reference)
+    np.testing.assert_allclose(table.loc["exact"], 0, atol=1e-12)
+    np.testing.assert_allclose(table.loc["nothing"], 1)
+    np.testing.assert_allclose(table.loc["twice"], 1)
+    np.testing.assert_allclose(table.loc["half"], 0.25)
+    assert (table.loc["random"] > 0.01).all()
+    # Where the score saturates the gradient foretells less, the truth of whole replacements more.
+    assert table.shape == (5, len(X))
+
+
+def test_sensitivity_is_the_largest_change_of_a_map():
+    X = np.random.default_rng(1).uniform(1, 2, size=(6, 40))
+
+    def flux(estimator, X, **_):
+        return np.array(X)
+
+    def constant(estimator, X, **_):
+        return np.tile(np.arange(40.0), (len(X), 1))
+
+    methods = {"flux": flux, "constant": constant, "nothing": lambda estimator, X, **_: np.zeros(X.shape)}
+    model = LinearModel(np.ones(40))
+    ivar = np.full(X.shape, 100.0)
+    options = {"grid": GRID[:40], "methods": methods, "n_draws": 200}
+    found = measure_sensitivity(model, X, ivar=ivar, **options).set_index("method")["sensitivity"]
+    assert found["constant"] == found["nothing"] == 0
+    # A map that is the spectrum moves as far as it does, evenly within one standard deviation.
+    expected = np.median(0.1 * np.sqrt(40 / 3) / np.linalg.norm(X, axis=1))
+    assert expected < found["flux"] < 1.4 * expected
+    half = measure_sensitivity(model, X, ivar=4 * ivar, **options).set_index("method")["sensitivity"]
+    assert half["flux"] == pytest.approx(found["flux"] / 2)
+    still = measure_sensitivity(model, X, ivar=0 * ivar, **options)
+    assert not still["sensitivity"].any()
 
 
 def test_segments_number_every_pixel_of_the_grid():
@@ -342,10 +394,11 @@ def test_one_table_of_methods_and_measures(embedded_sample):
     assert list(table.index) == ["gradient", "occlusion", "random order", "|flux - continuum|"]
     assert list(table) == [
         *(f"{kind}_{unit}" for unit in ("pixels", "segments") for kind in ("deletion", "insertion")),
+        "infidelity",
         *("labels_permuted", "labels_permuted_absolute", "dual_shuffled", "dual_shuffled_absolute"),
         *("another_seed", "another_seed_absolute", "half_the_sample", "half_the_sample_absolute"),
         *("stable_noise", "stable_1_pixel_to_the_red", "stable_1_pixel_to_the_blue"),
-        *("stable_redshift_error", "stable_local_median"),
+        *("stable_redshift_error", "stable_local_median", "max_sensitivity"),
         *("rank_one_host", "mass_one_host", "rank_each_host", "mass_each_host"),
     ]
     assert table.loc[["gradient", "occlusion"]].notna().all().all()
@@ -356,7 +409,7 @@ def test_one_table_of_methods_and_measures(embedded_sample):
         assert (part[f"{value}_low"] <= part[value]).all() and (part[value] <= part[f"{value}_high"]).all()
 
 
-def test_four_tables_are_joined_name_by_name():
+def test_six_tables_are_joined_name_by_name():
     keys = pd.MultiIndex.from_product(
         [["gradient", "random order"], ["pixels"], ["deletion", "insertion"], [0, 1]],
         names=["name", "unit", "kind", "spectrum"],
@@ -367,13 +420,17 @@ def test_four_tables_are_joined_name_by_name():
     relevance = pd.DataFrame(
         [{"method": "gradient", "hosts": "one", "rank": 0.7, "mass": 0.6, "windows": 0.08}]
     )
-    table = join_measures(curves, sanity, stability, relevance)
+    infidelity = pd.DataFrame([[0.1, 0.2, 0.6]], index=["gradient"])
+    sensitivity = pd.DataFrame([{"method": "gradient", "sensitivity": 0.3, "low": 0.2, "high": 0.4}])
+    table = join_measures(curves, infidelity, sanity, stability, sensitivity, relevance)
     assert table.loc["gradient"].to_dict() == {
         "deletion_pixels": 0.5,
         "insertion_pixels": 2.5,
+        "infidelity": 0.2,
         "dual_shuffled": 0.1,
         "dual_shuffled_absolute": 0.2,
         "stable_noise": 0.9,
+        "max_sensitivity": 0.3,
         "rank_one_host": 0.7,
         "mass_one_host": 0.6,
     }
@@ -417,6 +474,13 @@ def test_bad_input_is_refused_in_one_line(linear, machine, bumps, embedded_sampl
         "units must hold a number for each": lambda: curve(units=np.zeros(3)),
         "reference must differ": lambda: curve(reference=X),
         "n_steps must be at least 1; got 0": lambda: curve(n_steps=0),
+        "n_draws must be": lambda: measure_infidelity(score, X, {}, grid=GRID[:40], n_draws=0),
+        "n_draws must be at least 1; got -1": lambda: measure_sensitivity(
+            model, X, grid=GRID[:40], ivar=np.ones(X.shape), n_draws=-1
+        ),
+        "ivar must have the shape of X, .* got .1,.": lambda: measure_sensitivity(
+            model, X, grid=GRID[:40], ivar=np.ones(1)
+        ),
         "n_random must be": lambda: measure_curves(score, X, {}, grid=GRID[:40], n_random=0),
         "got 'lines', 'deletion'": lambda: average_curves(pd.DataFrame(), unit="lines"),
         "one shape": lambda: correlate_ranks(X, X[1:]),

@@ -117,7 +117,7 @@ def test_a_bridge_is_measured_as_wide_as_it_is(share):
     assert mean["share"] == pytest.approx(share, abs=0.02)
     assert mean["beyond"] == pytest.approx(share + 0.05 * (1 - share), abs=0.02)
     assert mean["expected"] == pytest.approx(1 / 3)
-    # On the bar nearly all neighbours are of the own type; over type 2 those who stay are, as often as chance has it.
+    # On the bar nearly all neighbours are of the own type, over type 2 as many as chance has it.
     scattered = (1 - share) * 500 / ((1 - share) * 500 + 1000)
     assert mean["purity"] == pytest.approx(share + (1 - share) * scattered, abs=0.03)
     assert mean["nearest"] == pytest.approx(1 if share else 1 / 3, abs=0.05)

@@ -406,7 +406,7 @@ def test_every_method_explains_a_scaled_pipeline_as_explain_does(run, tmp_path):
         assert picker.shown.method == method
         np.testing.assert_allclose(picker.shown.attribution, expected.values[0], rtol=1e-9, atol=1e-12)
         assert np.ptp(picker.shown.attribution) > 0
-        if method in ("smoothgrad", "lime"):
+        if method in ("smoothgrad", "lime", "shap"):
             np.testing.assert_allclose(picker.shown.uncertainty, expected.uncertainty[0], rtol=1e-9)
 
 

@@ -25,7 +25,8 @@ from agn_helpers.saliency import (
 )
 from agn_helpers.saliency.attribution import _FUNCTIONS
 from agn_helpers.saliency.gradient_methods import gradient_times_input, integrated_gradients
-from agn_helpers.saliency.perturbation_methods import lime, occlusion
+from agn_helpers.saliency.perturbation_methods import occlusion
+from agn_helpers.saliency.segment_methods import lime, shap
 from agn_helpers.saliency.windows import class_mean
 from agn_helpers.spectra import ObservedSpectrum
 
@@ -219,6 +220,9 @@ class TestExplain:
             "gradient_times_input": gradient_times_input(model, X, target=target, grid=grid),
             "occlusion": occlusion(model, X, target=target, grid=grid),
             "lime": lime(model, X, target=target, grid=grid, random_state=4).attribution,
+            "shap": shap(
+                model, X, target=target, grid=grid, baseline=remove_lines(X, grid), random_state=4
+            ).attribution,
         }
         assert list(METHODS) == list(expected)
         for name, attribution in expected.items():
@@ -228,7 +232,7 @@ class TestExplain:
             taken = {key: value for key, value in common.items() if key not in useless}
             explained = explain(model, X, method=name, **taken)
             np.testing.assert_array_equal(explained.values, attribution)
-            assert (explained.uncertainty is not None) == (name in ("smoothgrad", "lime"))
+            assert (explained.uncertainty is not None) == (name in ("smoothgrad", "lime", "shap"))
             for key in useless:
                 with pytest.raises(AgnError, match=f"{name} takes .*; got {key}. Leave it out."):
                     explain(model, X, method=name, **taken, **{key: common[key]})
@@ -252,7 +256,7 @@ class TestExplain:
             name: explain(model, self.X, method=name, grid=self.grid, target="type 1", of="margin")
             .values[:, inside]
             .sum(axis=1)
-            for name in ("integrated_gradients", "gradient_times_input", "occlusion", "lime")
+            for name in ("integrated_gradients", "gradient_times_input", "occlusion", "lime", "shap")
         }
         for name, values in worth.items():
             np.testing.assert_allclose(
@@ -261,11 +265,18 @@ class TestExplain:
 
     def test_what_a_method_lacks_is_asked_for(self, model):
         for message, attempt in {
-            "method must be one of gradient, .*; got 'shap'": lambda: explain(model, self.X, method="shap"),
+            "method must be one of gradient, .*, novelty; got 'shape'": lambda: explain(
+                model, self.X, method="shape"
+            ),
             "either the spectra's ivar or a noise_level": lambda: explain(model, self.X, method="smoothgrad"),
             "wavelengths of X in Å; got None": lambda: explain(model, self.X, method="integrated_gradients"),
             "of X in Å; got None. Give": lambda: explain(model, self.X, method="occlusion"),
             "in Å; got None": lambda: explain(model, self.X, method="lime"),
+            "of X in Å; got": lambda: explain(model, self.X, method="shap", baseline=self.X[0]),
+            "novelty needs a TrainedModel": lambda: explain(model, self.X, method="novelty"),
+            "novelty takes ivar; got target": lambda: explain(
+                model, self.X, method="novelty", target="type 1"
+            ),
             "Å; got None": lambda: explain(model, self.X, method="gradient_times_input"),
             "grid must be 151 increasing": lambda: explain(model, self.X, grid=self.grid[1:]),
         }.items():

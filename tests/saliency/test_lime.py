@@ -9,7 +9,7 @@ from agn_helpers.classifier import ProbabilisticSVC
 from agn_helpers.lines import LINES, PAPER_GRID
 from agn_helpers.saliency import check_segments, make_segments
 from agn_helpers.saliency import target as scores
-from agn_helpers.saliency.perturbation_methods import lime
+from agn_helpers.saliency.segment_methods import lime
 from agn_helpers.saliency.windows import bridge_window, class_mean, line_mask
 
 from ..toy_spectra import GRID, make_spectra

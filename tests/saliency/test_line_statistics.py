@@ -11,6 +11,7 @@ from agn_helpers.lines import LINES
 from agn_helpers.lines import PAPER_GRID as GRID
 from agn_helpers.runs import write_frame
 from agn_helpers.saliency import (
+    cluster_maps,
     count_placebo,
     count_refits,
     measure_lines,
@@ -215,6 +216,37 @@ def contrast_sample():
     rng = np.random.default_rng(0)
     y = np.repeat(["flat", "peaked"], 40)
     return 1 + np.outer(y == "peaked", line_map(0.5, -0.2)) + 0.3 * rng.normal(size=(80, 1000)), y
+
+
+def test_kinds_of_maps_are_found_whatever_their_scale_and_are_stable():
+    rng = np.random.default_rng(0)
+    kinds = [line_map(1, -1), line_map(1, 1, name="Hgamma"), line_map(-1, 1)]
+    group = np.repeat([0, 1, 2], [60, 40, 20])
+    maps = np.array(kinds)[group] * 10 ** rng.uniform(-6, 6, size=(120, 1))
+    maps *= 1 + 0.05 * rng.normal(size=maps.shape)
+    found = cluster_maps(maps)
+    np.testing.assert_array_equal(found.labels, group)
+    np.testing.assert_allclose(found.stability, 1)
+    for kind, centre in zip(kinds, found.centres):
+        np.testing.assert_allclose(centre, kind / np.linalg.norm(kind), atol=0.01)
+    assert found.stability.shape == (20,)
+
+
+def test_kinds_that_are_none_are_not_stable():
+    noise = np.random.default_rng(1).normal(size=(200, 30))
+    assert np.median(cluster_maps(noise, n_clusters=4, n_repeats=10).stability) < 0.2
+    twice = [cluster_maps(noise, n_repeats=2, random_state=3) for _ in range(2)]
+    np.testing.assert_array_equal(twice[0].labels, twice[1].labels)
+    np.testing.assert_array_equal(twice[0].stability, twice[1].stability)
+    silent = np.vstack([noise, np.zeros(30)])
+    for message, attempt in {
+        "map 200 is zero everywhere": lambda: cluster_maps(silent),
+        "n_clusters must be from 2 to 100; got 1": lambda: cluster_maps(noise, n_clusters=1),
+        "n_repeats must be at least 1; got 0": lambda: cluster_maps(noise, n_repeats=0),
+        "attribution must be finite": lambda: cluster_maps(np.where(noise > 2, np.nan, noise)),
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            attempt()
 
 
 def test_every_refit_finds_a_contrast_that_is_there(contrast_sample):
