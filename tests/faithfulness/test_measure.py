@@ -171,7 +171,7 @@ def test_a_curve_does_not_depend_on_its_company(linear):
 
 def test_infidelity_is_the_share_of_changes_that_a_map_misses(linear):
     model, X, reference = linear
-    grid, score = GRID[: X.shape[1]], TargetScore(model, X)
+    grid, score = GRID[: X.shape[1]], TargetScore(model, X, target="a")
     exact = (X - reference) * model.weights
     rng = np.random.default_rng(0)
     maps = {
@@ -187,7 +187,6 @@ def test_infidelity_is_the_share_of_changes_that_a_map_misses(linear):
     np.testing.assert_allclose(table.loc["twice"], 1)
     np.testing.assert_allclose(table.loc["half"], 0.25)
     assert (table.loc["random"] > 0.01).all()
-    # Where the score saturates the gradient foretells less, the truth of whole replacements more.
     assert table.shape == (5, len(X))
 
 
