@@ -51,7 +51,7 @@ def collect_numbers(data, shared=None):
         "each host": f"a host galaxy of its own, {gradient['rank_each_host']:.2f}",
         "permuted labels": f"rank correlation {gradient['labels_permuted']:.2f}",
         "bridge": f"{bridge['share']:.0%} of its intermediates stand between",
-        "nearest to type 1": f"{bridge['nearest']:.0%} intermediates",
+        "nearest to type 1": f"{bridge['nearest']:.0%} are intermediates",
     }
     numbers = {key: words.replace("%", " %") for key, words in numbers.items()}
     return numbers if shared is None else numbers | _collect_real(data, shared)
