@@ -174,7 +174,8 @@ def measure_completeness(
     X, y = sample_arrays(sample)
     grid = sample_grid(sample)
     rows = y == "type 2"
-    rows[rows] = model.estimator.predict(X[rows]) == "type 2"
+    if rows.any():
+        rows[rows] = model.estimator.predict(X[rows]) == "type 2"
     if not rows.any():
         raise AgnError("completeness needs type 2 spectra that are predicted type 2; there are none.")
     X, table = X[rows], []
