@@ -231,6 +231,10 @@ class TrainedModel:
         self.check_sample(sample)
         return place_on_map(spectrum_map, sample_arrays(sample)[0])
 
+    def what_would_turn(self, spectra: Any, **options: Any) -> Table:
+        """Smallest changes that turn the types of spectra; see `agn_helpers.audit.what_would_turn`."""
+        return call_above("audit.what_would_turn", self, spectra, **options)
+
 
 def check_grid(model, grid):
     """Refuse spectra on another wavelength grid than the model's.

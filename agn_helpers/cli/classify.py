@@ -19,9 +19,11 @@ def classify_files(
     run: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Run whose model is used; 'synthetic' is trained where it has none yet."
+            metavar="NAME",
+            help="Run whose model is used. 'general' is trained on simulated spectra of every kind, now where "
+            "there is none yet; 'synthetic' on the paper's selection.",
         ),
-    ] = SYNTHETIC,
+    ] = "general",
     redshift: Annotated[
         float | None,
         typer.Option(
@@ -142,21 +144,17 @@ def _draw_saliency(part, model, folder):
 
 
 def _find_model(run):
-    """The model of a run; that of the simulated survey is trained where there is none yet."""
+    """The model of a run; the general one is trained where there is none yet."""
     from ..classifier import load_model
+    from ..tuning import GENERAL, find_general
 
     project = find_project()
     path = run_folders(run, root=project).data / "model.skops"
+    if run == GENERAL:
+        if not path.is_file():
+            print("The general model is trained first, on simulated spectra: a minute.", file=sys.stderr)
+        return find_general(root=project)
     if not path.is_file():
-        if run != SYNTHETIC:
-            raise AgnError(
-                f"{path} does not exist; train it with: agn reproduce --run {run} --survey FOLDER."
-            )
-        from .batch import run_notebooks
-
-        print(
-            "The default model is trained first, on the simulated survey: notebooks 01 and 02.",
-            file=sys.stderr,
-        )
-        run_notebooks(project / "notebooks", project=project, only=["01", "02"])
+        survey = "" if run == SYNTHETIC else f" --run {run} --survey FOLDER"
+        raise AgnError(f"{path} does not exist; train it with: agn reproduce{survey}.")
     return load_model(path)

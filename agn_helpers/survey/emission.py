@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..lines import LINES
+from ..lines import LINES, SPEED_OF_LIGHT
 
 # Case B ratios to Hβ for upper levels 3 to 8 (10^4 K, 10^2 cm^-3; Hα as raised in narrow-line regions,
 # Osterbrock & Ferland 2006) and beyond, where the series blends into the Balmer continuum.
@@ -123,6 +123,33 @@ BROAD_LINES = _line_list(
 )
 
 FE_II_LINES = _line_list(list(_fe_ii_rows()))
+
+
+def line_profile(lines, wavelength, *, fwhm, shift=0.0):
+    """Flux per Å of Gaussian lines whose unit (Hβ, or the Fe II blend 4434-4684 Å) has flux 1.
+
+    Parameters
+    ----------
+    lines : LineList
+    wavelength : (n_pixels,) array
+        Rest-frame vacuum Å.
+    fwhm, shift : float
+        km/s.
+
+    Returns
+    -------
+    (n_pixels,) array
+    """
+    centre = lines.wavelength * (1 + shift / SPEED_OF_LIGHT)
+    sigma = centre * fwhm / SPEED_OF_LIGHT / np.sqrt(8 * np.log(2))
+    offset = (np.asarray(wavelength)[:, None] - centre) / sigma
+    return np.exp(-0.5 * offset**2) @ (lines.ratio / (np.sqrt(2 * np.pi) * sigma))
+
+
+def select_lines(lines, species):
+    """Those of a LineList that scale with `species`."""
+    chosen = lines.species == species
+    return LineList(lines.wavelength[chosen], lines.species[chosen], lines.ratio[chosen])
 
 
 def balmer_continuum(wavelength):

@@ -8,6 +8,7 @@ from .metrics import (
     tabulate_coverage,
     time_training,
 )
+from .models import GENERAL, find_general, train_general, train_model
 from .paper import (
     compare_with_paper,
     effective_cost,
@@ -29,11 +30,13 @@ from .search import (
 )
 
 __all__ = [
+    "GENERAL",
     "TUNED_KERNELS",
     "best_result",
     "classify_plane",
     "compare_with_paper",
     "effective_cost",
+    "find_general",
     "format_comparison",
     "format_search",
     "list_problems",
@@ -52,4 +55,6 @@ __all__ = [
     "tabulate_search",
     "tabulate_split",
     "time_training",
+    "train_general",
+    "train_model",
 ]

@@ -7,6 +7,7 @@ from scipy import stats
 
 from agn_helpers.errors import AgnError
 from agn_helpers.lines import LINES, PAPER_GRID
+from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.reduction.rest_frame import reduce_spectrum
 from agn_helpers.spectra import ObservedSpectrum, read_spectrum, write_spec_lite
 from agn_helpers.spectra.noise import estimate_noise
@@ -271,3 +272,53 @@ def test_a_synthetic_spectrum_says_so_after_a_round_trip(survey, tmp_path):
 def test_impossible_numbers_of_spectra_are_refused(numbers):
     with pytest.raises(AgnError, match="must not be negative"):
         simulate_survey(n_type1=numbers[0], n_intermediate=numbers[1], n_type2=numbers[2])
+
+
+def test_signal_to_noise_at_5500_is_the_catalogues(shared):
+    """Drawn is the median of the paper's range, catalogued what is at 5500 Å, where noise is less."""
+    measured = np.median(Table.read(shared / "catalogues" / "intermediate.csv")["sn_5500"])
+    spectra, truth = simulate_survey(n_type1=0, n_intermediate=300, n_type2=0, random_state=1)
+    found = []
+    for spectrum, redshift in zip(spectra, truth["redshift"]):
+        near = (np.abs(spectrum.wavelength / (1 + redshift) - 5500) < 50) & (spectrum.ivar > 0)
+        found.append(np.median(spectrum.flux[near] * np.sqrt(spectrum.ivar[near])))
+    assert np.median(found) == pytest.approx(measured, rel=0.1)
+
+
+def test_types_have_the_order_of_colours_of_real_ones():
+    """Nuclei are blue, hosts red: type 1 bluest, type 2 reddest."""
+    spectra, _ = simulate_survey(n_type1=150, n_intermediate=150, n_type2=150, random_state=2)
+    sample, _ = reduce_spectra(spectra)
+    X, y = sample_arrays(sample)
+    colour = X[:, sample_grid(sample) < 3920].mean(axis=1)
+    medians = [np.median(colour[y == name]) for name in ("type 1", "intermediate", "type 2")]
+    assert medians[0] > medians[1] > medians[2]
+
+
+def test_populations_hold_what_they_name():
+    objects = draw_objects("type 2", 400, population="general", random_state=0)
+    assert {"Seyfert 2", "type 2 quasar"} == set(objects["kind"])
+    assert objects["redshift"].max() > 0.7 and objects["redshift"].min() < 0.1
+    quasars = objects[objects["kind"] == "type 2 quasar"]
+    assert np.quantile(quasars["fwhm_core"], 0.9) > 900
+    displaced = draw_objects("intermediate", 400, population="general", random_state=0)
+    moved = displaced["profile"] == "displaced"
+    assert 0.05 < moved.mean() < 0.2
+    assert np.abs(displaced["shift_broad"][moved]).max() > 3000
+    # Seyfert 1.9, without a broad Hβ, are in the paper's population only.
+    assert displaced["ew_broad_hbeta"].min() > 0.3
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"population": "papre"}, "population must be one of paper, general; got 'papre'"),
+        ({"redshifts": (0, 1)}, "a population has no redshifts"),
+        ({"redshift": (0.5, 0.1)}, r"redshift must be a range \(low, high\) above 0"),
+        ({"mix": {"type 1": {"blazar": 1}}}, "mix must be of kinds that there are"),
+        ({"profiles": {"classical": -1}}, "shares must not be negative nor all zero"),
+    ],
+)
+def test_populations_that_there_are_not_are_refused(changes, message):
+    with pytest.raises(AgnError, match=message):
+        simulate_survey(n_type1=2, n_intermediate=0, n_type2=0, **changes)

@@ -1,0 +1,5 @@
+"""May we believe it?  Claims over independent surveys, confounds, completeness, concepts, counterfactuals."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,109 @@
+"""Whole models of a sample: the classifier, and beside it what it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from ..classifier import (
+    NoveltyDetector,
+    ProbabilisticSVC,
+    TrainedModel,
+    calibrate_sets,
+    fit_completion,
+    load_model,
+    save_model,
+)
+from ..files import make_folder
+from ..reduction import reduce_spectra, sample_arrays, sample_grid
+from ..runs import run_folders
+from ..survey import simulate_survey
+
+#: Name of the run that holds the model of the general population.
+GENERAL = "general"
+
+#: C of the paper's linear kernel, for fluxes in units of that at 5100 Å.
+PAPER_C = 0.07
+
+# Spectra of each type that the general model is trained on.
+_GENERAL_SIZES = {"n_type1": 2000, "n_intermediate": 2000, "n_type2": 4000}
+
+
+def train_model(
+    sample: Table,
+    *,
+    estimator: Any = None,
+    meta: dict | None = None,
+    doubts: bool = True,
+    random_state: int = 0,
+) -> TrainedModel:
+    """Train a model on a whole reduced sample, with all that says what it does not know.
+
+    Parameters
+    ----------
+    sample : astropy.table.Table
+        A reduced sample with labels.
+    estimator : classifier, optional
+        Unfitted; by default the paper's linear kernel and C, types weighted by their number.
+    meta : dict, optional
+        Goes into the model's.
+    doubts : bool
+        Whether to fit what says it: `SpectrumCompleter`, `NoveltyDetector`, `PredictionSets`.
+    random_state : int
+        Of folds.
+    """
+    if estimator is None:
+        estimator = ProbabilisticSVC(
+            PAPER_C, kernel="linear", class_weight="balanced", prior="sample", random_state=random_state
+        )
+    (X, y), grid = sample_arrays(sample), sample_grid(sample)
+    ivar = np.asarray(sample["ivar"])
+    extras = {}
+    if doubts:
+        completion, X = fit_completion(X, ivar, np.arange(len(X)), random_state=random_state)
+        extras["completion"] = completion
+        extras["novelty"] = NoveltyDetector(random_state=random_state).fit(X, ivar, grid=grid)
+        extras["prediction_sets"] = calibrate_sets(estimator, X, y, random_state=random_state)
+    origin = {"survey": sample.meta["survey"], "normalisation": sample.meta["normalisation"]}
+    return TrainedModel(estimator.fit(X, y), grid=grid, meta=origin | (meta or {}), extras=extras)
+
+
+def train_general(*, sizes: dict | None = None, doubts: bool = True, random_state: int = 0) -> TrainedModel:
+    """Train the model that `agn classify` uses, on the embedded survey's general population.
+
+    Parameters
+    ----------
+    sizes : dict, optional
+        ``n_type1, n_intermediate, n_type2``.
+    doubts : bool
+        See `train_model`.
+    random_state : int
+        Of the survey, too.
+
+    Notes
+    -----
+    The paper's representation and C are kept.  On simulated shifts (other redshifts, hosts around type 1,
+    displaced and very broad lines, resolutions of 400 to 600 km/s, spectra of other colour) they were
+    compared
+    with fluxes without their smooth continuum, logarithms of fluxes, C from 0.01 to 0.5 and rbf kernels: none
+    was better in all, and differences were below 0.02 of F.  What makes the difference is the population.
+    """
+    spectra, _ = simulate_survey(
+        population="general", random_state=random_state, **(_GENERAL_SIZES if sizes is None else sizes)
+    )
+    sample, _ = reduce_spectra(spectra)
+    estimator = ProbabilisticSVC(PAPER_C, kernel="linear", prior="sample", random_state=random_state)
+    meta = {"population": "general", "random_state": random_state, "C": PAPER_C, "kernel": "linear"}
+    return train_model(sample, estimator=estimator, meta=meta, doubts=doubts, random_state=random_state)
+
+
+def find_general(*, root: Path | None = None) -> TrainedModel:
+    """The general model of a project, trained and saved where there is none yet (a minute)."""
+    path = run_folders(GENERAL, root=root).data / "model.skops"
+    if not path.is_file():
+        make_folder(path.parent)
+        save_model(train_general(), path)
+    return load_model(path)
