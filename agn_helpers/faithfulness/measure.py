@@ -173,8 +173,8 @@ def find_relevances(estimator, X, *, grid, ivar=None, methods=None, random_state
     Returns
     -------
     dict of str to (n_spectra, n_grid) array
-        For `measure_curves`: maps in log p a pixel as they are (``integrated_gradients`` and ``shap`` from the
-        spectrum without lines), those of `PER_FLUX` times the flux above the local continuum.
+        For `measure_curves`: maps in log p a pixel as they are (``integrated_gradients`` and ``shap`` start
+        from the spectrum without lines), those of `PER_FLUX` times the flux above the local continuum.
 
     Raises
     ------
