@@ -37,7 +37,8 @@ def collect_numbers(data, shared=None):
     type1, intermediate = wide.loc["type 1"], wide.loc["intermediate"]
     missed = confusion.loc["intermediate", list(AGN_TYPES)]
     # The map for use comes last.
-    bridge = read["map_bridges"][read["map_bridges"]["perplexity"] != "full space"].iloc[-1]
+    bridges = read["map_bridges"]
+    bridge = bridges[bridges["perplexity"] != "full space"].iloc[-1]
     numbers = {
         "scores": ", ".join(f"{model[name]:.3f}" for name in ("precision", "recall", "f_score")),
         "F of types": ", ".join(f"{score:.3f}" for score in types["f_score"]),
@@ -51,6 +52,7 @@ def collect_numbers(data, shared=None):
         "each host": f"a host galaxy of its own, {gradient['rank_each_host']:.2f}",
         "permuted labels": f"rank correlation {gradient['labels_permuted']:.2f}",
         "bridge": f"{bridge['share']:.0%} of its intermediates stand between",
+        "bridges": f"{bridges['share'].min():.0%} to {bridges['share'].max():.0%} over maps and full spaces",
         "nearest to type 1": f"{bridge['nearest']:.0%} are intermediates",
     }
     numbers = {key: words.replace("%", " %") for key, words in numbers.items()}

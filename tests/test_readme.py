@@ -69,5 +69,6 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
         "each host": "a host galaxy of its own, 0.75",
         "permuted labels": "rank correlation 0.02",
         "bridge": "12 % of its intermediates stand between",
+        "bridges": "12 % to 90 % over maps and full spaces",
         "nearest to type 1": "71 % are intermediates",
     }
