@@ -21,6 +21,7 @@ _LOOKS = (
     ("#999933", (0, (8, 2)), "P"),
     ("#AA4499", (0, (5, 1, 1, 1, 1, 1)), "X"),
     ("#555555", (0, (1.2, 1.8)), "*"),
+    ("#88CCEE", (0, (6, 1, 1, 1)), "p"),
 )
 
 #: Measures of `agn_helpers.faithfulness.measure_faithfulness` of which less is better.
