@@ -80,6 +80,31 @@ def plot_novelty(novelty, y, *, ax=None):
     return ax
 
 
+def plot_surveys(values, *, null=None, ax=None):
+    """Draw a number of every survey as a point, its median over surveys as a bar.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame
+        A row a survey, a column a number, as of `agn_helpers.audit.repeat_surveys`.
+    null : float, optional
+        Where a dashed line marks that there is nothing in it.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3.4, 0.6 + 0.25 * values.shape[1]))[1]
+    sns.stripplot(values, orient="h", size=3.5, color=DARK, alpha=0.6, jitter=0.18, ax=ax)
+    for place, column in enumerate(values):
+        ax.plot([values[column].median()] * 2, [place - 0.38, place + 0.38], color=DARK, lw=2)
+    if null is not None:
+        ax.axvline(null, color=GREY, lw=0.8, ls="--", zorder=0)
+    ax.set_ylabel("")
+    ax.tick_params(axis="y", which="both", length=0)
+    return ax
+
+
 def plot_truth_pairs(truth, columns, *, log=()):
     """Draw parameters of simulated objects against one another, in the colour and marker of each type.
 

@@ -67,3 +67,22 @@ def plot_agreement(agreement, labels, *, ax=None):
     ax.set_yticks(ax.get_yticks(), labels, rotation=0)
     ax.set_title("Adjusted mutual information")
     return ax
+
+
+def plot_scores(table, *, ax=None):
+    """Draw numbers between 0 and 1, such as scores and shares, in shades.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Its index and columns name rows and columns.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3.6, 0.5 + 0.3 * len(table)))[1]
+    draw_heatmap(ax, table, table.map("{:.2f}".format), size=7.5)
+    ax.set_xticks(ax.get_xticks(), [str(name) for name in table.columns], rotation=0)
+    ax.set_yticks(ax.get_yticks(), [str(name) for name in table.index], rotation=0)
+    return ax
