@@ -14,9 +14,8 @@ from ..reduction import sample_arrays, sample_grid
 from ..saliency import TargetScore, check_spectra, find_target, remove_lines
 from .curves import curve_area, measure_curves
 from .ground_truth import measure_relevance
-from .sanity import measure_sanity
+from .sanity import measure_sanity, measure_stability
 from .similarity import check_draws, choose_methods
-from .stability import measure_stability
 
 if TYPE_CHECKING:
     from astropy.table import Table

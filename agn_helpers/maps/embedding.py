@@ -102,10 +102,10 @@ _FEWEST_SPECTRA = 10
 # Below this number threads wait longer than they work.
 _FEWEST_FOR_THREADS = 1000
 
-# Steps, first with attraction exaggerated. The tree's opening angles and the number of first steps save a third
-# to a half of openTSNE's 0.5 and 250; on 3346 spectra the Kullback-Leibler divergence is no larger by more than
-# 0.1 %, and the trustworthiness differs by less than 0.002 (make bench). Above most_exact a tree takes too long;
-# repulsion is interpolated on a grid (Linderman et al. 2019).
+# Steps, first with attraction exaggerated. The tree's opening angles and the number of first steps save a
+# third to a half of openTSNE's 0.5 and 250; on 3346 spectra the Kullback-Leibler divergence is no larger by
+# more than 0.1 %, and the trustworthiness differs by less than 0.002 (make bench). Above `most_exact` a tree
+# takes too long; repulsion is interpolated on a grid (Linderman et al. 2019).
 _STEPS = {
     "bh": ({"n_iter": 125, "exaggeration": 12, "theta": 1.2}, {"n_iter": 500, "theta": 0.8}),
     "fft": ({"n_iter": 250, "exaggeration": 12}, {"n_iter": 500}),

@@ -12,8 +12,7 @@ from sklearn.utils import check_X_y
 from ..errors import AgnError
 from ..lines import AGN_TYPES
 from .embedding import place_on_map
-from .mixing import measure_purity
-from .neighbours import find_neighbours
+from .neighbours import find_neighbours, measure_purity
 
 
 def measure_maps(maps, y, *, n_neighbours=10, most_ranked=10_000, random_state=0):

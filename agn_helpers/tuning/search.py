@@ -290,7 +290,9 @@ def classify_plane(places, y, *, rows=None, random_state=0):
     if len(rarest) < 2 or rarest.min() < 2:
         raise AgnError(f"places must be of two types, of two spectra each; got {rarest.tolist()} of a type.")
     folds = StratifiedKFold(min(3, rarest.min()), shuffle=True, random_state=random_state)
-    results = search_grid((places[rows] - centre) / unit, y[rows], {"rbf": _PLANE_GRID}, cv=folds, refine=False)
+    results = search_grid(
+        (places[rows] - centre) / unit, y[rows], {"rbf": _PLANE_GRID}, cv=folds, refine=False
+    )
     best = best_result(results)
     return ProbabilisticSVC(
         C=best["param_C"],

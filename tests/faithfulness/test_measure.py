@@ -24,9 +24,14 @@ from agn_helpers.faithfulness.ground_truth import (
     train_on_pairs,
 )
 from agn_helpers.faithfulness.measure import find_relevances, join_measures
-from agn_helpers.faithfulness.sanity import change_model, measure_sanity, shuffle_dual
+from agn_helpers.faithfulness.sanity import (
+    change_model,
+    change_spectra,
+    measure_sanity,
+    measure_stability,
+    shuffle_dual,
+)
 from agn_helpers.faithfulness.similarity import choose_methods, correlate_ranks, summarise_values
-from agn_helpers.faithfulness.stability import change_spectra, measure_stability
 from agn_helpers.lines import LINES
 from agn_helpers.lines import PAPER_GRID as GRID
 from agn_helpers.reduction import sample_arrays
