@@ -80,9 +80,12 @@ def measure_faithfulness(
     Raises
     ------
     AgnError
-        For samples on another grid, no draws, unknown methods.
+        For samples on another grid or normalised otherwise, no draws, unknown methods.
     """
     estimator = model.estimator if isinstance(model, TrainedModel) else model
+    if isinstance(model, TrainedModel):
+        model.check_sample(sample)
+        model.check_sample(known)
     X, grid, ivar = sample_arrays(sample)[0], sample_grid(sample), np.asarray(sample["ivar"], dtype=float)
     X = check_spectra(estimator, X)
     check_draws(n_explained, "n_explained")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,10 @@ from joblib import Parallel, delayed
 from openTSNE.affinity import PerplexityBasedNN
 from openTSNE.nearest_neighbors import PrecomputedNeighbors
 from sklearn.base import clone
-from sklearn.utils import check_array
 
 from ..errors import AgnError
 from .neighbours import MOST_FOR_EXACT, count_neighbours, index_neighbours, largest_perplexity
-from .spectrum_map import SpectrumMap, SpectrumScaler, one_thread
+from .spectrum_map import SpectrumMap, SpectrumScaler, check_fluxes, one_thread
 
 # Neighbours on the map that a new spectrum settles among (Poličar, Stražar & Zupan 2019).
 _PLACING_PERPLEXITY = 5
@@ -59,11 +59,9 @@ class MapPlacer:
         Raises
         ------
         AgnError
-            For another number of wavelengths than the map's.
-        ValueError
-            For NaN.
+            For another number of wavelengths than the map's, NaN or infinity.
         """
-        X_new = check_array(X_new, input_name="X_new")
+        X_new = check_fluxes(X_new, "new spectra")
         n_grid = self.spectrum_map.X.shape[1]
         if X_new.shape[1] != n_grid:
             raise AgnError(
@@ -177,9 +175,8 @@ def embed_perplexities(
     Raises
     ------
     AgnError
-        For fewer than 10 spectra, duplicates, no perplexity, one that is not positive or too large.
-    ValueError
-        For NaN.
+        For fewer than 10 spectra, duplicates, NaN or infinity, no perplexity, one that is not positive or too
+        large.
     """
     X, name = _check_spectra(X, name)
     scaler = SpectrumScaler() if scaler is None else clone(scaler)
@@ -227,10 +224,10 @@ def _check_choices(X, perplexities, n_components, initialisation):
     if not len(perplexities):
         raise AgnError("perplexities must hold at least one number; got none.")
     for perplexity in perplexities:
-        if not 0 < perplexity <= largest_perplexity(len(X)):
+        if not (isinstance(perplexity, Real) and 0 < perplexity <= largest_perplexity(len(X))):
             raise AgnError(
                 f"perplexity must be positive and at most {largest_perplexity(len(X))}, a third of the "
-                f"{len(X)} spectra; got {perplexity:g}."
+                f"{len(X)} spectra; got {perplexity}."
             )
     if initialisation not in ("pca", "random"):
         raise AgnError(f"initialisation must be 'pca' or 'random'; got {initialisation!r}.")
@@ -242,7 +239,7 @@ def _check_choices(X, perplexities, n_components, initialisation):
 
 
 def _check_spectra(X, name):
-    X = check_array(X, dtype=np.float32, input_name="X")
+    X = check_fluxes(X, "spectra", dtype=np.float32)
     n_spectra = len(X)
     if n_spectra < _FEWEST_SPECTRA:
         raise AgnError(f"a map needs at least {_FEWEST_SPECTRA} spectra; got {n_spectra}.")

@@ -255,7 +255,7 @@ def explain(
         For an unknown method, an argument that it has no use for, spectra that cannot be reduced, and as the
         method does.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
     takes = set(inspect.signature(_FUNCTIONS[method]).parameters)
     useless = sorted(set(options) - takes) + ["ivar"] * (ivar is not None and "ivar" not in takes)
@@ -337,16 +337,16 @@ def _read_spectra(model, spectra, ivar, grid):
             if model.completion is not None:
                 X, log_proba, _ = weigh_sample(spectra, model)
         name = np.asarray(spectra["name"], dtype=str)
-        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"]), log_proba
+        return X, ivar, sample_grid(spectra), name, str(spectra.meta.get("survey", "unknown")), log_proba
     if np.ma.is_masked(spectra):
         raise AgnError("an array of spectra must not be masked; give ivar 0 there, or a reduced sample.")
     try:
         X = np.atleast_2d(np.asarray(spectra, dtype=float))
-        if X.ndim != 2 or not np.ndim(spectra):
+        if X.ndim != 2 or not np.ndim(spectra) or not X.size:
             raise TypeError
     except (TypeError, ValueError) as error:
         raise AgnError(
-            f"spectra must be observed spectra, a reduced sample or an array of fluxes; got "
+            f"spectra must be observed spectra, a reduced sample or an array of fluxes, one at least; got "
             f"{type(spectra).__name__}."
         ) from error
     if is_model:

@@ -58,9 +58,7 @@ def split_sample(y, *, random_state=0, stratified=False):
     Raises
     ------
     AgnError
-        For fewer than five rows.
-    ValueError
-        With `stratified`, for a class too small to be in every part.
+        For fewer than five rows and, with `stratified`, a class too small to be in every part.
     """
     y = np.asarray(y)
     n_train, n_validation = round(0.64 * len(y)), round(0.16 * len(y))
@@ -71,10 +69,12 @@ def split_sample(y, *, random_state=0, stratified=False):
     if not stratified:
         order = random_state.permutation(len(y))
         return Split(*np.split(order, [n_train, n_train + n_validation]))
-    rest, test = train_test_split(np.arange(len(y)), test_size=n_test, random_state=random_state, stratify=y)
-    train, validation = train_test_split(
-        rest, test_size=n_validation, random_state=random_state, stratify=y[rest]
-    )
+    split = partial(train_test_split, random_state=random_state)
+    try:
+        rest, test = split(np.arange(len(y)), test_size=n_test, stratify=y)
+        train, validation = split(rest, test_size=n_validation, stratify=y[rest])
+    except ValueError as error:
+        raise AgnError(f"every class must be in every part; {error} Leave stratified out.") from error
     return Split(train, validation, test)
 
 
@@ -149,11 +149,15 @@ def search_grid(
     Raises
     ------
     AgnError
-        For a kernel of another name, C or gamma not positive.
-    ValueError
-        For NaN features, one class only, a class with fewer members than folds.
+        For a kernel of another name, C or gamma not positive, NaN features, one class only, a class with
+        fewer members than folds.
     """
-    X, y = check_X_y(X, y, dtype=np.float64)
+    try:
+        X, y = check_X_y(X, y, dtype=np.float64)
+    except ValueError as error:
+        raise AgnError(
+            f"X and y must be finite fluxes and their labels; {str(error).splitlines()[0]}"
+        ) from error
     grid = _check_grid(PARAM_GRID if param_grid is None else param_grid)
     weight = np.ones(len(y))
     classes, encoded, factors = encode_classes(y, weight, class_weight=class_weight, shape=X.shape)

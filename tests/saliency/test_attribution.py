@@ -262,6 +262,8 @@ class TestExplain:
     def test_what_a_method_lacks_is_asked_for(self, model):
         for message, attempt in {
             "method must be one of gradient, .*; got 'shap'": lambda: explain(model, self.X, method="shap"),
+            r"method must be one of .*; got \['lime'\]": lambda: explain(model, self.X, method=["lime"]),
+            "array of fluxes, one at least": lambda: explain(model, []),
             "either the spectra's ivar or a noise_level": lambda: explain(model, self.X, method="smoothgrad"),
             "wavelengths of X in Å; got None": lambda: explain(model, self.X, method="integrated_gradients"),
             "of X in Å; got None. Give": lambda: explain(model, self.X, method="occlusion"),
