@@ -20,8 +20,8 @@ def classify_files(
         str,
         typer.Option(
             metavar="NAME",
-            help="Run whose model is used. 'general' is trained on simulated spectra of every kind, now where "
-            "there is none yet; 'synthetic' on the paper's selection.",
+            help="Run whose model is used. 'general' is trained on simulated spectra of every kind, now "
+            "where there is none yet; 'synthetic' on the paper's selection.",
         ),
     ] = "general",
     redshift: Annotated[
