@@ -2,9 +2,9 @@ from .attribution import METHODS, Attribution, choose_explained, explain, silenc
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
-from .opposition import choose_examples, measure_opposition, repeat_opposition
+from .opposition import choose_examples, measure_opposition
 from .perturbation_methods import finite_difference, lime, occlusion
-from .refits import count_placebo, count_refits, refit_half_samples, reseed, summarise_refits
+from .refits import refit_half_samples, reseed
 from .target import TargetScore, check_spectra, check_wavelengths, find_target, spectra_blocks
 from .windows import check_baseline, check_segments, class_mean, make_segments, remove_lines
 
@@ -21,8 +21,6 @@ __all__ = [
     "choose_examples",
     "choose_explained",
     "class_mean",
-    "count_placebo",
-    "count_refits",
     "explain",
     "find_target",
     "finite_difference",
@@ -37,12 +35,10 @@ __all__ = [
     "refit_half_samples",
     "relative_maps",
     "remove_lines",
-    "repeat_opposition",
     "reseed",
     "share_in_windows",
     "silence_unobserved",
     "smoothgrad",
     "spectra_blocks",
     "summarise_lines",
-    "summarise_refits",
 ]
