@@ -162,7 +162,7 @@ def _to_vacuum(wavelength, axis, layout, medium):
         said = "air"
     if medium is not None:
         if said not in (None, medium):
-            notes.append(f"wavelengths taken for {medium} as told; the file says {said}")
+            notes.append(f"wavelengths taken for {medium} as told, while the file says {said}")
     elif said is not None:
         medium = said
     elif layout.usual_medium is not None:

@@ -21,7 +21,13 @@ _NAMES = (
 
 _LONG_NAMES = set(_NAMES) - {"name", "source", "target"} | {"name", "target"}
 
-_FORMATS = {"hdf5": "HDF5", "parquet": "Parquet", "votable": "VOTable", "ascii.ecsv": "ECSV", "ascii.cds": "CDS"}
+_FORMATS = {
+    "hdf5": "HDF5",
+    "parquet": "Parquet",
+    "votable": "VOTable",
+    "ascii.ecsv": "ECSV",
+    "ascii.cds": "CDS",
+}
 
 
 def table_format(content):

@@ -268,7 +268,7 @@ def _convert_error(error, flux, unit, wavelength, path, notes):
     if role != "error" and stated == unit and unit != u.dimensionless_unscaled:
         # The unit of the flux, copied.
         notes.append(
-            f"{column.name} says {column.unit}, the unit of flux; taken for that to the power {power}"
+            f"{column.name} says {column.unit}, the unit of flux, and is taken for that to the power {power}"
         )
         return sigma
     own = unit or u.dimensionless_unscaled

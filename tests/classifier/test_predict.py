@@ -19,6 +19,8 @@ from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import Rejected
 from agn_helpers.survey import simulate_survey
 
+ORIGIN = ["ra", "dec", "class", "zwarning", "assumptions"]
+
 
 def train(spectra):
     sample, _ = reduce_spectra(spectra)
@@ -55,7 +57,8 @@ def test_types_come_out_as_they_were_put_in(model, spectra):
     (part,) = classify_spectra(spectra, model)
     columns = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
     columns += ["unobserved", "missing_lines", "reason"]
-    assert part.table.colnames == columns
+    assert part.table.colnames == [*columns, *ORIGIN]
+    assert set(part.table["zwarning"]) == {-1} and set(part.table["assumptions"]) == {""}
     assert list(part.table["name"]) == [spectrum.name for spectrum in spectra]
     assert_allclose(part.table["redshift"], [spectrum.redshift for spectrum in spectra])
     probability = np.column_stack([part.table[f"p_{agn_type.key}"] for agn_type in AGN_TYPES.values()])
@@ -128,8 +131,9 @@ def test_simulated_spectra_among_others_are_named(model, spectra):
 def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
     (plain,) = classify_spectra(spectra, model)
     (part,) = classify_spectra(spectra, doubting_model)
-    assert part.table.colnames == [*plain.table.colnames, "prediction_set", "novelty", "unlike_training"]
-    for name in plain.table.colnames:
+    names = [name for name in plain.table.colnames if name not in ORIGIN]
+    assert part.table.colnames == [*names, "prediction_set", "novelty", "unlike_training", *ORIGIN]
+    for name in names:
         assert list(part.table[name]) == list(plain.table[name])
     X, _ = sample_arrays(part.sample)
     detector, sets = (doubting_model.extras[name] for name in ("novelty", "prediction_sets"))

@@ -60,7 +60,7 @@ def test_index_as_a_spreadsheet_saves_it(folder, text, encoding):
     assert (spectra["a"].meta["ra"], spectra["a"].meta["dec"]) == (150.5, -2.25)
     assert np.isnan(spectra["b"].redshift) and "ra" not in spectra["b"].meta
     assert spectra["c"].redshift == 0.4
-    assert "redshift 0.4 as told; the file says 0.31" in spectra["c"].meta["assumptions"]
+    assert "redshift 0.4 as told, while the file says 0.31" in spectra["c"].meta["assumptions"]
 
 
 def test_absent_files_are_one_line(folder):
