@@ -230,14 +230,11 @@ def count_assumptions(assumptions):
 
     assumptions : (n_spectra,) array of str, entries joined by "; "
     """
-    counts = Counter(
-        entry
-        for text in assumptions
-        if text is not np.ma.masked
-        for entry in {
-            re.sub(r"(?<![\w.])[-+]?\d[\w.+-]*(?<!\.)", "…", part) for part in str(text).split("; ")
-        }
-    )
+    counts = Counter()
+    for text in assumptions:
+        entries = "" if text is np.ma.masked else re.sub(r"(?<![\w.])[-+]?\d[\w.+-]*(?<!\.)", "…", str(text))
+        # In the order of the first, whatever the order of a set.
+        counts.update(dict.fromkeys(entries.split("; ")))
     counts.pop("", None)
     return dict(counts.most_common())
 

@@ -32,10 +32,10 @@ class ReducedSample(Table):
     """Spectra on one rest-frame grid: an astropy Table with a row a spectrum, as `reduce_spectra` makes it.
 
     Columns ``name, plate, mjd, fiberid, redshift, label ("" where unknown), snr (median per grid point),
-    unobserved (share of the grid), missing_lines`` (see `find_missing_lines`, joined by |); ``object, ra, dec,
-    class, zwarning`` as the file or its index states them ("", NaN, -1 where it does not) and ``assumptions``
-    (what was assumed in reading it, joined by "; "); ``flux, ivar`` (n_grid each), flux in units of the flux
-    at 5100 Å, not an observed one where ivar is 0.  ``meta`` holds the grid and the choices.
+    unobserved (share of the grid), missing_lines`` (see `find_missing_lines`, joined by |); ``object, ra,
+    dec, class, zwarning`` as the file or its index states them ("", NaN, -1 where it does not) and
+    ``assumptions`` (made in reading it, joined by "; "); ``flux, ivar`` (n_grid each), flux in units of the
+    flux at 5100 Å, not an observed one where ivar is 0.  ``meta`` holds the grid and the choices.
     """
 
     @property
