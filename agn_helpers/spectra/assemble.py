@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import SpectrumError
-from .masks import find_fillings, find_masked, find_zeros
+from .masks import find_fillings, find_masked, find_no_errors, find_zeros
 from .medium import air_to_vacuum, check_medium, medium_in_name
 from .noise import ESTIMATED, estimate_noise, invert_variance
 from .redshifts import remark_on
@@ -122,7 +122,8 @@ def assemble(layout, path, *, columns=None, medium=None, redshift=None):
     error = None
     if kind is not None:
         error = kind, roles[kind]
-        roles[kind].values = np.ma.filled(np.ma.asarray(roles[kind].values, dtype=float), np.nan)
+        values = np.ma.filled(np.ma.asarray(roles[kind].values, dtype=float), np.nan)
+        roles[kind].values = np.where(find_no_errors(values), np.nan, values) if kind == "error" else values
     flux, sigma, unit, flux_notes = convert_flux(
         flux_column, wavelength, path, counts=layout.counts, error=error
     )

@@ -24,6 +24,8 @@ _ERROR = (
     r"|noise|rms|onesigma|1sigma"
 )
 
+_MASK = r"masks?|masked|qual|quality|dq|dqflags?|flags?|badpix(?:els?)?|bpm|isbad"
+
 _UNIT = r"(?P<unit>a|aa|ang|angstroms?|nm|um|microns?|hz|ghz|thz|ev|kev|jy|mjy|ujy)?"
 
 _ENERGY = (
@@ -36,11 +38,11 @@ _WORDS = {
     "loglam": rf"log(?:10)?(?:vac|air|obs)?(?:{_AXIS})(?:vac|vacuum|air|obs)?{_UNIT}",
     "lnlam": rf"ln(?:{_AXIS})",
     "wavelength": rf"(?:obs|observed|vac|vacuum|air|opt|helio|bary)?(?:{_AXIS})"
-    rf"(?:obs|observed|vac|vacuum|air|helio|bary)?{_UNIT}",
+    rf"(?:obs|observed|(?:in)?(?:vac|vacuum|air)|helio|bary)?{_UNIT}",
     "frequency": rf"freq(?:uency)?(?:obs)?{_UNIT}|nu",
     "energy": rf"energy{_UNIT}|photonenergy",
     "wavenumber": r"wavenum(?:ber)?s?|kayser",
-    "ivar": rf"(?:{_FLUX})?(?:ivar|invvar|inversevariance|inversevar|inverse)(?:{_FLUX})?",
+    "ivar": rf"(?:{_FLUX}|err)?(?:ivar|invvar|inversevariance|inversevar|inverse)(?:{_FLUX})?",
     "variance": rf"(?:{_FLUX})?(?:variances?|vari|var|stat|sigma2|sigmasq|err2|errsq)(?:{_FLUX})?",
     "energy flux": _ENERGY,
     "magnitude": r"(?:ab|st)?mag(?:s|ab|st|nitudes?)?|magnitude(?:ab|st)",
@@ -49,10 +51,8 @@ _WORDS = {
     "error": rf"(?:{_ERROR})(?:{_FLUX})?(?:err)?|(?:{_FLUX})(?:{_ERROR}|e|stat)|(?:d|e|u|s|delta)(?:{_FLUX})"
     rf"|(?:mag)(?:{_ERROR})|(?:{_ERROR}|e|d)(?:mag|abmag)",
     "bits": r"(?:and|or)masks?|maskbits",
-    "mask": r"(?:pix|pixel|flux|spec|bad)?"
-    r"(?:masks?|masked|qual|quality|dq|dqflags?|flags?|badpix(?:els?)?|bpm|isbad)"
-    r"|bad",
-    "good": r"(?:is)?good(?:pix(?:els?)?)?|gpm|(?:is)?valid|usable|use|isok|ok",
+    "mask": rf"(?:pix|pixel|flux|spec|data|bad)?(?:qual|quality)?(?:{_MASK})|bad",
+    "good": r"(?:is)?good(?:pix(?:els?)?|flags?)?(?:mask)?|maskgood|gpm|(?:is)?valid|usable|use|isok|ok",
     "sky": rf"sky(?:{_FLUX}|model|level)?|(?:{_FLUX})sky|background|bkg|bg|telluric",
     "model": rf"(?:{_FLUX}|best)?(?:model|bestfit|fit|template|synth|synthetic)(?:{_FLUX})?",
     "continuum": rf"(?:{_FLUX})?(?:continuum|cont)(?:{_FLUX})?",
@@ -63,7 +63,7 @@ _PATTERNS = {role: re.compile(pattern) for role, pattern in _WORDS.items()}
 
 # Words of which a name of another flux, such as flux_telluric_corrected, is not made.
 _NO_FLUX = re.compile(
-    rf"norm|rectif|smooth|model|fit|sky|back|cont|templ|resid|raw|mask|qual|bad|ratio|snr|(?:{_ERROR})(?!v)|var$|ivar|fiber"
+    rf"^log|log$|norm|rectif|smooth|model|fit|sky|back|cont|templ|resid|raw|mask|qual|bad|ratio|snr|(?:{_ERROR})(?!v)|var$|ivar|fiber"
 )
 
 #: Roles of spectral axes, in the order in which they are taken.
@@ -102,10 +102,12 @@ class Column:
 
 def split_name(name):
     """The word of a name, in lower case without marks, and the unit in brackets in it ("" if none)."""
+    for letter, spelt in {"å": "a", "λ": "lambda", "σ": "sigma", "ν": "nu"}.items():
+        name = name if letter not in name.lower() else re.sub(letter, spelt, name, flags=re.IGNORECASE)
+    # A function of a quantity is a word of its own.
+    name = re.sub(r"^\s*(log10|log|ln)\s*[\[(]\s*([a-z_ ]{3,})[\])]", r"\1\2", name, flags=re.IGNORECASE)
     bracket = re.search(r"[\[(](.*)[\])]", name)
-    word = re.sub(
-        r"[\[(].*|[^a-z0-9]", "", name.lower().replace("å", "a").replace("λ", "lambda").replace("σ", "sigma")
-    )
+    word = re.sub(r"[\[(].*|[^a-z0-9]", "", name.lower())
     return word, bracket[1].strip() if bracket else ""
 
 
@@ -211,6 +213,8 @@ def assign_roles(columns, chosen, path):
     for role in ("mask", "good"):
         if found.get(role) and not roles.keys() & {"mask", "good"}:
             roles[role] = _only(role, found[role], columns, path)
+    if not roles.keys() & {"mask", "good"}:
+        notes += _name_odd_masks(columns, roles, size)
     for role, column in roles.items():
         if np.size(column.values) != size:
             raise SpectrumError(
@@ -219,6 +223,20 @@ def assign_roles(columns, chosen, path):
                 f"{roles['flux'].name} {size}."
             )
     return roles, notes
+
+
+def _name_odd_masks(columns, roles, size):
+    """Columns whose names speak of a mask, in words that are not understood: said, since it is not used."""
+    odd = [
+        column.name
+        for column in columns
+        if re.search(r"mask|flag|qual|badpix|goodpix", split_name(column.name)[0])
+        and name_role(column.name)[0] is None
+        and column not in roles.values()
+        and np.size(column.values) == size
+        and np.asarray(column.values).dtype.kind in "biu"
+    ]
+    return [f"{', '.join(odd)} not used, name it as mask or good if it is one"] if odd else []
 
 
 def _find_named(role, name, columns, path):
@@ -321,7 +339,7 @@ def _choose_error(found, flux, columns, path, notes):
             candidates = plain or candidates
         if not named:
             # With a UCD but under the name of another flux, it is the error of that.
-            candidates = [c for c in candidates if _PATTERNS[kind].fullmatch(split_name(c.name)[0])]
+            candidates = [c for c in candidates if _is_plain_error(kind, split_name(c.name)[0])]
         if candidates:
             kinds[kind] = _only(kind, candidates, columns, path)
     if len(kinds) > 1:
@@ -332,6 +350,11 @@ def _choose_error(found, flux, columns, path, notes):
         if kinds
         else {}
     )
+
+
+def _is_plain_error(kind, word):
+    """Whether a name says "error" and no more, or nothing at all, so that the UCD alone says what it is."""
+    return _PATTERNS[kind].fullmatch(word) or not re.search(rf"flux|fl|var|{_ERROR}", word)
 
 
 def _check_agreement(kinds, columns, path):

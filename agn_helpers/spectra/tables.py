@@ -1,6 +1,7 @@
 """Spectra in tables of any kind: VOTable, ECSV, CDS, Parquet, HDF5, and rows that each hold a spectrum."""
 
 import io
+import itertools
 import re
 import warnings
 
@@ -9,6 +10,7 @@ from astropy.table import Table
 
 from ..errors import SpectrumError
 from .assemble import Layout
+from .masks import mask_of_words
 from .medium import medium_in_comments
 from .redshifts import describe_row, known_redshift, redshift_in_comments
 from .roles import Column, name_role, split_name
@@ -98,9 +100,33 @@ def _open_table(content, kind, path):
         source = io.BytesIO(content)
         return _from_arrow(pyarrow.parquet.read_table(source, use_threads=False, pre_buffer=False))
     if kind == "votable":
-        return Table.read(io.BytesIO(content), format="votable")
+        return _table_in_votable(content)
     text = content.decode("utf-8-sig")
     return Table.read(text, format=kind)
+
+
+def _table_in_votable(content):
+    """The first table of a VOTable that holds a flux, else the first; its parameters as meta."""
+    from astropy.io import votable
+
+    tree = votable.parse(io.BytesIO(content))
+    tables = [part.to_table(use_names_over_ids=True) for part in tree.iter_tables() if len(part.array)]
+    parts = [part for part in tree.iter_tables() if len(part.array)]
+    if not tables:
+        raise ValueError("it holds no table with rows")
+    columns = [{_role_of(table[name]) for name in table.colnames} for table in tables]
+    chosen = next((i for i, roles in enumerate(columns) if "flux" in roles), 0)
+    table = tables[chosen]
+    for item in itertools.chain(*(r.params + r.infos for r in tree.resources), parts[chosen].params):
+        if np.ndim(item.value) == 0:
+            redshift = "redshift" in f"{item.ucd} {item.utype}".lower() and "error" not in str(item.ucd)
+            table.meta["redshift" if redshift else item.name] = item.value
+    return table
+
+
+def _role_of(column):
+    meta = column.info.meta or {}
+    return name_role(column.name, str(meta.get("ucd", "")), str(meta.get("utype", "")))[0]
 
 
 def _from_arrow(arrow):
@@ -179,10 +205,10 @@ def layouts_of_table(table, kind, comments, path):
         return [_row_layout(table, number, arrays, kind, comments, path) for number in range(len(table))]
     names = next((n for n in table.colnames if split_name(n)[0] in _LONG_NAMES and _repeats(table[n])), None)
     if names is None:
-        return [_column_layout(table, kind, comments, "")]
+        return [_column_layout(table, kind, comments, "", path)]
     keys = np.asarray(table[names]).astype(str)
     return [
-        _column_layout(table[keys == key], kind, comments, key if len(set(keys)) > 1 else "")
+        _column_layout(table[keys == key], kind, comments, key if len(set(keys)) > 1 else "", path)
         for key in dict.fromkeys(keys)
     ]
 
@@ -216,14 +242,24 @@ def _make(table, name, values):
     )
 
 
-def _column_layout(table, kind, comments, name):
+def _column_layout(table, kind, comments, name, path):
     columns, scalars = [], {}
     for key in table.colnames:
         values = table[key]
         if values.ndim != 1:
             continue
         if values.dtype.kind not in "biuf":
-            scalars[key] = values[0]
+            role = name_role(key)[0]
+            if role not in ("mask", "good") or len(set(values.tolist())) == 1:
+                scalars[key] = values[0]
+                continue
+            numbers = mask_of_words(values, role)
+            if numbers is None:
+                raise SpectrumError(
+                    f"a mask must be numbers, or words such as good and bad; {key} of {path} holds "
+                    f"{str(values[0])[:20]!r}; give numbers."
+                )
+            columns.append(Column(key, numbers))
             continue
         if name_role(key)[0] == "redshift":
             spread = np.ptp(np.ma.compressed(np.ma.asarray(values)))

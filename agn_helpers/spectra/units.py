@@ -195,6 +195,8 @@ def convert_flux(column, wavelength, path, *, counts=False, error=None):
     values, unit, notes = column.values, read_unit(column.unit, "flux", path), []
     if unit in (u.ABmag, u.STmag, u.mag):
         return _from_magnitudes(values, unit, wavelength, path, error)
+    if isinstance(unit, u.LogUnit):
+        raise _refuse_flux(column, path)
     factor, out = 1.0, column.unit
     bare = unit is None or unit.is_equivalent(u.dimensionless_unscaled)
     if bare:
