@@ -49,7 +49,7 @@ def find_masked(roles, *, good_is_1, known, comments, path):
     column = roles.get(role)
     if column is None:
         return None, []
-    said = _convention(comments)
+    said = _convention([*comments, column.note])
     good_is_1 = role == "good" or (good_is_1 if said is None else said)
     values = np.ma.filled(np.ma.asarray(column.values), 0 if good_is_1 else 1)
     if values.dtype.kind not in "biuf":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import SpectrumError
+from .units import axis_of_unit, kind_of_unit
 
 #: What can be said with ``columns={role: name}``.
 ROLES = ("wavelength", "flux", "error", "variance", "ivar", "mask", "good", "sky", "model", "continuum")
@@ -16,7 +17,7 @@ _AXIS = (
 
 _FLUX = (
     r"fluxes|fluxdensity|fluxdens|fluxlambda|fluxlam|fluxnu|flux|flambda|flam|fnu|fl|spectrum|spectra|spec"
-    r"|science|sci|data|intensity|relativeflux|relflux"
+    r"|science|sci|data(?:array)?|intensity|relativeflux|relflux"
 )
 
 _ERROR = (
@@ -161,7 +162,8 @@ def _ucd_role(ucd, utype, named):
 
 def list_columns(columns):
     """What a file holds, in one phrase for errors."""
-    return ", ".join(f"{c.name} [{c.unit}]" if c.unit else c.name for c in columns)[:300] or "nothing"
+    named = (f"{c.name} [{c.unit}]" if c.unit and c.unit not in c.name else c.name for c in columns)
+    return ", ".join(named)[:300] or "nothing"
 
 
 def assign_roles(columns, chosen, path):
@@ -190,13 +192,26 @@ def assign_roles(columns, chosen, path):
         Where wavelength or flux is not found, or two columns may be meant.
     """
     roles, notes = {role: _find_named(role, name, columns, path) for role, name in (chosen or {}).items()}, []
-    found = {}
+    found, by_unit = {}, {}
     for column in columns:
         role, unit = name_role(column.name, column.ucd, column.utype)
         role = column.role or role
         column.unit = column.unit or unit
         if role is not None and column not in roles.values():
             found.setdefault(role, []).append(column)
+        elif role is None and (kind := _kind_by_unit(column)) and column not in roles.values():
+            by_unit.setdefault(kind, []).append(column)
+    for kind, others in (
+        ("flux", ("flux", "energy flux", "magnitude", "counts", "other flux")),
+        ("axis", AXES),
+    ):
+        # What a name does not tell, the unit does, where one column alone has such a one.
+        group = by_unit.get(kind, []) if not found.keys() & set(others) else []
+        if len(group) == 1 and not (kind == "axis" and _is_disordered(group[0].values)):
+            found["flux" if kind == "flux" else axis_of_unit(group[0].unit)] = group
+            notes.append(
+                f"{group[0].name} taken for {'flux' if kind == 'flux' else 'wavelength'}, by its unit"
+            )
     if "flux" not in roles:
         roles["flux"] = _choose_flux(found, columns, path, notes)
     elif name_role(roles["flux"].name)[0] == "energy flux":
@@ -237,6 +252,20 @@ def _name_odd_masks(columns, roles, size):
         and np.asarray(column.values).dtype.kind in "biu"
     ]
     return [f"{', '.join(odd)} not used, name it as mask or good if it is one"] if odd else []
+
+
+def _kind_by_unit(column):
+    """What a column is by its unit, "axis" or "flux", where its name says nothing; else ""."""
+    kind, word = kind_of_unit(column.unit), split_name(column.name)[0]
+    other = (
+        _NO_FLUX.search(word) if kind == "flux" else re.search(r"disp|fwhm|width|res|lsf|step|bin|err", word)
+    )
+    return "" if other else kind
+
+
+def _is_disordered(values):
+    steps = np.diff(np.ma.compressed(np.ma.masked_invalid(np.ma.asarray(values, dtype=float))))
+    return not (steps > 0).all() and not (steps < 0).all()
 
 
 def _find_named(role, name, columns, path):
@@ -324,10 +353,13 @@ def _choose_axis(found, columns, path):
 def _choose_error(found, flux, columns, path, notes):
     """The error of the flux that was chosen: the one of its name, else the one without another's name."""
     word = split_name(flux.name)[0]
+    # Of flux_obs: flux_obs_err, err_flux_obs, err_obs.
+    last = re.sub(rf"^(?:{_FLUX})", "", word)
+    word = f"(?:{re.escape(word)}|{re.escape(last)})" if last else re.escape(word)
     belongs = {
-        "error": rf"(?:{_ERROR}|e|d){re.escape(word)}|{re.escape(word)}(?:{_ERROR}|e)",
-        "ivar": rf"(?:ivar|invvar){re.escape(word)}|{re.escape(word)}(?:ivar|invvar)",
-        "variance": rf"var(?:iance)?{re.escape(word)}|{re.escape(word)}var(?:iance)?",
+        "error": rf"(?:{_ERROR}|e|d){word}|{word}(?:{_ERROR}|e)",
+        "ivar": rf"(?:ivar|invvar){word}|{word}(?:ivar|invvar)",
+        "variance": rf"var(?:iance)?{word}|{word}var(?:iance)?",
     }
     kinds = {}
     for kind, pattern in belongs.items():
@@ -342,6 +374,9 @@ def _choose_error(found, flux, columns, path, notes):
             candidates = [c for c in candidates if _is_plain_error(kind, split_name(c.name)[0])]
         if candidates:
             kinds[kind] = _only(kind, candidates, columns, path)
+    if not kinds:
+        odd = [c.name for c in columns if re.search(rf"{_ERROR}|var", split_name(c.name)[0])]
+        notes += [f"{', '.join(odd)} not used, of no known flux"] if odd else []
     if len(kinds) > 1:
         _check_agreement(kinds, columns, path)
         notes.append("errors are " + " and ".join(c.name for c in kinds.values()) + ", which agree")

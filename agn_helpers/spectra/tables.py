@@ -13,7 +13,7 @@ from .assemble import Layout
 from .masks import mask_of_words
 from .medium import medium_in_comments
 from .redshifts import describe_row, known_redshift, redshift_in_comments
-from .roles import Column, name_role, split_name
+from .roles import AXES, Column, name_role, split_name
 
 # Columns that name the object of a row, the most telling first.
 _NAMES = (
@@ -115,7 +115,8 @@ def _table_in_votable(content):
     if not tables:
         raise ValueError("it holds no table with rows")
     columns = [{_role_of(table[name]) for name in table.colnames} for table in tables]
-    chosen = next((i for i, roles in enumerate(columns) if "flux" in roles), 0)
+    fluxes = {"flux", "energy flux", "other flux", "magnitude", "counts"}
+    chosen = next((i for i, roles in enumerate(columns) if roles & fluxes and roles.intersection(AXES)), 0)
     table = tables[chosen]
     for item in itertools.chain(*(r.params + r.infos for r in tree.resources), parts[chosen].params):
         if np.ndim(item.value) == 0:
@@ -178,9 +179,32 @@ def _table_in_hdf5(file, path):
         table.meta = {key: value for key, value in item.attrs.items() if np.isscalar(value)}
         if any(name_role(name)[0] == "flux" for name in table.colnames):
             found.append(table)
-    if len(found) != 1:
-        raise SpectrumError(f"{path} must hold one table with a column flux; it holds {len(found)}.")
+    if len(found) != 1 or len(found[0].colnames) < 2:
+        table = _pool_datasets(groups)
+        if table is not None:
+            return table
+        paths = ", ".join(item.name for item in groups if isinstance(item, h5py.Dataset))[:200]
+        raise SpectrumError(
+            f"{path} must hold one table with columns of wavelength and flux; it holds {paths or 'no data'}."
+        )
     return found[0]
+
+
+def _pool_datasets(items):
+    """Arrays that lie in groups of their own, named as these (Starlink's NDF); None where they are not so."""
+    table = Table()
+    for item in items:
+        if getattr(item, "ndim", 0) != 1 or item.dtype.names:
+            continue
+        *_, group, name = item.name.split("/")
+        if name.lower() not in ("data", "values", "value", "array") or not group:
+            return None
+        if group in table.colnames or (len(table) and len(table) != len(item)):
+            return None
+        table[group] = np.asarray(item)
+        unit = item.attrs.get("units", item.attrs.get("unit", ""))
+        table[group].unit = str(unit.decode() if isinstance(unit, bytes) else unit) or None
+    return table if len(table.colnames) > 1 else None
 
 
 def layouts_of_table(table, kind, comments, path):

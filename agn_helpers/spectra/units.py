@@ -148,6 +148,27 @@ def is_unit(text):
         return False
 
 
+@functools.lru_cache(maxsize=500)
+def kind_of_unit(text):
+    """What is of such a unit: "axis" (wavelength, frequency, energy), "flux" (a flux density), or ""."""
+    unit = parse_unit(text) if is_unit(text) else None
+    if unit is None or isinstance(unit, u.LogUnit):
+        return ""
+    if unit.is_equivalent(u.Jy) or unit.is_equivalent(_PER_WAVELENGTH[0]):
+        return "flux"
+    return "axis" if axis_of_unit(text) else ""
+
+
+@functools.lru_cache(maxsize=500)
+def axis_of_unit(text):
+    """The spectral axis that a unit is of: "wavelength", "frequency", "energy", or ""."""
+    unit = parse_unit(text) if is_unit(text) else None
+    if unit is None or isinstance(unit, u.LogUnit):
+        return ""
+    kinds = {"wavelength": u.AA, "frequency": u.Hz, "energy": u.eV}
+    return next((name for name, one in kinds.items() if unit.is_equivalent(one)), "")
+
+
 def read_unit(text, what, path):
     """`parse_unit`, its error a SpectrumError that says of which column (`what`) and file."""
     try:
