@@ -82,7 +82,7 @@ def read_table(content, kind, path):
     described = table.meta.get("description")
     comments += [str(described)] if described else []
     comments += [f"{key} = {value}" for key, value in table.meta.items() if np.isscalar(value)]
-    return layouts_of_table(table, kind.removeprefix("ascii.").upper(), comments, path)
+    return layouts_of_table(table, _FORMATS.get(kind, kind), comments, path)
 
 
 def _open_table(content, kind, path):
