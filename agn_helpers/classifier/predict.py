@@ -112,9 +112,10 @@ def predict_types(sample, model, *, force=False):
         observed, ±3000 km/s for Balmer lines and ±1000 km/s for others, joined by |) and ``reason``, "" but
         where ``predicted`` is "undetermined".  Then, where the model's extras hold what tells them,
         ``log_odds_error`` (standard deviation that what was not observed leaves in the log odds of the most
-        probable type), ``prediction_set`` (its types joined by |, "" for none), ``novelty`` (in units of
-        its threshold) and ``unlike_training`` (novelty above 1).  At last, of the sample, ``ra, dec, class,
-        zwarning`` and ``assumptions``.
+        probable type), ``prediction_set`` (its types joined by |, "" for none; of an undetermined one also
+        all types of a probability of 1 - confidence, 5 %, or more), ``novelty`` (in units of its threshold)
+        and ``unlike_training`` (novelty above 1).  At last, of the sample, ``ra, dec, class, zwarning`` and
+        ``assumptions``.
 
     Notes
     -----
@@ -142,7 +143,10 @@ def predict_types(sample, model, *, force=False):
     if model.completion is not None:
         table["log_odds_error"] = marginal.log_odds_error
     if sets := model.extras.get("prediction_sets"):
-        inside = dict(zip(classes, sets.predict(log_proba).T))
+        inside = sets.predict(log_proba)
+        # Sets were calibrated on spectra that were observed: no type that may well be is left out of others'.
+        inside |= (np.array(reason, dtype=str)[:, None] != "") & (np.exp(log_proba) >= 1 - sets.confidence)
+        inside = dict(zip(classes, inside.T))
         names = [name for name in AGN_TYPES if name in inside]
         rows = np.stack([inside[name] for name in names], axis=1)
         table["prediction_set"] = np.array(["|".join(compress(names, row)) for row in rows], dtype=str)

@@ -14,7 +14,7 @@ from agn_helpers.classifier import (
     describe_doubts,
     join_parts,
 )
-from agn_helpers.lines import AGN_TYPES
+from agn_helpers.lines import AGN_TYPES, LINES
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import Rejected
 from agn_helpers.survey import simulate_survey
@@ -144,6 +144,20 @@ def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
         names = types.split("|") if types else []
         assert sorted(names) == sorted(sets.classes_[row])
         assert names == [name for name in AGN_TYPES if name in names]
+
+
+def test_sets_of_undetermined_spectra_hold_all_types_that_may_be(doubting_model, spectra):
+    """What was not observed leaves no type out that has 5 % or more, and no set empty."""
+    sample, _ = doubting_model.reduce(spectra)
+    window = np.abs(LINES["Hbeta"].velocity(doubting_model.grid)) <= 3000
+    sample["ivar"][:, window] = 0
+    table, forced = doubting_model.predict(sample), doubting_model.predict(sample, force=True)
+    assert set(table["predicted"]) == {"undetermined"}
+    for row, plain in zip(table, forced):
+        allowed = {agn_type.name for agn_type in AGN_TYPES.values() if row[f"p_{agn_type.key}"] >= 0.05}
+        sets = [set(filter(None, each["prediction_set"].split("|"))) for each in (row, plain)]
+        assert allowed and sets[0] == allowed | sets[1]
+    assert list(table["prediction_set"]) != list(forced["prediction_set"])
 
 
 def test_a_wrong_redshift_is_doubted(doubting_model):
