@@ -57,7 +57,7 @@ def find_masked(roles, *, good_is_1, known, comments, path):
     set_ = (values != 0) & ~(values.astype(float) != values.astype(float))
     masked = ~set_ if good_is_1 else set_
     share = masked.mean()
-    if share == 1 or (share > 0.5 and not known and said is None):
+    if share == 1 or (share > 0.5 and not known and said is None and role == "mask"):
         raise SpectrumError(
             f"a mask must leave pixels to use; {column.name} of {path} would leave out {share:.0%}, were "
             f'{"1" if good_is_1 else "0"} good; say which it is: columns={{"mask": "{column.name}"}} '

@@ -19,7 +19,7 @@ _STATEMENTS = tuple(
 # Where z is a filter or an angle, or a redshift was not measured from lines.
 _OTHER_Z = re.compile(
     r"\bmag|magnitude|\bfilter|\bband|zenith|airmass|distance|\bdeg|photo|phot_?z|z_?phot|pixel|position"
-    r"|\babs|absor|\blens|foreground|interven|\bfocus|\bangle"
+    r"|\babs|absor|\blens|foreground|interven|\bfocus|\bangle|metal|solar|z_?sun"
     r"|(?<![\w.])[ugriyjhk]\s*[:=]\s*[-+]?\d",
     re.IGNORECASE,
 )

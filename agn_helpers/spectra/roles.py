@@ -329,10 +329,9 @@ def _choose_flux(found, columns, path, notes):
     if re.fullmatch(r"f(?:lux)?(?:density)?nu", split_name(flux.name)[0]) and not flux.unit:
         flux.unit = "erg/s/cm2/Hz"
         notes.append(f"{flux.name} taken for a flux density per frequency, by its name")
-    if role == "magnitude":
-        flux.unit = flux.unit or ("AB mag" if "ab" in split_name(flux.name)[0] else "mag")
-        if flux.unit.strip().lower() in ("mag", "mags") and "ab" in split_name(flux.name)[0]:
-            flux.unit = "AB mag"
+    if role == "magnitude" and flux.unit.strip().lower() in ("", "mag", "mags"):
+        word = split_name(flux.name)[0]
+        flux.unit = "AB mag" if "ab" in word else "ST mag" if "st" in word else "mag"
     return flux
 
 

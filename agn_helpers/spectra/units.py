@@ -42,7 +42,7 @@ _WORDS = {
 
 _MAGNITUDES = {
     **dict.fromkeys(("abmag", "abmags", "magab", "mab", "ab", "abmagnitude", "abmagnitudes"), u.ABmag),
-    **dict.fromkeys(("stmag", "magst"), u.STmag),
+    **dict.fromkeys(("stmag", "stmags", "magst"), u.STmag),
     **dict.fromkeys(("mag", "mags", "magnitude", "magnitudes", "vegamag"), u.mag),
 }
 
@@ -169,6 +169,20 @@ def axis_of_unit(text):
     return next((name for name, one in kinds.items() if unit.is_equivalent(one)), "")
 
 
+_NO_DENSITY = re.compile(
+    r"\b(?:(?:lambda|lam|λ)[\s_*·×]*f[\s_]*(?:lambda|lam|λ)|(?:nu|ν)[\s_*·×]*f[\s_]*(?:nu|ν))"
+    r"|\blog(?:10)?[\s_(]*(?:of\s+)?(?:the\s+)?flux|\bflux(?:es)?\s*(?:is|are|in|=|:)\s*(?:in\s+)?log\w*"
+    r"|\bcontinuum[\s-]*(?:normali[sz]ed|divided|rectified)|\brectified\s+(?:flux|spectrum)",
+    re.IGNORECASE,
+)
+
+
+def find_no_density(comments):
+    """What comments say of fluxes that are no flux densities: λF_λ, logarithms, ratios; "" where nothing."""
+    found = (_NO_DENSITY.search(line) for line in comments if not re.search(r"\bnot\b", line))
+    return next((match[0] for match in found if match), "")
+
+
 def read_unit(text, what, path):
     """`parse_unit`, its error a SpectrumError that says of which column (`what`) and file."""
     try:
@@ -220,7 +234,10 @@ def convert_flux(column, wavelength, path, *, counts=False, error=None):
         raise _refuse_flux(column, path)
     factor, out = 1.0, column.unit
     bare = unit is None or unit.is_equivalent(u.dimensionless_unscaled)
-    if bare:
+    if bare and column.energy:
+        factor = 1 / wavelength
+        notes.append("flux converted from λF_λ (by its name) to F_λ")
+    elif bare:
         notes.append("flux unit not stated, taken for a flux density per Å")
     elif column.energy and unit.is_equivalent(_ENERGY_FLUX):
         factor, out = 1 / wavelength, (unit / u.AA).to_string()

@@ -51,6 +51,7 @@ def assert_shape(spectrum, wavelength=WAVE, sigma=SIGMA):
         "wavenumber (cm-1),flux,err",
         "lnwave,flux,err",
         "wave (A),nuFnu (erg/s/cm2),err (erg/s/cm2)",
+        "wave (A),nuFnu,err",
         "wave (A),flux (erg/s/A),err (erg/s/A)",
         "wave (A),flux (photon/s/cm2/A),err (photon/s/cm2/A)",
     ],
@@ -111,6 +112,33 @@ def test_masks(tmp_path, name, values, note):
     assert_spectrum(read_spectrum(path), bad=BAD)
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "flux is lambda*F_lambda in erg/s/cm2",
+        "nu F_nu",
+        "log10 flux",
+        "flux: log F_lambda",
+        "continuum-normalised spectrum",
+    ],
+)
+def test_comments_on_what_is_no_flux_density(tmp_path, comment):
+    """Refused, unless a unit says otherwise."""
+    path = write_text(tmp_path / "o.csv", f"# {comment}\nwave,flux,err", WAVE, FLUX, SIGMA)
+    with pytest.raises(SpectrumError, match="flux must be (?:known|a flux density)"):
+        read_spectrum(path)
+    told = read_spectrum(path, columns={"flux": "flux [erg/s/cm2/A]", "error": "err"})
+    assert_spectrum(told)
+
+
+def test_magnitudes_by_their_names(tmp_path):
+    error = 2.5 / np.log(10) * SIGMA / FLUX
+    for name, level in (("STmag", 1.0), ("AB_mag", (WAVE / WAVE[0]) ** 2)):
+        magnitude = -2.5 * np.log10(FLUX * level)
+        path = write_text(tmp_path / "o.csv", f"wave,{name},{name}_err", WAVE, magnitude, error)
+        assert_shape(read_spectrum(path))
+
+
 def test_masks_that_are_not_understood_are_refused_or_said(tmp_path):
     """Words of no known meaning; a name that only sounds like a mask."""
     words = np.where(BAD, "blue", "green")
@@ -122,6 +150,12 @@ def test_masks_that_are_not_understood_are_refused_or_said(tmp_path):
     hdu = table_hdu("S", wave=WAVE, flux=FLUX, err=SIGMA, telluric_flag_2=BAD * 1)
     notes = read_spectrum(write(tmp_path / "o.fits", hdu)).meta["assumptions"]
     assert "telluric_flag_2 not used, name it as mask or good if it is one" in notes
+
+
+def test_a_column_good_may_reject_most_pixels(tmp_path):
+    few = np.arange(PIXELS) < 40
+    path = write_text(tmp_path / "o.csv", "wave,flux,err,good", WAVE, FLUX, SIGMA, few * 1)
+    assert_spectrum(read_spectrum(path), bad=~few)
 
 
 def test_the_comment_of_a_column_says_what_its_mask_means(tmp_path):
@@ -188,6 +222,7 @@ def test_wave_of_the_standard_is_in_vacuum_also_of_muse(tmp_path):
         ("lens redshift 0.5, source redshift 1.2", np.nan),
         ("zenith distance z = 0.3", np.nan),
         ("focus z = 0.8", np.nan),
+        ("metallicity Z = 0.02", np.nan),
         ("HELIO_RV = 123.4", np.nan),
         ("u=18.1 g=17.9 r=0.5 i=0.4 z=0.3", np.nan),
     ],
