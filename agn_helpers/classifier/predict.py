@@ -238,7 +238,7 @@ def count_assumptions(assumptions):
     for text in assumptions:
         entries = "" if text is np.ma.masked else re.sub(r"(?<![\w.])[-+]?\d[\w.+-]*(?<!\.)", "…", str(text))
         # In the order of the first, whatever the order of a set.
-        counts.update(dict.fromkeys(entries.split("; ")))
+        counts.update(list(dict.fromkeys(entries.split("; "))))
     counts.pop("", None)
     return dict(counts.most_common())
 

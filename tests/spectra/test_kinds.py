@@ -125,7 +125,7 @@ def test_masks(tmp_path, name, values, note):
 def test_comments_on_what_is_no_flux_density(tmp_path, comment):
     """Refused, unless a unit says otherwise."""
     path = write_text(tmp_path / "o.csv", f"# {comment}\nwave,flux,err", WAVE, FLUX, SIGMA)
-    with pytest.raises(SpectrumError, match="flux must be (?:known|a flux density)"):
+    with pytest.raises(SpectrumError, match=r"flux must be (?:known|a flux density)"):
         read_spectrum(path)
     told = read_spectrum(path, columns={"flux": "flux [erg/s/cm2/A]", "error": "err"})
     assert_spectrum(told)
