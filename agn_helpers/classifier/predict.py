@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from astropy.table import Table, vstack
 
+from ..errors import AgnError
 from ..lines import AGN_TYPES
 from ..reduction import find_missing_lines, observed_shares, reduce_spectra, sample_arrays
-from ..spectra import Rejected
 from .completion import MOST_BRIDGED
 from .marginal import Marginal, marginal_proba
 
 if TYPE_CHECKING:
-    from ..spectra import ObservedSpectrum
+    from ..spectra import ObservedSpectrum, Rejected
     from .model import TrainedModel
 
 
@@ -78,16 +78,7 @@ def classify_spectra(
     """
     spectra = iter(spectra)
     while chunk := list(islice(spectra, chunk_size)):
-        # The origin of any of them is said of all, lest simulated spectra pass for others.
-        surveys = {
-            spectrum.meta.get("survey", "unknown") for spectrum in chunk if not isinstance(spectrum, Rejected)
-        }
-        sample, rejected = reduce_spectra(
-            chunk,
-            grid=model.grid,
-            normalisation=model.normalisation,
-            survey=", ".join(sorted(map(str, surveys))),
-        )
+        sample, rejected = reduce_spectra(chunk, grid=model.grid, normalisation=model.normalisation)
         yield Classified(predict_types(sample, model, force=force), rejected, sample)
 
 
@@ -124,6 +115,11 @@ def predict_types(sample, model, *, force=False):
     determines no type where more than 5 % of the grid was not observed.
     """
     model.check_sample(sample)
+    if other := sorted(set(map(str, model.classes)) - set(AGN_TYPES)):
+        raise AgnError(
+            f"types are predicted by a model of {', '.join(AGN_TYPES)}; this one has the class {other[0]!r}. "
+            "Ask its estimator."
+        )
     ivar = np.asarray(sample["ivar"], dtype=float)
     marginal = weigh_sample(sample, model)
     log_proba, classes = marginal.log_proba, model.estimator.classes_
@@ -156,7 +152,7 @@ def predict_types(sample, model, *, force=False):
     for name in _ORIGIN:
         if name in sample.colnames:
             table[name] = sample[name]
-    table.meta["survey"] = sample.meta["survey"]
+    table.meta["survey"] = sample.meta.get("survey", "unknown")
     return table
 
 

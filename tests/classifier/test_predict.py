@@ -14,6 +14,7 @@ from agn_helpers.classifier import (
     describe_doubts,
     join_parts,
 )
+from agn_helpers.errors import AgnError
 from agn_helpers.lines import AGN_TYPES, LINES
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import Rejected
@@ -158,6 +159,23 @@ def test_sets_of_undetermined_spectra_hold_all_types_that_may_be(doubting_model,
         sets = [set(filter(None, each["prediction_set"].split("|"))) for each in (row, plain)]
         assert allowed and sets[0] == allowed | sets[1]
     assert list(table["prediction_set"]) != list(forced["prediction_set"])
+
+
+def test_a_model_of_other_classes_predicts_no_type(model, spectra):
+    sample = model.reduce_all(spectra[:6])
+    X, _ = sample_arrays(sample)
+    stars = ProbabilisticSVC(kernel="linear", cv=2, random_state=0).fit(
+        np.tile(X, (2, 1)), ["star", "galaxy"] * 6
+    )
+    other = TrainedModel(stars, grid=model.grid, meta=model.meta)
+    with pytest.raises(AgnError, match=r"this one has the class 'galaxy'. Ask its estimator"):
+        other.predict(sample)
+
+
+def test_a_sample_without_a_survey_is_predicted_as_of_an_unknown_one(model, spectra):
+    sample = model.reduce_all(spectra[:2])
+    del sample.meta["survey"]
+    assert model.predict(sample).meta["survey"] == "unknown"
 
 
 def test_a_wrong_redshift_is_doubted(doubting_model):
