@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ def make_survey(seed: int, *, population: Any = "paper", **sizes: int) -> Survey
 
 
 def repeat_surveys(
-    measure: Callable[[Survey], dict[str, float]],
+    measure: Callable[[Survey], dict[str, float]] | Sequence[Callable[[Survey], dict[str, float]]],
     n_surveys: int = 16,
     *,
     population: Any = "paper",
@@ -73,8 +74,8 @@ def repeat_surveys(
 
     Parameters
     ----------
-    measure : function of a Survey
-        Gives numbers by name; must be importable, for it runs in other processes.
+    measure : function of a Survey, or several
+        Give numbers by name; must be importable, for they run in other processes.
     n_surveys : int
     population : {"paper", "general"} or Population
     sizes : dict, optional
@@ -90,7 +91,8 @@ def repeat_surveys(
     Returns
     -------
     pandas.DataFrame
-        A row a survey, index ``seed``, a column a number.
+        A row a survey, index ``seed``, a column a number; for several measures columns have two levels, the
+        name of the function and that of the number.
 
     Raises
     ------
@@ -101,24 +103,27 @@ def repeat_surveys(
         raise AgnError(f"n_surveys must be at least 2; got {n_surveys}. A claim needs 16.")
     sizes = sizes or {}
     seeds = np.random.SeedSequence(random_state).generate_state(n_surveys).tolist()
-    settings = f"{measure.__module__}.{measure.__qualname__} {population} {sorted(sizes.items())}"
+    several = measure if isinstance(measure, Sequence) else [measure]
+    names = [f"{each.__module__}.{each.__qualname__}" for each in several]
+    settings = f"{names} {population} {sorted(sizes.items())} {version('agn-helpers')}"
     key = hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
     paths = {seed: None if folder is None else Path(folder, f"{key}-{seed}.json") for seed in seeds}
     if folder is not None:
         make_folder(Path(folder))
-    tasks = (delayed(_measure_one)(measure, seed, population, sizes, paths[seed]) for seed in seeds)
+    tasks = (delayed(_measure_one)(several, seed, population, sizes, paths[seed]) for seed in seeds)
     found = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     rows = list(tqdm(found, total=n_surveys, desc="surveys", delay=2, disable=None))
-    return pd.DataFrame(rows, index=pd.Index(seeds, name="seed"))
+    columns = {name: pd.DataFrame([row[name] for row in rows]) for name in rows[0]}
+    table = pd.concat(columns, axis=1).set_axis(pd.Index(seeds, name="seed"))
+    return table if isinstance(measure, Sequence) else table.droplevel(0, axis=1)
 
 
-def _measure_one(measure, seed, population, sizes, path):
+def _measure_one(several, seed, population, sizes, path):
+    """Numbers of one survey by function and name, from its file where there is one."""
     if path is not None and path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    values = {
-        name: float(value)
-        for name, value in measure(make_survey(seed, population=population, **sizes)).items()
-    }
+    survey = make_survey(seed, population=population, **sizes)
+    values = {each.__name__: {name: float(value) for name, value in each(survey).items()} for each in several}
     if path is not None:
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(values), encoding="utf-8")

@@ -24,6 +24,7 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 from traitlets.config import Config
+from zmq import IPC_PATH_MAX_LEN
 
 from ..errors import AgnError
 from ..files import make_folder, whole_file
@@ -47,6 +48,9 @@ _PAGE = """{% extends 'lab/index.html.j2' %}
 
 # A cell with the tag needs-02 is held until notebook 02 of the same run has ended well.
 _NEEDS = "needs-"
+
+# Where TMPDIR is too long for sockets.
+_SHORT_FOLDERS = ("/tmp", "/var/tmp")
 
 # Of each kernel: small matrices are multiplied faster by one thread than by several that wait for each other.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -164,7 +168,8 @@ def run_notebooks(
     unless its cells say which of them they need: one with the tag ``needs-02`` waits for notebook 02 only.
 
     A notebook is written as ``data/<run>/notebooks/NN_name.ipynb`` with an HTML page beside it, and
-    only when it ended well; a failed one is kept as ``NN_name.failed.ipynb`` and ends those after it.
+    only when it ended well; a failed one is kept as ``NN_name.failed.ipynb`` and ends those after it. Figures
+    ``NN_*`` of an earlier run that it did not draw again are then removed.
 
     Parameters
     ----------
@@ -208,7 +213,10 @@ def run_notebooks(
             name: value for name, value in (("run", run), ("survey", str(survey))) if name in defaults
         }
     folder = folders.data / "notebooks"
-    notebooks = [_Notebook(path, folder / path.name, values[path.stem], project=project) for path in paths]
+    notebooks = [
+        _Notebook(path, folder / path.name, values[path.stem], project=project, figures=folders.figures)
+        for path in paths
+    ]
     make_folder(folder)
     make_folder(folders.figures)
     with tqdm(total=sum(each.n_cells for each in notebooks), unit="cell", disable=not progress) as bar:
@@ -287,8 +295,9 @@ class _Ended(Exception):
 class _Notebook:
     """A notebook of a run, and its kernel while it runs."""
 
-    def __init__(self, source, target, parameters, *, project):
-        self.source, self.target, self.parameters, self.project = source, target, parameters, project
+    def __init__(self, source, target, parameters, *, project, figures):
+        self.source, self.target, self.parameters = source, target, parameters
+        self.project, self.figures = project, figures
         self.stem, self.kernel, self.is_ending = source.stem, None, False
         self.n_executed = 0
         cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
@@ -306,7 +315,7 @@ class _Notebook:
         if not self.needs:
             self._wait_for(before.values())
 
-        start = time.monotonic()
+        start, began = time.monotonic(), time.time()
 
         def hold(cell, cell_index):
             numbers = _list_needs(cell)
@@ -316,7 +325,7 @@ class _Notebook:
             self.n_executed += 1
 
         failed = self.target.with_suffix(".failed.ipynb")
-        with tempfile.TemporaryDirectory(prefix="agn-") as sockets, whole_file(self.target) as temporary:
+        with _make_socket_folder() as sockets, whole_file(self.target) as temporary:
             failed.unlink(missing_ok=True)
             try:
                 notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)
@@ -330,6 +339,10 @@ class _Notebook:
             # Paths of this machine would make the same run differ elsewhere.
             notebook.metadata.papermill.update(input_path=self.source.name, output_path=self.target.name)
             nbformat.write(notebook, temporary)
+        for figure in self.figures.glob(f"{self.stem[:2]}_*"):
+            # Of an earlier run, with other parameters.
+            if figure.is_file() and figure.stat().st_mtime < began:
+                figure.unlink()
         with whole_file(self.target.with_suffix(".html")) as temporary:
             page = _render_page(notebook, title=self.stem, folder=self.project)
             temporary.write_text(page, encoding="utf-8")
@@ -370,9 +383,24 @@ def _list_needs(cell):
     return {tag.removeprefix(_NEEDS) for tag in cell.metadata.get("tags", []) if tag.startswith(_NEEDS)}
 
 
+def _make_socket_folder():
+    """A temporary folder whose name leaves room for those of sockets, which systems cut at some 100 bytes."""
+    for parent in (None, *_SHORT_FOLDERS, Path.home()):
+        with suppress(OSError):
+            folder = tempfile.TemporaryDirectory(prefix="agn-", dir=parent)
+            if _has_room(folder.name):
+                return folder
+            folder.cleanup()
+    return tempfile.TemporaryDirectory(prefix="agn-")
+
+
+def _has_room(folder):
+    return len(os.fsencode(f"{folder}/kernel-ipc-5")) <= IPC_PATH_MAX_LEN
+
+
 def _kernel_config(folder):
     # A kernel on sockets of the file system needs no network, not even the loopback's.
-    transport = "ipc" if os.name == "posix" else "tcp"
+    transport = "ipc" if os.name == "posix" and _has_room(folder) else "tcp"
     return Config(KernelManager={"connection_file": f"{folder}/kernel.json", "transport": transport})
 
 

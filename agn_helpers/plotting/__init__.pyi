@@ -8,9 +8,16 @@ from .colours import (
     prepare_map,
     shade_windows,
 )
-from .distributions import plot_histogram, plot_novelty, plot_truth_pairs
+from .distributions import (
+    plot_agreement,
+    plot_confusion,
+    plot_histogram,
+    plot_novelty,
+    plot_scores,
+    plot_surveys,
+    plot_truth_pairs,
+)
 from .faithfulness import plot_curves, plot_faithfulness
-from .heatmaps import plot_agreement, plot_confusion
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -91,8 +98,10 @@ __all__ = [
     "plot_reliability",
     "plot_saliency",
     "plot_saliency_panels",
+    "plot_scores",
     "plot_search",
     "plot_summary_page",
+    "plot_surveys",
     "plot_truth_pairs",
     "plot_velocity_profile",
     "prepare_map",

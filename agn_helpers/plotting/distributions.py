@@ -1,4 +1,4 @@
-"""Distributions of numbers within each type, alone and in pairs."""
+"""What seaborn draws: distributions of numbers within each type, alone and in pairs, and tables in shades."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..errors import AgnError
 from ..lines import AGN_TYPES
-from .style import DOUBLE_COLUMN, GREY, SINGLE_COLUMN
+from ..tuning import tabulate_confusion
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
 
 _PALETTE = {name: look.colour for name, look in AGN_TYPES.items()}
 
@@ -77,6 +78,31 @@ def plot_novelty(novelty, y, *, ax=None):
     ax.set_xlim(0, max(1.25, 1.02 * np.max(novelty)))
     # Above the Axes, where no curve can lie under it.
     sns.move_legend(ax, "lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2, title=None)
+    return ax
+
+
+def plot_surveys(values, *, null=None, ax=None):
+    """Draw a number of every survey as a point, its median over surveys as a bar.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame
+        A row a survey, a column a number, as of `agn_helpers.audit.repeat_surveys`.
+    null : float, optional
+        Where a dashed line marks that there is nothing in it.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3.4, 0.6 + 0.25 * values.shape[1]))[1]
+    sns.stripplot(values, orient="h", size=3.5, color=DARK, alpha=0.6, jitter=0.18, ax=ax)
+    for place, column in enumerate(values):
+        ax.plot([values[column].median()] * 2, [place - 0.38, place + 0.38], color=DARK, lw=2)
+    if null is not None:
+        ax.axvline(null, color=GREY, lw=0.8, ls="--", zorder=0)
+    ax.set_ylabel("")
+    ax.tick_params(axis="y", which="both", length=0)
     return ax
 
 
@@ -150,3 +176,84 @@ def plot_truth_pairs(truth, columns, *, log=()):
     grid.figure.legend(marks, names, loc="upper right", bbox_to_anchor=(0.98, 0.98))
     grid.figure.set_layout_engine("constrained")
     return grid.figure
+
+
+def draw_heatmap(ax, shades, text, *, cmap="Blues", top=1.15, size=8.5, square=False):
+    """Draw a table of shades, 0 to `top`, with a text in each cell; the DataFrame names rows and columns."""
+    look = {"cmap": cmap, "vmin": 0, "vmax": top, "cbar": False, "square": square}
+    sns.heatmap(shades, annot=text, fmt="", annot_kws={"size": size}, ax=ax, **look)
+    ax.tick_params(which="both", length=0)
+    ax.minorticks_off()
+    ax.set(xlabel="", ylabel="")
+    return ax
+
+
+def plot_confusion(y, predicted, *, normalise=False, ax=None):
+    """Draw how often each type (rows) is predicted to be each type (columns); see `tabulate_confusion`.
+
+    Parameters
+    ----------
+    y, predicted : (n_spectra,) arrays of str
+        True and predicted types.
+    normalise : bool
+        Write shares of each true type instead of numbers; the shades are shares in any case.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(2.7, 2.5))[1]
+    names = [name for name in AGN_TYPES if name in {*y, *predicted}]
+    counts, shares = (
+        tabulate_confusion(y, predicted, labels=names, normalised=normalised) for normalised in (False, True)
+    )
+    draw_heatmap(
+        ax, shares, shares.map("{:.2f}".format) if normalise else counts.astype(str), size=10, square=True
+    )
+    ax.set_xticks(ax.get_xticks(), names, rotation=0)
+    ax.set_yticks(ax.get_yticks(), names, rotation=90, va="center")
+    title = "Share of each true type" if normalise else "Number of spectra"
+    ax.set(xlabel="Predicted", ylabel="True", title=title)
+    return ax
+
+
+def plot_agreement(agreement, labels, *, ax=None):
+    """Draw the agreement of each pair of maps as numbers in shades.
+
+    Parameters
+    ----------
+    agreement : (n_maps, n_maps) array
+        From `agn_helpers.maps.compare_clusterings`.
+    labels : (n_maps,) sequence of str
+        Names of the maps.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(4.4, 3.6))[1]
+    text = [[f"{number:.2f}" for number in row] for row in agreement]
+    draw_heatmap(ax, agreement, text, size=6.5, square=True)
+    ax.set_xticks(ax.get_xticks(), labels, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(ax.get_yticks(), labels, rotation=0)
+    ax.set_title("Adjusted mutual information")
+    return ax
+
+
+def plot_scores(table, *, ax=None):
+    """Draw numbers between 0 and 1, such as scores and shares, in shades.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Its index and columns name rows and columns.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3.6, 0.5 + 0.3 * len(table)))[1]
+    draw_heatmap(ax, table, table.map("{:.2f}".format), size=7.5)
+    ax.set_xticks(ax.get_xticks(), [str(name) for name in table.columns], rotation=0)
+    ax.set_yticks(ax.get_yticks(), [str(name) for name in table.index], rotation=0)
+    return ax

@@ -75,31 +75,31 @@ def plot_line_statistics(
 
 
 def plot_opposite_shares(summary, *, type_column="true", ax=None):
-    """Draw in which share of the spectra a line's core and wings are weighed oppositely, with 95 % intervals.
+    """Draw in which share of the spectra a line's core and wings are weighed oppositely.
 
     Parameters
     ----------
     summary : pandas.DataFrame
-        As in `plot_line_statistics`, with ``share_opposite, share_low, share_high``.
+        As in `plot_line_statistics`, with ``share_opposite``.
     type_column : str
         "true" or "predicted".
 
     Returns
     -------
     Axes
-        The line stands at one half, which chance alone would give.
+        The line stands at one half.
 
     Raises
     ------
     AgnError
         As `plot_line_statistics`.
     """
-    lines, names = _check_summary(summary, type_column, ["share_opposite", "share_low", "share_high"])
+    lines, names = _check_summary(summary, type_column, ["share_opposite"])
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 0.75 + 0.27 * len(lines)))[1]
     for name, offset in zip(names, _offsets(len(names))):
         rows = summary[summary[type_column] == name].set_index("line").reindex(lines)
-        numbers = (rows[column].to_numpy() for column in ("share_opposite", "share_low", "share_high"))
-        _draw_series(ax, name, *numbers, offset, label=name)
+        share = rows["share_opposite"].to_numpy()
+        _draw_series(ax, name, share, share, share, offset, label=name)
     ax.axvline(0.5, color=GREY, linewidth=0.6, zorder=0.5)
     ax.set(xlim=(-0.02, 1.02), xlabel="Share of spectra whose core and wings have opposite signs")
     return _dress_rows(ax, lines, columns=len(names))

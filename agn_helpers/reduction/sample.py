@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -13,22 +12,26 @@ from astropy.table import Table
 from ..dispatch import call_above
 from ..errors import AgnError, ReductionError
 from ..files import read_table, write_table
-from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
-from ..spectra import Rejected
+from ..lines import LINES, MARKED_LINES, NORMALISATION_WAVELENGTH, PAPER_GRID
+from ..spectra import ObservedSpectrum, Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
 
-if TYPE_CHECKING:
-    from ..spectra import ObservedSpectrum
-
 logger = logging.getLogger(__name__)
+
+# Half-widths (km/s) of the windows in which lines are looked for, and the share of one that must be observed.
+_BALMER_HALF_WIDTH, _OTHER_HALF_WIDTH = 3000.0, 1000.0
+
+_LEAST_OF_LINE = 0.5
 
 
 class ReducedSample(Table):
     """Spectra on one rest-frame grid: an astropy Table with a row a spectrum, as `reduce_spectra` makes it.
 
     Columns ``name, plate, mjd, fiberid, redshift, label ("" where unknown), snr (median per grid point),
-    unobserved (share of the grid), flux, ivar (n_grid each)``; flux in units of the flux at 5100 Å, not an
-    observed one where ivar is 0.  ``meta`` holds the grid and the choices.
+    unobserved (share of the grid), missing_lines`` (see `find_missing_lines`, joined by |); ``object, ra,
+    dec, class, zwarning`` as the file or its index states them ("", NaN, -1 where it does not) and
+    ``assumptions`` (made in reading it, joined by "; "); ``flux, ivar`` (n_grid each), flux in units of the
+    flux at 5100 Å, not an observed one where ivar is 0.  ``meta`` holds the grid and the choices.
     """
 
     @property
@@ -65,7 +68,7 @@ class ReducedSample(Table):
             return spectra
         low, high = self.meta["grid_min"], self.meta["grid_max"]
         grid = f"{self.meta['grid_n']} wavelengths, {low:.0f} to {high:.0f} Å"
-        return f"{spectra} of {grid}; survey {self.meta['survey']}"
+        return f"{spectra} of {grid}; survey {self.meta.get('survey', 'unknown')}"
 
 
 def shared_grid(spectra, *, n_grid=1000):
@@ -110,7 +113,7 @@ def reduce_spectra(
     normalisation : {"window", "pixel"}
         See `agn_helpers.reduction.rest_frame.continuum_level`.
     survey : str, optional
-        Where the spectra come from; by default what they say of themselves.
+        Where the spectra come from; by default what they say of themselves, each survey once.
 
     Returns
     -------
@@ -118,6 +121,13 @@ def reduce_spectra(
     rejected : astropy.table.Table
         ``name, file, reason``.
     """
+    if normalisation not in ("window", "pixel"):
+        raise AgnError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
+    if isinstance(spectra, str | ObservedSpectrum | Table) or not isinstance(spectra, Iterable):
+        raise AgnError(
+            f"spectra must be a list of ObservedSpectrum; got {type(spectra).__name__}. Read files with "
+            "read_spectra, and put a single spectrum in a list."
+        )
     if grid is None:
         spectra = list(spectra)
         grid = shared_grid(spectrum for spectrum in spectra if not isinstance(spectrum, Rejected))
@@ -127,11 +137,14 @@ def reduce_spectra(
     steps = np.diff(grid)
     if grid.ndim != 1 or grid.size < 3 or steps[0] <= 0 or not np.allclose(steps, steps[0]):
         raise ReductionError("grid must be equally spaced, increasing wavelengths in Å, at least 3 of them.")
-    rows, fluxes, ivars, rejected = [], [], [], []
+    rows, fluxes, ivars, rejected, surveys = [], [], [], [], set()
     for spectrum in spectra:
         if isinstance(spectrum, Rejected):
             rejected.append(spectrum)
             continue
+        if not isinstance(spectrum, ObservedSpectrum):
+            kind = type(spectrum).__name__
+            raise AgnError(f"spectra must be ObservedSpectrum; got {kind}. Read files with read_spectra.")
         try:
             flux, ivar = reduce_spectrum(spectrum, grid=grid, normalisation=normalisation)
         except ReductionError as error:
@@ -149,19 +162,26 @@ def reduce_spectra(
                 spectrum.label or "",
                 float(np.median(flux[used] * np.sqrt(ivar[used]))),
                 float(np.mean(~used)),
+                *_describe_origin(spectrum.meta),
             )
         )
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
-        survey = survey or spectrum.meta.get("survey")
-    names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved")
-    dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float)
+        surveys.add(str(spectrum.meta.get("survey") or "unknown"))
+    names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved", *_ORIGIN)
+    dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float, *_ORIGIN.values())
     sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
+    missing = find_missing_lines(grid, np.reshape(ivars, (len(rows), grid.size)))
+    sample.add_column(
+        np.array(["|".join(lines) for lines in missing], dtype=str),
+        index=sample.index_column("unobserved") + 1,
+        name="missing_lines",
+    )
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
     sample.meta.update(
-        survey=survey or "unknown",
+        survey=survey or ", ".join(sorted(surveys)) or "unknown",
         grid_min=float(grid[0]),
         grid_max=float(grid[-1]),
         grid_n=int(grid.size),
@@ -173,8 +193,58 @@ def reduce_spectra(
     return sample, rejects
 
 
+# What is known of a spectrum besides its numbers, and the types of the columns.
+_ORIGIN = {"object": str, "ra": float, "dec": float, "class": str, "zwarning": np.int64, "assumptions": str}
+
+
+def _describe_origin(meta):
+    """The cells of `_ORIGIN`."""
+    assumptions = "; ".join(map(str, meta.get("assumptions", ())))
+    unknown = {"object": "", "ra": np.nan, "dec": np.nan, "class": "", "zwarning": -1}
+    return *(meta.get(key, value) for key, value in unknown.items()), assumptions
+
+
+def observed_shares(grid, ivar):
+    """How much of the window of each line was observed.
+
+    Parameters
+    ----------
+    grid : (n_grid,) array, rest-frame vacuum Å
+    ivar : (n_spectra, n_grid) array, 0 where not observed
+
+    Returns
+    -------
+    dict of str to (n_spectra,) array
+        Of those `MARKED_LINES` whose window, ±3000 km/s for Balmer lines and ±1000 km/s for others, is on the
+        grid.
+    """
+    shares = {}
+    for name in MARKED_LINES:
+        is_balmer = name.startswith("H") and not name.startswith("He")
+        width = _BALMER_HALF_WIDTH if is_balmer else _OTHER_HALF_WIDTH
+        window = np.abs(LINES[name].velocity(grid)) <= width
+        if window.any():
+            shares[name] = np.mean(ivar[:, window] > 0, axis=1)
+    return shares
+
+
+def find_missing_lines(grid, ivar):
+    """Names of the lines with less than half of their window observed: a list for each spectrum.
+
+    See `observed_shares`.
+    """
+    shares = observed_shares(grid, ivar)
+    return [
+        [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
+    ]
+
+
 def sample_grid(sample: Table) -> np.ndarray:
-    """Wavelengths (n_grid,) in rest-frame vacuum Å of a reduced sample."""
+    """Wavelengths (n_grid,) in rest-frame vacuum Å of a reduced sample; AgnError for any other table."""
+    if not {"grid_min", "grid_max", "grid_n"} <= set(sample.meta):
+        raise ReductionError(
+            "a reduced sample is needed, with its grid in its meta; make it with reduce_spectra."
+        )
     return np.linspace(sample.meta["grid_min"], sample.meta["grid_max"], int(sample.meta["grid_n"]))
 
 

@@ -1,10 +1,10 @@
-from .attribution import METHODS, Attribution, explain, silence_unobserved, write_saliency
+from .attribution import METHODS, Attribution, explain, silence_unobserved
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import cluster_maps, rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
-from .opposition import choose_examples, choose_explained, measure_opposition, repeat_opposition
+from .opposition import choose_examples, choose_explained, measure_opposition
 from .perturbation_methods import finite_difference, occlusion
-from .refits import count_placebo, count_refits, refit_half_samples, reseed, summarise_refits
+from .refits import refit_half_samples, reseed
 from .segment_methods import lime, shap
 from .target import TargetScore, check_spectra, check_wavelengths, find_target, spectra_blocks
 from .windows import check_baseline, check_segments, class_mean, make_segments, remove_lines
@@ -23,8 +23,6 @@ __all__ = [
     "choose_explained",
     "class_mean",
     "cluster_maps",
-    "count_placebo",
-    "count_refits",
     "explain",
     "find_target",
     "finite_difference",
@@ -39,7 +37,6 @@ __all__ = [
     "refit_half_samples",
     "relative_maps",
     "remove_lines",
-    "repeat_opposition",
     "reseed",
     "shap",
     "share_in_windows",
@@ -47,6 +44,4 @@ __all__ = [
     "smoothgrad",
     "spectra_blocks",
     "summarise_lines",
-    "summarise_refits",
-    "write_saliency",
 ]

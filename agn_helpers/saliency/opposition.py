@@ -1,15 +1,13 @@
-"""The paper's claim that the centre and the tails of Hβ are weighed oppositely, put to the test.
+"""The paper's claim that the centre and the tails of Hβ are weighed oppositely, counted.
 
-Three questions: in how many spectra is it so, would another classifier trained on other spectra say the same,
-and is it so at places where there is no line?
+All spectra of one classifier share its weights: their number proves nothing about another one's.  What holds
+is asked of independent surveys, see `agn_helpers.audit`.
 """
 
 import numpy as np
 import pandas as pd
 
-from .gradient_methods import gradient
 from .line_statistics import CORE, measure_lines, summarise_lines
-from .refits import count_placebo, count_refits, summarise_refits
 
 _LINE = "Hbeta"
 
@@ -30,8 +28,8 @@ def measure_opposition(attribution, y, predicted, *, grid, cores=(CORE,)):
     -------
     pandas.DataFrame
         Index ``half_width, type``, the widest core first.  Columns ``n, core_q50, wings_q50, n_opposite,
-        share_opposite, share_low, share_high, p_value`` of `summarise_lines`; ``n_wings_raise``, spectra
-        whose wings raise P; ``n_opposite_there``, those of them whose core lowers it.
+        share_opposite`` of `summarise_lines`; ``n_wings_raise``, spectra whose wings raise P;
+        ``n_opposite_there``, those of them whose core lowers it.
     """
     y, predicted = np.asarray(y), np.asarray(predicted)
     rows = {}
@@ -42,62 +40,11 @@ def measure_opposition(attribution, y, predicted, *, grid, cores=(CORE,)):
             raises = (y == row["true"]) & (predicted == y) & (lines.wings[:, 0] > 0)
             rows[core, row["true"]] = {
                 **{key: row[key] for key in ("n", "core_q50", "wings_q50", "n_opposite", "share_opposite")},
-                **{key: row[key] for key in ("share_low", "share_high", "p_value")},
                 "n_wings_raise": raises.sum(),
                 "n_opposite_there": lines.opposite[raises, 0].sum(),
             }
     table = pd.DataFrame.from_dict(rows, orient="index").astype(float).rename_axis(["half_width", "type"])
     return table.sort_index(ascending=[False, True])
-
-
-def repeat_opposition(estimator, X, y, known, *, grid, cores=(CORE,), n_refits=20, random_state=0):
-    """Ask refits on halves of the training set the same, and places where there is no line.
-
-    Parameters
-    ----------
-    estimator : fitted classifier with an exact gradient
-    X, y : (n_spectra, n_grid) and (n_spectra,) arrays
-    known : (n_train,) array of int
-        Rows that it was trained on; the others are explained.
-    grid : (n_grid,) array
-        Rest wavelengths in vacuum Å, increasing.
-    cores : sequence of float
-        Half-widths of the core, km/s.
-    n_refits : int
-    random_state : int
-        The same refits serve all cores.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``half_width, type``; the columns of `summarise_refits`, and ``elsewhere_as_large``: the share
-        of other places on the grid at which at least as many spectra of the classifier itself would have
-        opposite signs, were the line there.
-    """
-    X, y = np.asarray(X), np.asarray(y)
-    new = np.setdiff1d(np.arange(len(y)), known)
-    attribution, predicted = gradient(estimator, X[new]), estimator.predict(X[new])
-    rows = {}
-    for core in cores:
-        windows = {"grid": grid, "line": _LINE, "core": core}
-        counts = count_refits(
-            estimator,
-            X[known],
-            y[known],
-            X[new],
-            y[new],
-            n_refits=n_refits,
-            random_state=random_state,
-            **windows,
-        )
-        for name, row in summarise_refits(counts).iterrows():
-            members = (y[new] == name) & (predicted == name)
-            share = (
-                count_placebo(attribution[members], **windows)["share_opposite"] if members.any() else None
-            )
-            elsewhere = np.nan if share is None else (share.iloc[1:] >= share.iloc[0]).mean()
-            rows[core, name] = {**row, "elsewhere_as_large": elsewhere}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["half_width", "type"])
 
 
 def choose_examples(y, predicted, certainty):

@@ -133,7 +133,9 @@ def _find_owners(spans):
 
 def _score_mixed(score, X, other, rows, kept, owner):
     """Scores (n_samples, m) of spectra X (m, n_grid), each segment kept or replaced by that of `other`."""
-    mixed = np.where(kept[:, None, owner], X, other)
+    # Indexing by columns leaves them far apart in memory, and all that is made from it too.
+    is_kept = np.ascontiguousarray(kept[:, owner], dtype=bool)
+    mixed = np.where(is_kept[:, None], X, other)
     return score.values(mixed.reshape(-1, X.shape[1]), np.tile(rows, len(kept))).reshape(len(kept), -1)
 
 

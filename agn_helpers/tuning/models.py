@@ -31,6 +31,9 @@ PAPER_C = 0.07
 # Spectra of each type that the general model is trained on.
 _GENERAL_SIZES = {"n_type1": 2000, "n_intermediate": 2000, "n_type2": 4000}
 
+# As many spectra tell what a sample looks like; more only take longer.
+_MOST_FOR_DOUBTS = 3000
+
 
 def train_model(
     sample: Table,
@@ -63,10 +66,11 @@ def train_model(
     ivar = np.asarray(sample["ivar"])
     extras = {}
     if doubts:
-        completion, X = fit_completion(X, ivar, np.arange(len(X)), random_state=random_state)
+        rows = np.random.default_rng(random_state).permutation(len(X))[:_MOST_FOR_DOUBTS]
+        completion, X = fit_completion(X, ivar, rows, random_state=random_state)
         extras["completion"] = completion
-        extras["novelty"] = NoveltyDetector(random_state=random_state).fit(X, ivar, grid=grid)
-        extras["prediction_sets"] = calibrate_sets(estimator, X, y, random_state=random_state)
+        extras["novelty"] = NoveltyDetector(random_state=random_state).fit(X[rows], ivar[rows], grid=grid)
+        extras["prediction_sets"] = calibrate_sets(estimator, X[rows], y[rows], random_state=random_state)
     origin = {"survey": sample.meta["survey"], "normalisation": sample.meta["normalisation"]}
     return TrainedModel(estimator.fit(X, y), grid=grid, meta=origin | (meta or {}), extras=extras)
 

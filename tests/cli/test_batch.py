@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from base64 import b64decode
 
 import nbformat
@@ -51,6 +52,23 @@ def files_below(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.parametrize("short", [True, False])
+def test_a_long_folder_for_temporary_files_is_no_hindrance(project, tmp_path, monkeypatch, short):
+    """Names of sockets are cut at some hundred bytes: a shorter folder, or the loopback, holds them."""
+    long = tmp_path / ("long " * 40) / "folder"
+    long.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(batch, "_SHORT_FOLDERS", batch._SHORT_FOLDERS if short else ())
+    monkeypatch.setenv("HOME", str(long))
+    with batch._make_socket_folder() as folder:
+        assert (len(folder) < 90) == short
+    write_notebook(project / "notebooks", "01_first", "print(6 * 7)")
+    (path,) = run(project)
+    assert "42" in path.read_text()
+    assert not list(long.glob("agn-*"))
+
+
 def test_notebooks_run_in_order_and_become_pages(project, tmp_path, monkeypatch):
     write_notebook(
         project / "notebooks",
@@ -95,6 +113,23 @@ def test_notebooks_run_in_order_and_become_pages(project, tmp_path, monkeypatch)
     assert not re.search(r"<(script|iframe|link)\b|\bsrc=(?!\"data:)|@import", page)
     image = re.search(r'src="data:image/png;base64,([^"]+)"', page)
     assert b64decode(image[1]).startswith(b"\x89PNG")
+
+
+def test_figures_of_an_earlier_run_go_when_they_are_not_drawn_again(project):
+    draw = (
+        "from pathlib import Path\nfor k in range({}): (Path('figures/synthetic') / f'01_{{k}}.png').touch()"
+    )
+    write_notebook(project / "notebooks", "01_first", draw.format(3))
+    run(project)
+    kept = project / "figures" / "synthetic"
+    (kept / "my_own.png").touch()
+    write_notebook(project / "notebooks", "01_first", draw.format(1) + "\n1/0")
+    with pytest.raises(NotebookError):
+        run(project)
+    assert len(files_below(kept)) == 4
+    write_notebook(project / "notebooks", "01_first", draw.format(1))
+    run(project)
+    assert files_below(kept) == ["01_0.png", "my_own.png"]
 
 
 def test_failing_cell_ends_the_run_under_an_honest_name(project):
