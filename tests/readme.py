@@ -12,42 +12,53 @@ import pandas as pd
 from astropy.table import Table
 
 from agn_helpers import load_model, place_on_map
-from agn_helpers.lines import AGN_TYPES
 from agn_helpers.maps import read_map, vote_on_map
 from agn_helpers.reduction import read_sample, sample_arrays
 from agn_helpers.runs import run_folders
+from agn_helpers.tuning import GENERAL
 
 from .conftest import ROOT
 
 NUMBERS = ROOT / "figures" / "readme" / "numbers.json"
+# Claims of the README, by their names in the table of notebook 06.
+_CLAIMS = {
+    "foot intermediate": "intermediates",
+    "foot type 2": "type 2",
+    "opposite 500 type 1": "type 1 at 500 km/s",
+    "opposite 150 type 1": "type 1 at 150 km/s",
+    "opposite 150 intermediate": "intermediates at 150 km/s",
+}
 FIGURES = ("04_saliency_correct.png", "03_map_types.png")
 
 
 def collect_numbers(data, shared=None):
     """Words of the README by what they say; those on real spectra only where the folder `shared` is given."""
     read = {path.stem: pd.read_csv(path) for path in (data / "tables").glob("*.csv")}
-    model = read["table6"].set_index("kernel").loc["the model"]
-    types = read["table8"].set_index("type").loc[list(AGN_TYPES)]
-    confusion = read["confusion"]
-    confusion = confusion[confusion["kernel"].str.contains("the model")].set_index("true")
-    hbeta = read["saliency_hbeta"].set_index(["half_width", "type"])
-    wide, narrow = hbeta.loc[500.0], hbeta.loc[150.0, "intermediate"]
+    scores, claims = (
+        read[f"audit_{name}"].set_index(key) for name, key in (("scores", "score"), ("claims", "claim"))
+    )
+    effects = read["audit_concepts"].set_index("effect")["median"]
     maps = read["saliency_faithfulness"].set_index("method")
     gradient, chance = maps.loc["gradient"], maps.loc["random order"]
-    type1, intermediate = wide.loc["type 1"], wide.loc["intermediate"]
-    missed = confusion.loc["intermediate", list(AGN_TYPES)]
     # The map for use comes last.
     bridges = read["map_bridges"]
     bridge = bridges[bridges["perplexity"] != "full space"].iloc[-1]
+    at1, at2 = "type 1 : intermediate | at type 1", "intermediate : type 2 | at type 2"
+    share = effects[f"narrow Hβ, 1000 km/s | {at2}"] / effects[f"broad Hβ | {at2}"]
     numbers = {
-        "scores": ", ".join(f"{model[name]:.3f}" for name in ("precision", "recall", "f_score")),
-        "F of types": ", ".join(f"{score:.3f}" for score in types["f_score"]),
-        "intermediates predicted type 2": f"{missed['type 2']} of {missed.sum()}",
-        "type 1 opposite": f"{type1['share_opposite']:.0%} of the correctly classified type 1 "
-        f"({type1['n_opposite']:.0f} of {type1['n']:.0f})",
-        "intermediates opposite": f"{intermediate['share_opposite']:.0%}",
-        "intermediates with a dip": f"in {narrow['n_opposite_there']:.0f} of the "
-        f"{narrow['n_wings_raise']:.0f} intermediates whose wings raise P",
+        name: f"{row['mean']:.3f} ± {row['std']:.3f}"
+        for name, row in scores.filter(like="F ", axis=0).iterrows()
+    }
+    numbers |= {
+        name: f"{words} {row['median']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        for name, words in _CLAIMS.items()
+        for row in [claims.loc[name]]
+    }
+    numbers |= {
+        "surveys": f"{claims['n'].max():.0f} independent surveys",
+        "host light": f"30% of host light moves type 1 by {effects[f'host light | {at1}']:.1f} nats",
+        "broad line": f"a broad Hβ of 10 Å by {effects[f'broad Hβ | {at1}']:.1f}",
+        "narrow line": f"{share:.2f} of what a broad one of 4000 km/s does",
         "one host": f"rank accuracy {gradient['rank_one_host']:.2f}; {chance['rank_one_host']:.2f} by chance",
         "each host": f"a host galaxy of its own, {gradient['rank_each_host']:.2f}",
         "permuted labels": f"rank correlation {gradient['labels_permuted']:.2f}",
@@ -60,11 +71,12 @@ def collect_numbers(data, shared=None):
 
 
 def _collect_real(data, shared):
-    """Real spectra that the model, and the map, put among their kind."""
-    model, spectrum_map = load_model(data / "model.skops"), read_map(data / "map.fits")
+    """Real spectra that the general model, and the map, put among their kind."""
+    model = load_model(run_folders(GENERAL, root=ROOT).data / "model.skops")
+    spectrum_map = read_map(data / "map.fits")
     y = sample_arrays(read_sample(data / "sample.fits"))[1]
     kinds, types, votes = [], [], []
-    for folder in (shared / "spectra" / "sdss", shared / "spectra" / "text"):
+    for folder in (shared / "spectra" / name for name in ("sdss", "sdss2", "text", "text2")):
         index = Table.read(folder / "index.csv")
         kind = {str(row["file"]).rsplit(".", 1)[0]: str(row["kind"]) for row in index}
         sample, _ = model.reduce(folder)

@@ -18,30 +18,20 @@ def test_the_numbers_of_the_readme_are_those_of_the_run():
 
 
 def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
+    at1, at2 = "type 1 : intermediate | at type 1", "intermediate : type 2 | at type 2"
+    names = ["foot intermediate", "foot type 2"]
+    names += ["opposite 500 type 1", "opposite 150 type 1", "opposite 150 intermediate"]
     tables = {
-        "table6": {
-            "kernel": ["rbf", "the model"],
-            "precision": [0, 0.9562],
-            "recall": [0, 0.5],
-            "f_score": [0, 0.25],
-        },
-        "table8": {"type": ["type 2", "intermediate", "type 1"], "f_score": [0.3, 0.2, 0.1]},
-        "confusion": {
-            "kernel": ["linear (the model)", "rbf"],
-            "true": ["intermediate"] * 2,
-            "type 1": [2, 9],
-            "intermediate": [101, 9],
-            "type 2": [11, 9],
-        },
-        "saliency_hbeta": {
-            "half_width": [500.0, 500.0, 150.0],
-            "type": ["type 1", "intermediate", "intermediate"],
-            "share_opposite": [0.911, 0.307, 0.5],
-            "n_opposite": [112.0, 31.0, 50.0],
-            "n": [123.0, 101.0, 101.0],
-            "p_value": [2.2e-22, 1.0, 0.5],
-            "n_opposite_there": [112.0, 0.0, 40.0],
-            "n_wings_raise": [122.0, 69.0, 69.0],
+        "audit_scores": {"score": ["F macro"], "mean": [0.9262], "std": [0.0137]},
+        "audit_claims": {"claim": names, "n": 16, "median": 0.5, "low": [0, 0.1, 0.2, 0.3, 0.4], "high": 1.0},
+        "audit_concepts": {
+            "effect": [
+                f"narrow Hβ, 1000 km/s | {at2}",
+                f"broad Hβ | {at2}",
+                f"broad Hβ | {at1}",
+                f"host light | {at1}",
+            ],
+            "median": [1.0, 4.0, 0.31, -3.21],
         },
         "saliency_faithfulness": {
             "method": ["gradient", "random order"],
@@ -50,25 +40,30 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
             "labels_permuted": [0.023, None],
         },
         "map_bridges": {
-            "perplexity": ["5", "50", "full space"],
-            "share": [0.5, 0.123, 0.9],
-            "nearest": [0.5, 0.71, 0.9],
+            "map": ["a", "b"],
+            "perplexity": ["full space", "20"],
+            "share": [0.48, 0.45],
+            "nearest": [0.9, 0.98],
         },
     }
     (tmp_path / "tables").mkdir()
     for name, columns in tables.items():
         pd.DataFrame(columns).to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
     assert collect_numbers(tmp_path) == {
-        "scores": "0.956, 0.500, 0.250",
-        "F of types": "0.100, 0.200, 0.300",
-        "intermediates predicted type 2": "11 of 114",
-        "type 1 opposite": "91 % of the correctly classified type 1 (112 of 123)",
-        "intermediates opposite": "31 %",
-        "intermediates with a dip": "in 40 of the 69 intermediates whose wings raise P",
+        "F macro": "0.926 ± 0.014",
+        "foot intermediate": "intermediates 0.50 [0.00, 1.00]",
+        "foot type 2": "type 2 0.50 [0.10, 1.00]",
+        "opposite 500 type 1": "type 1 at 500 km/s 0.50 [0.20, 1.00]",
+        "opposite 150 type 1": "type 1 at 150 km/s 0.50 [0.30, 1.00]",
+        "opposite 150 intermediate": "intermediates at 150 km/s 0.50 [0.40, 1.00]",
+        "surveys": "16 independent surveys",
+        "host light": "30 % of host light moves type 1 by -3.2 nats",
+        "broad line": "a broad Hβ of 10 Å by 0.3",
+        "narrow line": "0.25 of what a broad one of 4000 km/s does",
         "one host": "rank accuracy 1.00; 0.08 by chance",
         "each host": "a host galaxy of its own, 0.75",
         "permuted labels": "rank correlation 0.02",
-        "bridge": "12 % of its intermediates stand between",
-        "bridges": "12 % to 90 % over maps and full spaces",
-        "nearest to type 1": "71 % are intermediates",
+        "bridge": "45 % of its intermediates stand between",
+        "bridges": "45 % to 48 % over maps and full spaces",
+        "nearest to type 1": "98 % are intermediates",
     }
