@@ -1,6 +1,6 @@
 from .completion import SpectrumCompleter, fit_completion
 from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_gradient, unwrap_estimator
-from .marginal import draw_normal, marginal_proba
+from .marginal import draw_normal, marginal_proba, train_ensemble
 from .model import TrainedModel, check_grid, load_model, save_model
 from .novelty import NoveltyDetector
 from .predict import UNDETERMINED, classify_spectra, describe_doubts, find_reasons, join_parts, weigh_sample
@@ -34,6 +34,7 @@ __all__ = [
     "pair_gradient",
     "save_model",
     "split_folds",
+    "train_ensemble",
     "unwrap_estimator",
     "weigh_sample",
 ]

@@ -1,4 +1,4 @@
-"""Probabilities of spectra of which something was not observed: averages over all that it may have been."""
+"""Probabilities averaged over what was not observed of a spectrum, and by other samples to train on."""
 
 import hashlib
 from functools import lru_cache
@@ -7,7 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import qmc
+from sklearn.base import clone
 
+from ..errors import AgnError
+from .coupling import couple_pairs
 from .gradients import linear_weights, pair_decisions, unwrap_estimator
 
 # Points at which decision values of a linear kernel are averaged, and draws of a spectrum for other kernels.
@@ -135,3 +138,71 @@ def draw_normal(X, shape, seed):
         sequence = np.random.SeedSequence([seed, int.from_bytes(digest, "little")])
         np.random.Generator(np.random.SFC64(sequence)).standard_normal(out=out)
     return draws
+
+
+def train_ensemble(estimator, samples):
+    """Train a linear classifier on several samples, and keep what tells its probabilities.
+
+    Parameters
+    ----------
+    estimator : ProbabilisticSVC or Pipeline that ends in one
+        Copies of it are fitted, not itself.
+    samples : iterable of (X, y)
+        Fluxes (n_spectra, n_grid) and labels of independent surveys, all of the same classes; taken one by
+        one, so that only one need be in memory.
+
+    Returns
+    -------
+    dict of arrays
+        For each sample: ``weights`` (n_samples, n_pairs, n_grid) and ``intercepts`` (n_samples, n_pairs) of
+        the pairs of classes, ``sigmoids`` (n_samples, n_pairs, 2); and ``classes``.
+
+    Raises
+    ------
+    AgnError
+        For no samples, other classes in one than in another, or a kernel that is not linear.
+    """
+    members = [clone(estimator).fit(X, y) for X, y in samples]
+    if not members:
+        raise AgnError("an ensemble needs at least one sample to train on; got none.")
+    classes = members[0].classes_
+    for member in members:
+        if not np.array_equal(member.classes_, classes):
+            raise AgnError(
+                f"all samples of an ensemble must have the classes {', '.join(map(str, classes))}; got "
+                f"{', '.join(map(str, member.classes_))}. Make the samples larger."
+            )
+    weights = [linear_weights(member) for member in members]
+    if any(weight is None for weight in weights):
+        raise AgnError("an ensemble is of linear kernels; got another one. Leave the ensemble out.")
+    origin = np.zeros((1, members[0].n_features_in_))
+    return {
+        "classes": np.asarray(classes),
+        "weights": np.stack(weights),
+        "intercepts": np.concatenate([pair_decisions(member, origin) for member in members]),
+        "sigmoids": np.stack([unwrap_estimator(member)[1].sigmoids_ for member in members]),
+    }
+
+
+def ensemble_log_proba(ensemble, X):
+    """Log-probabilities by each classifier of an ensemble.
+
+    Parameters
+    ----------
+    ensemble : dict of arrays
+        From `train_ensemble`.
+    X : (n_spectra, n_grid) array
+
+    Returns
+    -------
+    (n_members, n_spectra, n_classes) array
+    """
+    n_classes = len(ensemble["classes"])
+    parts = zip(ensemble["weights"], ensemble["intercepts"], ensemble["sigmoids"])
+    decisions = [(X @ weights.T + intercept, sigmoids) for weights, intercept, sigmoids in parts]
+    return np.stack(
+        [
+            couple_pairs(-(decision * sigmoids[:, 0] + sigmoids[:, 1]), n_classes)
+            for decision, sigmoids in decisions
+        ]
+    )

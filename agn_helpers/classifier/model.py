@@ -64,7 +64,8 @@ class TrainedModel:
     extras : dict
         Anything fitted beside the classifier: arrays and scikit-learn objects by name.  ``novelty``, a
         `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know;
-        ``completion``, a `SpectrumCompleter`, what it expects where a spectrum was not observed.
+        ``completion``, a `SpectrumCompleter`, what it expects where a spectrum was not observed;
+        ``ensemble``, arrays of `train_ensemble`, what it would have said after training on other surveys.
 
     Raises
     ------

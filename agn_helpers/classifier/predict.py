@@ -15,7 +15,8 @@ from ..errors import AgnError
 from ..lines import AGN_TYPES
 from ..reduction import find_missing_lines, observed_shares, reduce_spectra, sample_arrays
 from .completion import MOST_BRIDGED
-from .marginal import Marginal, marginal_proba
+from .marginal import Marginal, ensemble_log_proba, marginal_proba
+from .novelty import NOVELTY_PARTS
 
 if TYPE_CHECKING:
     from ..spectra import ObservedSpectrum, Rejected
@@ -103,10 +104,13 @@ def predict_types(sample, model, *, force=False):
         observed, ±3000 km/s for Balmer lines and ±1000 km/s for others, joined by |) and ``reason``, "" but
         where ``predicted`` is "undetermined".  Then, where the model's extras hold what tells them,
         ``log_odds_error`` (standard deviation that what was not observed leaves in the log odds of the most
-        probable type), ``prediction_set`` (its types joined by |, "" for none; of an undetermined one also
-        all types of a probability of 1 - confidence, 5 %, or more), ``novelty`` (in units of its threshold)
-        and ``unlike_training`` (novelty above 1).  At last, of the sample, ``ra, dec, class, zwarning`` and
-        ``assumptions``.
+        probable type), ``p_low`` and ``p_high`` (least and largest probability of the most probable type that
+        this model and those trained on other surveys of the same population give), ``prediction_set`` (types
+        joined by |, the most probable one among them; wider where the novelty is near 1, all where it is
+        above; of an undetermined spectrum also all types of a probability of 1 - confidence, 5 %, or more),
+        ``novelty`` (in units of its threshold), ``unlike_training`` (novelty above 1) and ``unlike_in`` (of
+        "features", "continuum" and "lines" those that are, joined by |).  At last, of the sample, ``ra, dec,
+        class, zwarning`` and ``assumptions``.
 
     Notes
     -----
@@ -138,22 +142,43 @@ def predict_types(sample, model, *, force=False):
     table["reason"] = np.array(reason, dtype=str)
     if model.completion is not None:
         table["log_odds_error"] = marginal.log_odds_error
+    if ensemble := model.extras.get("ensemble"):
+        table["p_low"], table["p_high"] = _find_range(ensemble, marginal)
+    detector, novelty = model.extras.get("novelty"), None
+    if detector:
+        parts = detector.novelty_by_part(marginal.flux, ivar)
+        novelty = parts.max(axis=1)
     if sets := model.extras.get("prediction_sets"):
-        inside = sets.predict(log_proba)
+        inside = sets.predict(log_proba, novelty)
         # Sets were calibrated on spectra that were observed: no type that may well be is left out of others'.
         inside |= (np.array(reason, dtype=str)[:, None] != "") & (np.exp(log_proba) >= 1 - sets.confidence)
         inside = dict(zip(classes, inside.T))
-        names = [name for name in AGN_TYPES if name in inside]
-        rows = np.stack([inside[name] for name in names], axis=1)
-        table["prediction_set"] = np.array(["|".join(compress(names, row)) for row in rows], dtype=str)
-    if detector := model.extras.get("novelty"):
-        table["novelty"] = detector.novelty(marginal.flux, ivar)
-        table["unlike_training"] = table["novelty"] > 1
+        table["prediction_set"] = _join_names({name: inside[name] for name in AGN_TYPES if name in inside})
+    if detector:
+        table["novelty"] = novelty
+        table["unlike_training"] = novelty > 1
+        table["unlike_in"] = _join_names(dict(zip(NOVELTY_PARTS, (parts > 1).T)))
     for name in _ORIGIN:
         if name in sample.colnames:
             table[name] = sample[name]
     table.meta["survey"] = sample.meta.get("survey", "unknown")
     return table
+
+
+def _join_names(chosen):
+    """Names joined by |, (n_spectra,), of those that are chosen in bool arrays (n_spectra,) by name."""
+    rows = np.stack(list(chosen.values()), axis=1)
+    return np.array(["|".join(compress(chosen, row)) for row in rows], dtype=str)
+
+
+def _find_range(ensemble, marginal):
+    """Least and largest probability (n_spectra,) of the most probable type, by model and ensemble."""
+    if not len(marginal.flux):
+        return np.empty(0), np.empty(0)
+    each = np.concatenate([marginal.log_proba[None], ensemble_log_proba(ensemble, marginal.flux)])
+    best = marginal.log_proba.argmax(axis=1)[None, :, None]
+    probability = np.exp(np.take_along_axis(each, best, axis=2)[..., 0])
+    return probability.min(axis=0), probability.max(axis=0)
 
 
 def weigh_sample(sample, model):
@@ -265,12 +290,24 @@ def describe_doubts(table):
         sentences.append(
             f"{are} {UNDETERMINED} for want of what was not observed (column reason); --force predicts types."
         )
+    if "p_low" in table.colnames:
+        n_turned = int(np.sum(table["p_low"] < 0.5))
+        are = "1 type is" if n_turned == 1 else f"{n_turned} types are"
+        sentences.append(f"{are} doubted by a model of another survey (column p_low below 0.5).")
     if "prediction_set" in table.colnames:
-        sizes = [len(types.split("|")) if types else 0 for types in table["prediction_set"]]
-        several, none = sum(size > 1 for size in sizes), sizes.count(0)
-        sentences.append(f"{several} may well be of more than one type, {none} are typical of none.")
+        several = sum("|" in types for types in table["prediction_set"])
+        sentences.append(f"{several} may well be of more than one type (column prediction_set).")
     if "unlike_training" in table.colnames:
         n_unlike = int(np.sum(table["unlike_training"]))
         spectra = "1 spectrum is" if n_unlike == 1 else f"{n_unlike} spectra are"
-        sentences.append(f"{spectra} unlike anything the model was trained on.")
+        sentences.append(f"{spectra} unlike anything the model was trained on{_count_parts(table)}.")
     return sentences
+
+
+def _count_parts(table):
+    """How many spectra are unlike the training sample in what, in brackets, or ""."""
+    if "unlike_in" not in table.colnames:
+        return ""
+    numbers = {part: sum(part in parts for parts in table["unlike_in"]) for part in NOVELTY_PARTS}
+    told = ", ".join(f"{part} {number}" for part, number in numbers.items() if number)
+    return told and f" ({told})"

@@ -13,6 +13,9 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..errors import AgnError
 
+# Novelty up to which sets are as wide as those of the training sample, in units of the threshold.
+_FAMILIAR = 0.5
+
 
 class PredictionSets(BaseEstimator):
     """Class-conditional (Mondrian) conformal prediction sets.
@@ -38,16 +41,22 @@ class PredictionSets(BaseEstimator):
     With log-probabilities of spectra that the classifier did not see, the true class is in the set with
     a probability of at least `confidence` in every class, and of at most 1 / (n + 1) more for n calibration
     spectra of the class, whatever the classifier and the distribution are.  A class of fewer than
-    1 / (1 - confidence) - 1 calibration spectra (19 for 95 %) is in every set.  A set may be empty, for a
-    spectrum that is unusual in every class, and may lack the most probable class where that is usually
-    recognised with more certainty.
+    1 / (1 - confidence) - 1 calibration spectra (19 for 95 %) is in every set.  The most probable class is
+    in every set too, where it is usually recognised with more certainty, so that none is empty.
+
+    The promise is for spectra drawn as those of the calibration.  It says nothing of others, and cannot be
+    mended by more confidence: coverage falls by as much as the two distributions differ (Barber et al. 2023).
+    Sets are therefore wider the nearer a spectrum's novelty is to being unlike the training sample: the share
+    of calibration spectra that count as unusual falls in proportion from 1 - `confidence` at half the
+    threshold, below which half of the training sample and more are, to none at the threshold.  From there on,
+    nothing is known, and all classes are in the set.
 
     References
     ----------
     Vovk, Gammerman & Shafer 2005, Algorithmic Learning in a Random World, chapter 4; Sadinle, Lei &
     Wasserman 2019, JASA 114, 223 (this score gives the smallest sets of a given coverage in each class);
     Romano, Sesia & Candès 2020, NeurIPS 33, 3581; Angelopoulos & Bates 2023, Found. Trends Mach. Learn. 16,
-    494.
+    494; Barber, Candès, Ramdas & Tibshirani 2023, Ann. Stat. 51, 816.
 
     Examples
     --------
@@ -55,7 +64,7 @@ class PredictionSets(BaseEstimator):
     >>> log_proba = np.log([[0.9, 0.1]] * 40 + [[0.2, 0.8]] * 40)
     >>> sets = PredictionSets().fit(log_proba, ["a"] * 40 + ["b"] * 40, classes=["a", "b"])
     >>> sets.predict(np.log([[0.95, 0.05], [0.5, 0.5]])).tolist()
-    [[True, False], [False, False]]
+    [[True, False], [True, False]]
     """
 
     def __init__(self, *, confidence=0.95):
@@ -114,9 +123,29 @@ class PredictionSets(BaseEstimator):
             columns.append((1 + at_least) / (1 + len(scores)))
         return np.stack(columns, axis=1)
 
-    def predict(self, log_proba):
-        """Whether each class is in the set, (n_spectra, n_classes) bool; `log_proba` as in `p_values`."""
-        return self.p_values(log_proba) > 1 - self.confidence
+    def predict(self, log_proba, novelty=None):
+        """Whether each class is in the set.
+
+        Parameters
+        ----------
+        log_proba : (n_spectra, n_classes) array
+            As in `p_values`.
+        novelty : (n_spectra,) array, optional
+            Of `NoveltyDetector.novelty`: 1 at the threshold.
+
+        Returns
+        -------
+        (n_spectra, n_classes) bool array
+            At least the most probable class of each spectrum; all where the novelty is 1 and more.
+        """
+        p_values = self.p_values(log_proba)
+        excluded = np.full(len(p_values), 1 - self.confidence)
+        if novelty is not None:
+            excluded *= np.clip((1 - np.asarray(novelty, dtype=float)) / (1 - _FAMILIAR), 0, 1)
+        inside = p_values > excluded[:, None]
+        if len(inside):
+            inside[np.arange(len(inside)), np.argmax(log_proba, axis=1)] = True
+        return inside
 
 
 def calibrate_sets(estimator, X, y, *, confidence=0.95, cv=5, random_state=0):

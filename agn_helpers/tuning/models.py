@@ -16,6 +16,7 @@ from ..classifier import (
     fit_completion,
     load_model,
     save_model,
+    train_ensemble,
 )
 from ..files import make_folder
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
@@ -30,6 +31,11 @@ PAPER_C = 0.07
 
 # Spectra of each type that the general model is trained on.
 _GENERAL_SIZES = {"n_type1": 2000, "n_intermediate": 2000, "n_type2": 4000}
+
+# Other surveys whose classifiers say how far probabilities are a matter of chance.
+_N_OTHERS = 8
+
+_OTHER_SIZES = {"n_type1": 500, "n_intermediate": 500, "n_type2": 1000}
 
 # As many spectra tell what a sample looks like; more only take longer.
 _MOST_FOR_DOUBTS = 3000
@@ -101,7 +107,17 @@ def train_general(*, sizes: dict | None = None, doubts: bool = True, random_stat
     sample, _ = reduce_spectra(spectra)
     estimator = ProbabilisticSVC(PAPER_C, kernel="linear", prior="sample", random_state=random_state)
     meta = {"population": "general", "random_state": random_state, "C": PAPER_C, "kernel": "linear"}
-    return train_model(sample, estimator=estimator, meta=meta, doubts=doubts, random_state=random_state)
+    model = train_model(sample, estimator=estimator, meta=meta, doubts=doubts, random_state=random_state)
+    if doubts:
+        seeds = np.random.SeedSequence(random_state).generate_state(_N_OTHERS).tolist()
+        model.extras["ensemble"] = train_ensemble(estimator, map(_draw_smaller, seeds))
+    return model
+
+
+def _draw_smaller(seed):
+    """Fluxes and labels of another survey of the general population."""
+    spectra, _ = simulate_survey(population="general", random_state=seed, **_OTHER_SIZES)
+    return sample_arrays(reduce_spectra(spectra)[0])
 
 
 def find_general(*, root: Path | None = None) -> TrainedModel:
