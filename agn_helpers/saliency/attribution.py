@@ -215,9 +215,9 @@ def explain(
         Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
         What was not observed of spectra and samples is completed by the model, see `Attribution`.
     method : str
-        One of `METHODS`; or "novelty": the narrow features for which a model's `NoveltyDetector` finds spectra
-        unlike its training sample, which are no matter of the classifier and have no `target`; what is odd in
-        a continuum or in lines that lack has no wavelength (`novelty_by_part` of the detector).
+        One of `METHODS`; or "novelty": the narrow features for which a model's `NoveltyDetector` finds
+        spectra unlike its training sample, which are no matter of the classifier and have no `target`; what
+        is odd in a continuum or in lines that lack has no wavelength (`novelty_by_part` of the detector).
     target : label or (n_spectra,) sequence of labels, optional
         Class whose probability is explained; the most probable one of each spectrum by default.
     grid : (n_grid,) array, optional
