@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import re
 import tempfile
@@ -9,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from .errors import AgnError
+from .limits import check_columns, check_fits, check_parquet, read_regular, summarise_error
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -123,17 +125,16 @@ def read_table(path):
     Raises AgnError, in one line, for another suffix and for a file that is missing or no such table.
     """
     table_name = table_format(path)
-    from astropy.table import Table
-
+    if not os.path.lexists(path):
+        raise AgnError(f"{path} is missing; write it first or give another name.")
+    content = read_regular(path)
     try:
         with warnings.catch_warnings():
             # What astropy warns of in a damaged file, it also raises, or could mend.
             warnings.simplefilter("ignore")
-            table = _read_fits(path) if table_name == "fits" else Table.read(path, format=table_name)
-    except FileNotFoundError:
-        raise AgnError(f"{path} is missing; write it first or give another name.") from None
+            table = _parse_table(content, table_name, path)
     except Exception as error:  # The readers of tables share no class of errors.
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+        reason = summarise_error(error)
         raise AgnError(
             f"{path} must be a table as write_table writes it; it cannot be read: {reason}. Make it again."
         ) from error
@@ -142,12 +143,27 @@ def read_table(path):
     return table
 
 
-def _read_fits(path):
-    """Read the first table of a FITS file, its keys as the comments of their cards spell them."""
+def _parse_table(content, table_name, path):
+    from astropy.table import Table
+
+    if table_name == "fits":
+        check_fits(content, path)
+        return _parse_fits(content)
+    if table_name == "parquet":
+        check_parquet(content, path)
+        return Table.read(io.BytesIO(content), format=table_name)
+    text = content.decode("utf-8-sig")
+    first = next((line for line in text.splitlines() if line and not line.startswith("#")), "")
+    check_columns(1 + max(first.count(mark) for mark in ", "), path)
+    return Table.read(text, format=table_name)
+
+
+def _parse_fits(content):
+    """The first table of a FITS file, its keys as the comments of their cards spell them."""
     from astropy.io import fits
     from astropy.table import Table
 
-    with fits.open(path, memmap=False, character_as_bytes=False) as hdus:
+    with fits.open(io.BytesIO(content), memmap=False, character_as_bytes=False) as hdus:
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise ValueError("it holds no table")

@@ -238,9 +238,12 @@ class Manifest:
             name = fields["name"]
             if entry.file and not _FILE.fullmatch(entry.file):
                 raise ValueError(f"{entry.file} is no file of the cache")
-            if not isinstance(name, str) or not isinstance(entry.size, int):
-                raise TypeError(f"{name!r} is no name, or {entry.size!r} no size")
-        except (ValueError, TypeError, KeyError):
+            if not isinstance(name, str) or any(
+                type(value) is not type(default) for value, default in zip(entry[1:], Entry("")[1:])
+            ):
+                raise TypeError(f"a field of {name!r} is of another type")
+            Outcome(entry.outcome)
+        except (ValueError, TypeError, KeyError, RecursionError):
             return
         self._latest[name] = entry
         if entry.outcome == Outcome.VERIFIED:

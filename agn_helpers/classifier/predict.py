@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import compress, islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from astropy.table import Table, vstack
 
+from ..errors import AgnError
+from ..limits import summarise_error
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..reduction import reduce_spectra, sample_arrays
 from ..spectra import Rejected
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from ..spectra import ObservedSpectrum
     from .model import TrainedModel
 
+logger = logging.getLogger(__name__)
 
 #: What ``predicted`` says where what was observed does not tell the type.
 UNDETERMINED = "undetermined"
@@ -84,7 +88,27 @@ def classify_spectra(
             normalisation=model.normalisation,
             survey=", ".join(sorted(map(str, surveys))),
         )
-        yield Classified(predict_types(sample, model, force=force), rejected, sample)
+        yield _predict_part(sample, rejected, model, force=force)
+
+
+def _predict_part(sample, rejected, model, *, force):
+    """Classify a chunk; where that fails, one spectrum after the other, since one of them is to blame."""
+    try:
+        return Classified(predict_types(sample, model, force=force), rejected, sample)
+    except AgnError:
+        raise
+    except Exception as error:
+        logger.debug("%d spectra were not classified together", len(sample), exc_info=error)
+    tables, kept, failed = [predict_types(sample[:0], model)], [], []
+    for row, name in enumerate(sample["name"].tolist()):
+        try:
+            tables.append(predict_types(sample[row : row + 1], model, force=force))
+            kept.append(row)
+        except Exception as error:
+            failed.append((name, "", f"{name} cannot be classified ({summarise_error(error)})."))
+    failed = Table(rows=failed or None, names=rejected.colnames, dtype=[str] * 3)
+    join = {"metadata_conflicts": "silent"}
+    return Classified(vstack(tables, **join), vstack([rejected, failed], **join), sample[kept])
 
 
 def predict_types(sample, model, *, force=False):

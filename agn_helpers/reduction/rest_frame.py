@@ -164,7 +164,7 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     Returns
     -------
     flux, ivar : (n_grid,) arrays
-        In units of the flux at 5100 Å.
+        In units of the flux at 5100 Å, within single precision.
 
     Raises
     ------
@@ -193,9 +193,20 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
             "leave it out."
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
-    resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
-    level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
-    return resampled / level, resampled_ivar * level**2
+    with np.errstate(all="ignore"):
+        resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
+        level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
+        reduced, reduced_ivar = resampled / level, resampled_ivar * level**2
+        # As samples hold them.
+        single, single_ivar = reduced.astype(np.float32), reduced_ivar.astype(np.float32)
+    vanish = (resampled_ivar > 0) & (single_ivar == 0)
+    if not np.isfinite([single, single_ivar]).all() or vanish.any():
+        raise ReductionError(
+            f"flux and ivar must be within single precision once the flux at 5100 Å is 1; it is {level:.3g}, "
+            f"fluxes reach {np.abs(flux[ivar > 0]).max():.3g}, ivar is {ivar[ivar > 0].min():.3g} to "
+            f"{ivar.max():.3g}; correct or mask them."
+        )
+    return reduced, reduced_ivar
 
 
 #: The paper's Table 1.

@@ -13,6 +13,7 @@ from astropy.table import Table
 from ..dispatch import call_above
 from ..errors import AgnError, ReductionError
 from ..files import read_table, write_table
+from ..limits import summarise_error
 from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
@@ -134,9 +135,10 @@ def reduce_spectra(
             continue
         try:
             flux, ivar = reduce_spectrum(spectrum, grid=grid, normalisation=normalisation)
-        except ReductionError as error:
-            logger.info("%s: %s", spectrum.name, error)
-            rejected.append(Rejected(spectrum.name, str(spectrum.meta.get("file", "")), str(error)))
+        except Exception as error:  # Whatever is wrong with one spectrum must not end the others.
+            logger.debug("%s was not reduced", spectrum.name, exc_info=error)
+            file = str(spectrum.meta.get("file", ""))
+            rejected.append(Rejected(spectrum.name, file, summarise_error(error)))
             continue
         used = ivar > 0
         rows.append(
@@ -203,4 +205,30 @@ def read_sample(path: str | PathLike) -> ReducedSample:
         raise ReductionError(
             f"{path} must be a reduced sample; it lacks {', '.join(sorted(needed))}. Run notebook 01 again."
         )
+    problem = _find_problem(sample)
+    if problem:
+        raise ReductionError(f"{path} must be a reduced sample; {problem}. Run notebook 01 again.")
     return sample
+
+
+def _find_problem(sample):
+    """What is wrong with the values of a sample that has all of its columns; "" for nothing."""
+    low, high, number = (sample.meta[key] for key in ("grid_min", "grid_max", "grid_n"))
+    if not all(isinstance(value, int | float) for value in (low, high, number)):
+        return f"its grid is {low!r} to {high!r} in {number!r} steps"
+    if not (0 < low < high < np.inf and 3 <= number < np.inf and number == int(number)):
+        return f"its grid is {low:g} to {high:g} in {number:g} steps"
+    for name in ("flux", "ivar"):
+        values = sample[name]
+        if values.shape != (len(sample), number) or values.dtype.kind != "f":
+            return (
+                f"{name} must be {len(sample)} by {number:g} numbers; it is {values.dtype} of {values.shape}"
+            )
+        if not np.isfinite(np.ma.filled(values, np.nan)).all():
+            return f"{name} must be finite"
+    if len(sample) and np.min(sample["ivar"]) < 0:
+        return "ivar must not be negative"
+    for name, kinds in (("name", "U"), ("label", "U"), ("redshift", "f")):
+        if sample[name].ndim != 1 or (len(sample) and sample[name].dtype.kind not in kinds):
+            return f"{name} must be one value a spectrum; it is {sample[name].dtype} of {sample[name].shape}"
+    return ""

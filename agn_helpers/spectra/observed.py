@@ -95,6 +95,12 @@ class ObservedSpectrum:
         if not -1 < self.redshift < np.inf and not np.isnan(self.redshift):
             rule = "greater than -1" if self.redshift < 0 else "finite, or NaN where unknown"
             raise SpectrumError(f"redshift must be {rule}; got {self.redshift:g} for {file}; correct it.")
+        for key in ("plate", "mjd", "fiberid"):
+            # Tables of samples hold them in four bytes.
+            if not -(2**31) <= getattr(self, key) < 2**31:
+                raise SpectrumError(
+                    f"{key} must be less than 2**31; got {getattr(self, key)} for {file}; correct it."
+                )
         if self.label is not None and self.label not in AGN_TYPES:
             types = ", ".join(AGN_TYPES)
             raise SpectrumError(f"label must be one of {types}; got {self.label!r} for {file}.")
