@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import re
 import tempfile
 import warnings
 from pathlib import Path
+from urllib.parse import quote
 
 from .errors import AgnError
 from .limits import check_columns, check_fits, check_parquet, read_regular, summarise_error
@@ -22,6 +24,12 @@ _REMEDIES = {
     errno.EEXIST: "a file of that name is in the way; choose another folder",
     errno.EISDIR: "that is a folder; name a file",
 }
+
+# Letters of a file name before its suffix: with a hash behind them, less than any file system takes.
+_LONGEST_STEM = 150
+
+# With these a cell begins that spreadsheets take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 #: File suffix to the name that astropy gives the format.
 TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
@@ -93,6 +101,18 @@ def whole_file(path):
             temporary.unlink(missing_ok=True)
 
 
+def name_file(name, suffix):
+    """A file name for what bears any name: letters that a disk may not take are quoted, long names cut.
+
+    Different names give different files.
+    """
+    stem = quote(name, safe=" +") or "unnamed"
+    if len(stem) > _LONGEST_STEM:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        stem = f"{stem[:_LONGEST_STEM]}-{digest}"
+    return stem + suffix
+
+
 def table_format(path):
     """Name of the table format that the suffix of `path` stands for.  Raises AgnError for another."""
     suffix = Path(path).suffix.lower()
@@ -107,12 +127,15 @@ def write_table(table, path):
     """Write astropy `table` as ECSV, CSV, FITS or Parquet, by the suffix of `path`.
 
     CSV keeps the columns only; the others keep ``table.meta`` as well, which `read_table` gives back.  FITS
-    knows only ASCII: other characters become Python escapes there.
+    knows only ASCII: other characters become Python escapes there.  Text that a spreadsheet would run as a
+    formula, having = + - or @ at its begin, has an apostrophe before it in CSV, which `read_table` takes off.
     Raises AgnError for another suffix, or where the file cannot be written.
     """
     table_name = table_format(path)
     if table_name == "fits":
         table = _prepare_fits(table)
+    elif table_name == "ascii.csv":
+        table = _map_text(table, lambda text: f"'{text}" if text.startswith(_FORMULA) else text)
     with whole_file(path) as temporary, warnings.catch_warnings():
         # Keys longer than eight letters are fine: astropy and TOPCAT read HIERARCH cards.
         warnings.filterwarnings("ignore", message=".*HIERARCH card will be created")
@@ -155,7 +178,10 @@ def _parse_table(content, table_name, path):
     text = content.decode("utf-8-sig")
     first = next((line for line in text.splitlines() if line and not line.startswith("#")), "")
     check_columns(1 + max(first.count(mark) for mark in ", "), path)
-    return Table.read(text, format=table_name)
+    table = Table.read(text, format=table_name)
+    if table_name == "ascii.csv":
+        table = _map_text(table, lambda text: text[text[:1] == "'" and text[1:].startswith(_FORMULA) :])
+    return table
 
 
 def _parse_fits(content):
@@ -175,16 +201,27 @@ def _parse_fits(content):
     return table
 
 
+def _map_text(table, change):
+    """A copy of a table with a function of text applied to all cells that hold text."""
+    from astropy.table import MaskedColumn
+
+    table = table.copy()
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "U" and len(column):
+            is_masked = isinstance(column, MaskedColumn)
+            cells = [change(text) for text in (column.filled("") if is_masked else column).tolist()]
+            table[name] = MaskedColumn(cells, mask=column.mask) if is_masked else cells
+    return table
+
+
 def _prepare_fits(table):
     """A copy in ASCII; FITS spells short keys in capitals, so the comments of their cards keep them."""
 
     def escape(text):
         return text.encode("ascii", "backslashreplace").decode() if isinstance(text, str) else text
 
-    table = table.copy()
-    for name in table.colnames:
-        if table[name].dtype.kind == "U":
-            table[name] = [escape(text) for text in table[name].tolist()] or table[name]
+    table = _map_text(table, escape)
     table.meta = {key: escape(value) for key, value in table.meta.items() if value is not None}
     for key, value in table.meta.items():
         if len(key) <= 8 and not isinstance(value, list):

@@ -37,6 +37,26 @@ def summarise_error(error):
     return words if isinstance(error, AgnError) else f"{name}: {words}" if words else name
 
 
+def escape_text(text):
+    """Text with what cannot be printed, steers a terminal or begins a formula of figures, as Python escapes.
+
+    Bytes of file names that are no UTF-8 become such as ``\\xe9``, and so do line ends, marks that turn the
+    direction of writing, and the dollar sign.
+    """
+    return "".join(
+        letter if letter.isprintable() and letter != "$" else _escape(letter) for letter in str(text)
+    )
+
+
+def _escape(letter):
+    number = ord(letter)
+    # How Python keeps a byte of a file name that it cannot decode.
+    number -= 0xDC00 if 0xDC80 <= number <= 0xDCFF else 0
+    return (
+        f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
+    )
+
+
 def read_regular(path, *, largest=LARGEST_FILE):
     """The bytes of a regular file.
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AgnError
+from ..limits import summarise_error
 from .classify import classify_files
 from .explore import explore_run
 from .fetch import check_folder, fetch_list
@@ -43,6 +44,10 @@ def main(argv=None):
         if getattr(error, "traceback", ""):
             print(error.traceback, file=sys.stderr)
         report("error", error)
+        return 1
+    except (MemoryError, OSError) as error:
+        # What the machine does not give is nobody's mistake in the code, and a traceback would not help.
+        report("error", f"{summarise_error(error)}; free some memory, files or space, and try again.")
         return 1
     except SystemExit as stop:
         if stop.code == 130:

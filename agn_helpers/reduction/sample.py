@@ -13,7 +13,7 @@ from astropy.table import Table
 from ..dispatch import call_above
 from ..errors import AgnError, ReductionError
 from ..files import read_table, write_table
-from ..limits import summarise_error
+from ..limits import escape_text, summarise_error
 from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
@@ -163,13 +163,14 @@ def reduce_spectra(
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
     sample.meta.update(
-        survey=survey or "unknown",
+        survey=escape_text(survey or "unknown"),
         grid_min=float(grid[0]),
         grid_max=float(grid[-1]),
         grid_n=int(grid.size),
         normalisation=normalisation,
         flux_unit="flux at 5100 Angstrom",
     )
+    rejected = [tuple(map(escape_text, row)) for row in rejected]
     rejects = Table(rows=rejected or None, names=Rejected._fields, dtype=(str, str, str))
     rejects.meta["survey"] = sample.meta["survey"]
     return sample, rejects

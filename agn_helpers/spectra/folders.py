@@ -329,7 +329,8 @@ def read_spectra(
 def list_files(folder, entries):
     """Files of a folder and those that its index lists besides; nothing where none of them exists."""
     with os.scandir(folder) as found:
-        names = sorted(entry.name for entry in found if entry.is_file())
+        # What is neither a file nor a folder is named too, and rejected when it is read.
+        names = sorted(entry.name for entry in found if not os.path.isdir(entry.path))
     files = [
         folder / name
         for name in names
@@ -341,7 +342,8 @@ def list_files(folder, entries):
     besides = [
         entry.path
         for key, entry in entries.items()
-        if key not in listed and entry.path.is_relative_to(folder)
+        if key not in listed
+        and (entry.path.is_relative_to(folder) or Path(entry.row.rpartition(", row ")[0]).parent == folder)
     ]
     return files + besides if files or any(path.exists() for path in besides) else []
 

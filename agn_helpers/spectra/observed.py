@@ -13,6 +13,7 @@ from astropy.nddata import InverseVariance
 
 from ..dispatch import call_above
 from ..errors import SpectrumError
+from ..limits import escape_text
 from ..lines import AGN_TYPES
 from .units import FLUX_UNIT
 
@@ -42,7 +43,7 @@ class ObservedSpectrum:
     redshift : float
         Greater than -1; NaN where unknown.
     name : str
-        Unique in its sample; for SDSS ``spec-PPPP-MMMMM-FFFF``.
+        Unique in its sample; for SDSS ``spec-PPPP-MMMMM-FFFF``.  What cannot be printed is escaped, as is $.
     plate, mjd, fiberid : int
         SDSS identifiers; -1 where there are none.
     label : str or None
@@ -70,6 +71,7 @@ class ObservedSpectrum:
 
     def __post_init__(self):
         """Check everything once, so that nothing behind this border has to."""
+        self.name = escape_text(self.name)
         file = self.meta.get("file") or self.name or "a spectrum without a name"
         masked = getattr(self.flux, "mask", False) | getattr(self.ivar, "mask", False)
         if any(isinstance(array, u.Quantity) for array in (self.wavelength, self.flux, self.ivar)):
