@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from .errors import AgnError
 from .limits import check_columns, check_fits, check_parquet, read_regular, summarise_error
+from .locks import sweep_unfinished, unfinished_folder
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -65,13 +66,14 @@ def check_writable(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         tempfile.TemporaryFile(dir=path.parent).close()
+        sweep_unfinished(path.parent)
     except OSError as error:
         raise _explain(path, error) from error
 
 
 @contextlib.contextmanager
 def whole_file(path):
-    """Give a temporary path beside `path`; rename it to `path` only when the block ends well.
+    """Give a temporary path near `path`; rename it to `path` only when the block ends well.
 
     A block that raises (or is interrupted) leaves `path` as it was and no temporary file.
     Raises AgnError, in one line with a remedy, for a full disk or a read-only folder.
@@ -83,22 +85,18 @@ def whole_file(path):
     """
     path = Path(path)
     make_folder(path.parent)
-    temporary = None
     try:
-        # The suffix stays last, since writers choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix="-" + path.name, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        # In a folder of its own it has its final name, by which writers choose the format.
+        with unfinished_folder(path.parent) as folder:
+            temporary = folder / path.name
+            temporary.touch()
+            yield temporary
+            with open(temporary, "rb+") as file:
+                # Without this a loss of power could leave an empty file under the final name.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     except OSError as error:
         raise _explain(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def name_file(name, suffix):

@@ -18,8 +18,9 @@ from ..errors import AgnError
 from ..files import make_folder, write_table
 from ..limits import check_columns, read_regular, summarise_error
 from ..lines import AGN_TYPES
+from ..locks import hold_lock, sweep_unfinished
 from .catalogue import COLUMNS, make_problems
-from .manifest import Manifest, Outcome, hold_lock
+from .manifest import Manifest, Outcome
 
 #: Folder of everything in a cache that is no spectrum; spectra are looked for beside it, not in it.
 RECORDS = "records"
@@ -51,6 +52,8 @@ def update_index(cache, catalogue, manifest, *, problems=None, fresh=False):
     cache = Path(cache)
     make_folder(cache / RECORDS)
     with hold_lock(cache / RECORDS / ".index.lock"):
+        for folder in (cache, cache / RECORDS):
+            sweep_unfinished(folder)
         before = _make_empty() if fresh else read_request(cache)
         was_usable = before["outcome"] != "unusable"
         asked, conflicts = _add_request(before[was_usable], catalogue[list(COLUMNS)])

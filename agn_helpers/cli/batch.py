@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -27,6 +26,7 @@ from traitlets.config import Config
 
 from ..errors import AgnError
 from ..files import make_folder, whole_file
+from ..locks import claim_run, scratch_folder, sweep_unfinished
 from ..runs import run_folders
 
 # Set by the runner itself, each from its own option.
@@ -194,7 +194,7 @@ def run_notebooks(
         Before anything runs, for parameters that fit no notebook or tags that name none before it; at the
         first failing cell, first in the order of the notebooks.
     AgnError
-        Where the outputs cannot be written.
+        Where the outputs cannot be written, or another process makes a run of that name.
     """
     project = Path(project).resolve()
     folders = run_folders(run, root=project)
@@ -211,8 +211,13 @@ def run_notebooks(
     notebooks = [_Notebook(path, folder / path.name, values[path.stem], project=project) for path in paths]
     make_folder(folder)
     make_folder(folders.figures)
-    with tqdm(total=sum(each.n_cells for each in notebooks), unit="cell", disable=not progress) as bar:
-        _run_side_by_side(notebooks, bar)
+    with claim_run(folders.data) as lock:
+        for each in folders:
+            sweep_unfinished(each, deep=True)
+        for notebook in notebooks:
+            notebook.lock = lock
+        with tqdm(total=sum(each.n_cells for each in notebooks), unit="cell", disable=not progress) as bar:
+            _run_side_by_side(notebooks, bar)
     return [notebook.target for notebook in notebooks]
 
 
@@ -279,6 +284,13 @@ class _RunningPython(AsyncKernelManager):
         quiet = ["--IPKernelApp.log_level=CRITICAL"]
         return KernelSpec(**get_kernel_dict(extra_arguments=quiet), env=environment)
 
+    async def _async_pre_start_kernel(self, **options):
+        command, options = await super()._async_pre_start_kernel(**options)
+        if os.name == "posix":
+            # A kernel outlives a process that is killed by up to a second, and so does its hold on the run.
+            options["pass_fds"] = (self.notebook.lock,)
+        return command, options
+
 
 class _Ended(Exception):
     """A notebook was told to end, or what it needs failed."""
@@ -290,6 +302,7 @@ class _Notebook:
     def __init__(self, source, target, parameters, *, project):
         self.source, self.target, self.parameters, self.project = source, target, parameters, project
         self.stem, self.kernel, self.is_ending = source.stem, None, False
+        self.lock = None  # the file descriptor of the run's
         self.n_executed = 0
         cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
         self.n_cells = len(cells) + 1  # papermill adds one of the values
@@ -316,7 +329,7 @@ class _Notebook:
             self.n_executed += 1
 
         failed = self.target.with_suffix(".failed.ipynb")
-        with tempfile.TemporaryDirectory(prefix="agn-") as sockets, whole_file(self.target) as temporary:
+        with scratch_folder() as sockets, whole_file(self.target) as temporary:
             failed.unlink(missing_ok=True)
             try:
                 notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)

@@ -1,14 +1,13 @@
 """`agn explore`: the spectrum picker as a page of its own, served to this machine only."""
 
-import tempfile
 from enum import StrEnum
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import AgnError
+from ..locks import scratch_folder
 
 
 class Size(StrEnum):
@@ -41,7 +40,5 @@ def explore_run(
         raise AgnError("agn explore needs Voilà, which is not installed; pip install 'agn-helpers[explore]'.")
     project = find_project().resolve()
     find_run(run, root=project)
-    with tempfile.TemporaryDirectory(prefix="agn-") as folder:
-        serve_page(
-            Path(folder), {"run": run, "root": str(project), "size": size.value}, port=port, browser=browser
-        )
+    with scratch_folder() as folder:
+        serve_page(folder, {"run": run, "root": str(project), "size": size.value}, port=port, browser=browser)

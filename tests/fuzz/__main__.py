@@ -6,6 +6,7 @@ or more than 1 GiB; those inputs are kept in the folder that --found names.  Exi
 
 import argparse
 import hashlib
+import multiprocessing
 import random
 import resource
 import signal
@@ -18,6 +19,9 @@ from .edits import KINDS, edit
 from .readers import READERS, run_reader
 
 MOST_SECONDS, MOST_MEMORY = 5, 1 << 30
+
+# Readers that stand on libraries which may end the whole process.
+CAN_ABORT = ("parquet", "hdf5", "tables", "list")
 
 
 def _draw(rng, contents):
@@ -37,36 +41,55 @@ def _peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def fuzz_reader(name, seconds, rng, found):
-    """Run one reader for some seconds; return executions and failures, each one line."""
-    contents, failures, number = READERS[name].seeds(), {}, 0
+def fuzz_reader(name, seconds, seed, found, answers):
+    """Run one reader for some seconds; send executions and failures, each one line, to `answers`."""
+    signal.signal(signal.SIGALRM, _stop)
+    rng, contents, failures, number = random.Random(seed), READERS[name].seeds(), {}, 0
     for content in contents:
         run_reader(name, content)
-    end, peak = time.monotonic() + seconds, _peak()
+    last, end, peak = found / f"{name}-last", time.monotonic() + seconds, _peak()
     while time.monotonic() < end:
         content = _draw(rng, contents)
+        if name in CAN_ABORT:
+            last.write_bytes(content)
         signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
         problem = ""
         try:
             run_reader(name, content)
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            problem = (
-                f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}: {str(error)[:120]!r}"
-            )
+            place = f"{Path(frame.filename).name}:{frame.lineno}"
+            problem = f"{type(error).__name__} in {place}: {str(error)[:120]!r}"
             key = (type(error).__name__, frame.filename, frame.lineno)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         number += 1
         if (now := _peak()) > peak + MOST_MEMORY:
-            problem, key = f"{now - peak >> 20} MB", "memory"
+            problem, key = f"{(now - peak) >> 20} MB", "memory"
             peak = now
         if problem and key not in failures:
-            failures[key] = problem
             path = found / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}"
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-            print(f"{name}: {problem}: {path}", flush=True)
+            failures[key] = f"{problem}: {path}"
+    last.unlink(missing_ok=True)
+    answers.send((number, list(failures.values())))
+
+
+def _run_apart(name, seconds, seed, found):
+    """Fuzz in a process of its own, since a library below may end it."""
+    answers, end = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=fuzz_reader, args=(name, seconds, seed, found, end)
+    )
+    process.start()
+    end.close()
+    try:
+        number, failures = answers.recv()
+    except EOFError:
+        process.join()
+        path = (found / f"{name}-last").rename(found / f"{name}-abort-{seed}")
+        number, failures = 0, [f"the process ended with {process.exitcode}: {path}"]
+    process.join()
     return number, failures
 
 
@@ -78,17 +101,20 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--found", type=Path, default=Path("fuzz-found"))
     options = parser.parse_args()
-    signal.signal(signal.SIGALRM, _stop)
-    names, rng = options.only.split(","), random.Random(options.seed)
+    options.found.mkdir(parents=True, exist_ok=True)
+    names, seed = options.only.split(","), 1000 * options.seed
     counts, failures = dict.fromkeys(names, 0), []
     end = time.monotonic() + options.seconds
     while (left := end - time.monotonic()) > 0:
         for name in names:
-            number, found = fuzz_reader(name, min(20.0, left / len(names)), rng, options.found)
+            number, found = _run_apart(name, min(20.0, left / len(names)), seed, options.found)
             counts[name] += number
-            failures += [f"{name}: {problem}" for problem in found.values()]
+            seed += 1
+            for problem in found:
+                print(f"{name}: {problem}", flush=True)
+            failures += found
         print(", ".join(f"{name} {number}" for name, number in counts.items()), flush=True)
-    print(f"{sum(counts.values())} executions, {len(set(failures))} failures.")
+    print(f"{sum(counts.values())} executions, {len(failures)} failures.")
     return 1 if failures else 0
 
 
