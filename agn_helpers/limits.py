@@ -231,6 +231,6 @@ def check_parquet(content, path):
 
     found = pyarrow.parquet.ParquetFile(io.BytesIO(content)).metadata
     check_columns(found.num_columns, path)
-    # Many equal values take no place in the file.  What a column says of itself must not be asked: where it is
-    # damaged, pyarrow ends the process.
+    # Many equal values take no place in the file.  Columns must not be asked for their own numbers: where one
+    # is damaged, pyarrow ends the process.
     check_size(8 * found.num_rows * found.num_columns, path)
