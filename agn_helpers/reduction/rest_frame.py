@@ -5,6 +5,7 @@ import pandas as pd
 
 from ..errors import ReductionError
 from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
+from .wild_pixels import find_wild_pixels
 
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
@@ -161,6 +162,8 @@ def resample_flux(wavelength, flux, ivar, *, grid):
 def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     """Bring one ObservedSpectrum to rest, divide it by its flux at 5100 Å, resample it onto `grid`.
 
+    Wild pixels are left out, see `find_wild_pixels`; how many they are is said in ``meta["assumptions"]``.
+
     Returns
     -------
     flux, ivar : (n_grid,) arrays
@@ -193,6 +196,19 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
             "leave it out."
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
+    used = ivar > 0
+    largest, usual = np.abs(flux[used]).max(), np.median(np.abs(flux[used]))
+    if largest > np.finfo(np.float32).max * usual:
+        raise ReductionError(
+            f"flux must be within single precision of its median, {usual:.3g}; got {largest:.3g}; correct or mask "
+            "such pixels."
+        )
+    wild = find_wild_pixels(flux, ivar)
+    if wild.any():
+        ivar = np.where(wild, 0, ivar)
+        note = f"{wild.sum()} wild pixels, sharper than any line, left out"
+        if note not in spectrum.meta.setdefault("assumptions", []):
+            spectrum.meta["assumptions"].append(note)
     with np.errstate(all="ignore"):
         resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
         level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
