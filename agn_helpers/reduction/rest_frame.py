@@ -200,8 +200,8 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     largest, usual = np.abs(flux[used]).max(), np.median(np.abs(flux[used]))
     if largest > np.finfo(np.float32).max * usual:
         raise ReductionError(
-            f"flux must be within single precision of its median, {usual:.3g}; got {largest:.3g}; correct or mask "
-            "such pixels."
+            f"flux must be within single precision of its median, {usual:.3g}; got {largest:.3g}; correct or "
+            "mask such pixels."
         )
     wild = find_wild_pixels(flux, ivar)
     if wild.any():

@@ -58,21 +58,27 @@ def _find_once(flux, ivar, gaps):
     ends = [np.full(2, np.median(part)) for part in (flux[:_AROUND], flux[-_AROUND:])]
     flux, sigma = np.concatenate([ends[0], flux, ends[1]]), np.pad(sigma, 2, mode="edge")
     gaps, wild = np.pad(gaps, 2, constant_values=True), np.zeros(flux.shape, bool)
-    for sign in (1, -1):
-        for width in range(1, WIDEST + 1):
-            _mark_runs(sign * flux, sigma, gaps, width, wild)
+    # Most spectra have few edges as steep as any of a wild pixel.
+    noise = np.sqrt(2) * np.maximum(sigma[1:], sigma[:-1])
+    edges = np.flatnonzero(np.abs(np.diff(flux)) > (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) * noise)
+    for width in range(1, WIDEST + 1):
+        starts = np.unique(np.r_[edges + 1, edges - width + 1])
+        starts = starts[(starts >= 2) & (starts <= flux.size - width - 2)]
+        for sign in (1, -1):
+            for place in starts[_are_wild(sign * flux, sigma, gaps, starts, width)]:
+                wild[place : place + width] = True
     return wild[2:-2]
 
 
-def _mark_runs(flux, sigma, gaps, width, wild):
-    """Set `wild` where a run of `width` pixels comes and goes within one pixel on either side."""
+def _are_wild(flux, sigma, gaps, starts, width):
+    """Which runs of `width` pixels come and go within one pixel on either side."""
+    window = starts[:, None] + np.arange(-2, width + 2)
+    around, noise = flux[window], sigma[window].max(axis=1) * np.sqrt(2)
     beside_2, beside_1, inside, after_1, after_2 = (
-        np.lib.stride_tricks.sliding_window_view(flux, width + 4)[:, part]
-        for part in (0, 1, slice(2, 2 + width), 2 + width, 3 + width)
+        around[:, part] for part in (0, 1, slice(2, 2 + width), 2 + width, 3 + width)
     )
-    noise = np.lib.stride_tricks.sliding_window_view(sigma, width + 4).max(axis=1) * np.sqrt(2)
     # Across a gap, or an end, nothing is known of an edge: a line may fall as far within it.
-    gap_before, gap_after = gaps[1 : 1 + len(noise)], gaps[1 + width : 1 + width + len(noise)]
+    gap_before, gap_after = gaps[starts - 1], gaps[starts + width - 1]
     step = np.maximum(
         np.where(gap_before, 0, inside[:, 0] - beside_1), np.where(gap_after, 0, inside[:, -1] - after_1)
     )
@@ -84,6 +90,4 @@ def _mark_runs(flux, sigma, gaps, width, wild):
         np.where(gap_after, 0, np.abs(after_2 - after_1)),
     )
     sharp = (step - _STEEPEST * peak > _LEAST_STEP * noise) & (peak > _LEAST_PEAK * noise)
-    sharp &= (foot < _FOOT * step + 2 * noise) & (lowest > _FOOT * step)
-    for place in np.flatnonzero(sharp):
-        wild[2 + place : 2 + place + width] = True
+    return sharp & (foot < _FOOT * step + 2 * noise) & (lowest > _FOOT * step)
