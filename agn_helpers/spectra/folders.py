@@ -167,9 +167,7 @@ def read_entries(index, *, inside=False):
             if not file:
                 raise AgnError("file must be the name of a spectrum; the cell is empty.")
             if inside and os.path.commonpath([folder, os.path.abspath(path)]) != folder:
-                raise AgnError(
-                    "file must lie in the folder of the index that was found there; name the index."
-                )
+                raise AgnError("file must lie in the folder of its index, unless the index itself is named.")
             options = {}
             if cells.get("columns"):
                 options["columns"] = parse_columns(cells["columns"])

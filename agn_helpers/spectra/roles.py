@@ -100,8 +100,13 @@ class Column:
     energy: bool = field(default=False, repr=False)
 
 
+_LONGEST_NAME = 200
+
+
 def split_name(name):
     """The word of a name, in lower case without marks, and the unit in brackets in it ("" if none)."""
+    # What is longer is no name, and patterns take long to see it.
+    name = name[:_LONGEST_NAME]
     bracket = re.search(r"[\[(](.*)[\])]", name)
     word = re.sub(
         r"[\[(].*|[^a-z0-9]", "", name.lower().replace("å", "a").replace("λ", "lambda").replace("σ", "sigma")

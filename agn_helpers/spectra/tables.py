@@ -11,6 +11,7 @@ from ..errors import SpectrumError
 from ..limits import (
     LARGEST_TEXT,
     LONGEST_LINE,
+    MOST_HEADER_LINES,
     check_parquet,
     check_size,
     check_votable,
@@ -28,6 +29,8 @@ _NAMES = (
 ).split()
 
 _LONG_NAMES = set(_NAMES) - {"name", "source", "target"} | {"name", "target"}
+
+_LONGEST_COMMENT = 1000
 
 _FORMATS = {
     "hdf5": "HDF5",
@@ -192,6 +195,8 @@ def layouts_of_table(table, kind, comments, path):
     """
     if not len(table):
         raise SpectrumError(f"{path} must hold a spectrum; its table has no row.")
+    # Of a longer comment the beginning is read, of very many the first.
+    comments = [line[:_LONGEST_COMMENT] for line in comments[:MOST_HEADER_LINES]]
     arrays = [name for name in table.colnames if _holds_arrays(table[name])]
     if arrays:
         return [_row_layout(table, number, arrays, kind, comments, path) for number in range(len(table))]

@@ -45,8 +45,6 @@ def fuzz_reader(name, seconds, seed, found, answers):
     """Run one reader for some seconds; send executions and failures, each one line, to `answers`."""
     signal.signal(signal.SIGALRM, _stop)
     rng, contents, failures, number = random.Random(seed), READERS[name].seeds(), {}, 0
-    for content in contents:
-        run_reader(name, content)
     last, end, peak = found / f"{name}-last", time.monotonic() + seconds, _peak()
     while time.monotonic() < end:
         content = _draw(rng, contents)
@@ -104,10 +102,14 @@ def main():
     options.found.mkdir(parents=True, exist_ok=True)
     names, seed = options.only.split(","), 1000 * options.seed
     counts, failures = dict.fromkeys(names, 0), []
+    for name in names:
+        # What is imported on the way is imported once, and not by each process anew.
+        for content in READERS[name].seeds():
+            run_reader(name, content)
     end = time.monotonic() + options.seconds
     while (left := end - time.monotonic()) > 0:
         for name in names:
-            number, found = _run_apart(name, min(20.0, left / len(names)), seed, options.found)
+            number, found = _run_apart(name, min(30.0, left / len(names)), seed, options.found)
             counts[name] += number
             seed += 1
             for problem in found:
