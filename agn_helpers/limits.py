@@ -20,6 +20,8 @@ LARGEST_TEXT = 128 << 20
 #: Columns of a table (the most that FITS allows is 999), lines of a header, letters of a line of text.
 MOST_COLUMNS, MOST_HEADER_LINES, LONGEST_LINE = 1000, 20_000, 20_000
 
+_READ_AT_ONCE = 1 << 20
+
 _BLOCK, _CARD = 2880, 80
 
 # Bits of an element of a column; descriptors of variable-length arrays hold two numbers.
@@ -68,7 +70,7 @@ def read_regular(path, *, largest=LARGEST_FILE):
         with open(path, "rb", opener=_open_at_once) as file:
             mode = os.fstat(file.fileno()).st_mode
             # Of what never ends nothing is read.
-            content = file.read(largest + 1) if stat.S_ISREG(mode) else None
+            content = read_at_most(file, largest + 1) if stat.S_ISREG(mode) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AgnError(f"{path} cannot be read ({reason}); name an existing file, not a folder.") from error
@@ -77,6 +79,15 @@ def read_regular(path, *, largest=LARGEST_FILE):
     if len(content) > largest:
         raise AgnError(f"{path} must have at most {largest >> 20} MB; it has more; divide it.")
     return content
+
+
+def read_at_most(file, number):
+    """The next bytes of a binary file, `number` of them at most; it takes no more memory than there are."""
+    blocks = []
+    while number > 0 and (block := file.read(min(number, _READ_AT_ONCE))):
+        blocks.append(block)
+        number -= len(block)
+    return b"".join(blocks)
 
 
 def _open_at_once(path, flags):

@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from ..errors import AgnError
-from ..limits import summarise_error
+from ..limits import escape_text, summarise_error
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..reduction import reduce_spectra, sample_arrays
 from ..spectra import Rejected
@@ -88,10 +88,16 @@ def classify_spectra(
             normalisation=model.normalisation,
             survey=", ".join(sorted(map(str, surveys))),
         )
-        yield _predict_part(sample, rejected, model, force=force)
+        files = {
+            spectrum.name: spectrum.file
+            if isinstance(spectrum, Rejected)
+            else str(spectrum.meta.get("file", ""))
+            for spectrum in chunk
+        }
+        yield _predict_part(sample, rejected, model, files, force=force)
 
 
-def _predict_part(sample, rejected, model, *, force):
+def _predict_part(sample, rejected, model, files, *, force):
     """Classify a chunk; where that fails, one spectrum after the other, since one of them is to blame."""
     try:
         return Classified(predict_types(sample, model, force=force), rejected, sample)
@@ -105,7 +111,8 @@ def _predict_part(sample, rejected, model, *, force):
             tables.append(predict_types(sample[row : row + 1], model, force=force))
             kept.append(row)
         except Exception as error:
-            failed.append((name, "", f"{name} cannot be classified ({summarise_error(error)})."))
+            reason = f"{name} cannot be classified ({summarise_error(error)})."
+            failed.append((name, escape_text(files.get(name, "")), reason))
     failed = Table(rows=failed or None, names=rejected.colnames, dtype=[str] * 3)
     join = {"metadata_conflicts": "silent"}
     return Classified(vstack(tables, **join), vstack([rejected, failed], **join), sample[kept])

@@ -15,7 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AgnError, SpectrumError
-from ..limits import LARGEST_FILE, LARGEST_TEXT, check_fits, read_regular, summarise_error
+from ..limits import (
+    LARGEST_FILE,
+    LARGEST_TEXT,
+    check_fits,
+    read_at_most,
+    read_regular,
+    summarise_error,
+)
 from .assemble import assemble
 from .fits_files import read_fits
 from .medium import air_to_vacuum, check_medium
@@ -271,7 +278,7 @@ def read_content(path):
                 limit = (
                     LARGEST_FILE if start.startswith((b"SIMPLE  =", b"PAR1", b"\x89HDF")) else LARGEST_TEXT
                 )
-                content = start + file.read(limit)
+                content = start + read_at_most(file, limit)
             if len(content) > limit:
                 raise SpectrumError(
                     f"{path} must unpack to a spectrum; it unpacks to {len(content) >> 20} MB or more."

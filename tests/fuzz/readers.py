@@ -1,6 +1,8 @@
 """Every reader as a function of bytes: it may raise AgnError in one line, and nothing else."""
 
+import atexit
 import os
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -27,6 +29,8 @@ from . import seeds
 
 # In memory where there is such a place: millions of files would wear a disk.
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
 def _write(content, name):
