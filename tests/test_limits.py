@@ -10,6 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from agn_helpers.cli.app import main
 from agn_helpers.errors import AgnError, SpectrumError
 from agn_helpers.files import name_file, read_table, write_table
 from agn_helpers.limits import (
@@ -219,6 +220,14 @@ def test_tables_take_any_name_and_no_formula_reaches_a_spreadsheet(tmp_path, suf
         lines = (tmp_path / "t.csv").read_text().splitlines()[1:]
         assert not [line for line in lines if line.lstrip('"').startswith(("=", "+", "-", "@"))]
         assert lines[0].endswith(",-3.5")
+
+
+def test_the_limits_are_said(capsys):
+    assert main(["formats"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(
+        "Limits: regular files of at most 1024 MB, unpacked, text of 128 MB; 1000 columns (FITS: 999),"
+    )
 
 
 # Indices

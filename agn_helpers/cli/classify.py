@@ -10,6 +10,7 @@ import typer
 
 from ..errors import AgnError
 from ..limits import summarise_error
+from ..locks import sweep_unfinished
 from ..runs import SYNTHETIC, find_project, run_folders
 from .messages import MOST_LINES, report
 
@@ -56,6 +57,8 @@ def classify_files(
     Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
     maps are drawn in a folder of the same name with _saliency added.
 
+    In CSV, text that a spreadsheet would take for a formula has an apostrophe before it.
+
     Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
     some files were rejected and the others classified, 130 for Ctrl-C.
     """
@@ -72,6 +75,8 @@ def classify_files(
     spectra = read_spectra(files, redshift=redshift)
     model = _find_model(run)
     folder = output.with_name(f"{output.stem}_saliency") if explain else None
+    if folder is not None:
+        sweep_unfinished(folder)
     parts, undrawn = _classify(spectra, model, folder, force=force)
     table, rejected = join_parts(parts, model, run=run)
     _write_results(table, rejected, output)
