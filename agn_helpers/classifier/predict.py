@@ -14,12 +14,11 @@ from ..errors import AgnError
 from ..limits import escape_text, summarise_error
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..reduction import reduce_spectra, sample_arrays
-from ..spectra import Rejected
 from .completion import MOST_BRIDGED
 from .marginal import Marginal, marginal_proba
 
 if TYPE_CHECKING:
-    from ..spectra import ObservedSpectrum
+    from ..spectra import ObservedSpectrum, Rejected
     from .model import TrainedModel
 
 logger = logging.getLogger(__name__)
@@ -78,21 +77,11 @@ def classify_spectra(
     """
     spectra = iter(spectra)
     while chunk := list(islice(spectra, chunk_size)):
-        # The origin of any of them is said of all, lest simulated spectra pass for others.
-        surveys = {
-            spectrum.meta.get("survey", "unknown") for spectrum in chunk if not isinstance(spectrum, Rejected)
-        }
-        sample, rejected = reduce_spectra(
-            chunk,
-            grid=model.grid,
-            normalisation=model.normalisation,
-            survey=", ".join(sorted(map(str, surveys))),
-        )
+        sample, rejected = reduce_spectra(chunk, grid=model.grid, normalisation=model.normalisation)
         files = {
-            spectrum.name: spectrum.file
-            if isinstance(spectrum, Rejected)
-            else str(spectrum.meta.get("file", ""))
+            spectrum.name: str(spectrum.meta.get("file", ""))
             for spectrum in chunk
+            if hasattr(spectrum, "meta")
         }
         yield _predict_part(sample, rejected, model, files, force=force)
 
@@ -149,6 +138,11 @@ def predict_types(sample, model, *, force=False):
     determines no type where more than 5 % of the grid was not observed.
     """
     model.check_sample(sample)
+    if other := sorted(set(map(str, model.classes)) - set(AGN_TYPES)):
+        raise AgnError(
+            f"types are predicted by a model of {', '.join(AGN_TYPES)}; this one has the class {other[0]!r}. "
+            "Ask its estimator."
+        )
     ivar = np.asarray(sample["ivar"], dtype=float)
     marginal = weigh_sample(sample, model)
     log_proba, classes = marginal.log_proba, model.estimator.classes_
@@ -178,7 +172,7 @@ def predict_types(sample, model, *, force=False):
     if detector := model.extras.get("novelty"):
         table["novelty"] = detector.novelty(marginal.flux, ivar)
         table["unlike_training"] = table["novelty"] > 1
-    table.meta["survey"] = sample.meta["survey"]
+    table.meta["survey"] = sample.meta.get("survey", "unknown")
     return table
 
 

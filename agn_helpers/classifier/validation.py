@@ -124,6 +124,10 @@ def encode_classes(y, weight, *, class_weight, shape):
         bad = {label: value for label, value in class_weight.items() if not _is_positive(value)}
         if bad:
             raise AgnError(f"class_weight must hold positive finite numbers; got {bad}.")
+    elif class_weight not in (None, "balanced"):
+        raise AgnError(
+            f"class_weight must be 'balanced', None or a dict of the classes; got {class_weight!r}."
+        )
     weights = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
     return classes, encoded, weights
 

@@ -14,12 +14,10 @@ import typer
 from ..errors import AgnError
 from ..limits import summarise_error
 from .classify import classify_files
-from .explore import explore_run
 from .fetch import check_folder, fetch_list
-from .formats import print_formats
-from .inspect import inspect_spectrum
+from .inspect import inspect_spectrum, print_formats
 from .messages import report
-from .reproduce import reproduce_run
+from .reproduce import explore_run, reproduce_run
 
 # Numpy and all else are imported where they are used: help, and errors of typing, should not wait for them.
 app = typer.Typer(

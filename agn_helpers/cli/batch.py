@@ -164,7 +164,8 @@ def run_notebooks(
     unless its cells say which of them they need: one with the tag ``needs-02`` waits for notebook 02 only.
 
     A notebook is written as ``data/<run>/notebooks/NN_name.ipynb`` with an HTML page beside it, and
-    only when it ended well; a failed one is kept as ``NN_name.failed.ipynb`` and ends those after it.
+    only when it ended well; a failed one is kept as ``NN_name.failed.ipynb`` and ends those after it. Figures
+    ``NN_*`` of an earlier run that it did not draw again are then removed.
 
     Parameters
     ----------
@@ -208,7 +209,10 @@ def run_notebooks(
             name: value for name, value in (("run", run), ("survey", str(survey))) if name in defaults
         }
     folder = folders.data / "notebooks"
-    notebooks = [_Notebook(path, folder / path.name, values[path.stem], project=project) for path in paths]
+    notebooks = [
+        _Notebook(path, folder / path.name, values[path.stem], project=project, figures=folders.figures)
+        for path in paths
+    ]
     make_folder(folder)
     make_folder(folders.figures)
     with claim_run(folders.data) as lock:
@@ -299,8 +303,9 @@ class _Ended(Exception):
 class _Notebook:
     """A notebook of a run, and its kernel while it runs."""
 
-    def __init__(self, source, target, parameters, *, project):
-        self.source, self.target, self.parameters, self.project = source, target, parameters, project
+    def __init__(self, source, target, parameters, *, project, figures):
+        self.source, self.target, self.parameters = source, target, parameters
+        self.project, self.figures = project, figures
         self.stem, self.kernel, self.is_ending = source.stem, None, False
         self.lock = None  # the file descriptor of the run's
         self.n_executed = 0
@@ -319,7 +324,7 @@ class _Notebook:
         if not self.needs:
             self._wait_for(before.values())
 
-        start = time.monotonic()
+        start, began = time.monotonic(), time.time()
 
         def hold(cell, cell_index):
             numbers = _list_needs(cell)
@@ -343,6 +348,10 @@ class _Notebook:
             # Paths of this machine would make the same run differ elsewhere.
             notebook.metadata.papermill.update(input_path=self.source.name, output_path=self.target.name)
             nbformat.write(notebook, temporary)
+        for figure in self.figures.glob(f"{self.stem[:2]}_*"):
+            # Of an earlier run, with other parameters.
+            if figure.is_file() and figure.stat().st_mtime < began:
+                figure.unlink()
         with whole_file(self.target.with_suffix(".html")) as temporary:
             page = _render_page(notebook, title=self.stem, folder=self.project)
             temporary.write_text(page, encoding="utf-8")

@@ -14,9 +14,8 @@ from ..reduction import sample_arrays, sample_grid
 from ..saliency import TargetScore, check_spectra, find_target, remove_lines
 from .curves import curve_area, measure_curves
 from .ground_truth import measure_relevance
-from .sanity import measure_sanity
+from .sanity import measure_sanity, measure_stability
 from .similarity import check_draws, choose_methods
-from .stability import measure_stability
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -81,9 +80,12 @@ def measure_faithfulness(
     Raises
     ------
     AgnError
-        For samples on another grid, no draws, unknown methods.
+        For samples on another grid or normalised otherwise, no draws, unknown methods.
     """
     estimator = model.estimator if isinstance(model, TrainedModel) else model
+    if isinstance(model, TrainedModel):
+        model.check_sample(sample)
+        model.check_sample(known)
     X, grid, ivar = sample_arrays(sample)[0], sample_grid(sample), np.asarray(sample["ivar"], dtype=float)
     X = check_spectra(estimator, X)
     check_draws(n_explained, "n_explained")

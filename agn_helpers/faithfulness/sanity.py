@@ -1,6 +1,6 @@
-"""Sanity checks: a map that explains the model must change when the model does.
+"""Sanity and stability: a map must change when the model does, and not under changes that mean nothing.
 
-Adebayo et al. (2018, NeurIPS; arXiv:1810.03292), model and data randomisation, for support vector machines.
+Sanity: model and data randomisation of Adebayo et al. (2018, NeurIPS; arXiv:1810.03292), for SVMs.
 """
 
 import copy
@@ -12,7 +12,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from ..errors import AgnError
-from ..saliency import check_spectra, find_target, refit_half_samples, reseed
+from ..lines import NORMALISATION_WAVELENGTH
+from ..saliency import check_spectra, check_wavelengths, find_target, refit_half_samples, reseed
+from ..spectra import standard_deviation
 from .similarity import check_draws, choose_methods, correlate_ranks, summarise_values
 
 #: Check -> whether its maps should still resemble the real ones.
@@ -154,4 +156,104 @@ def measure_sanity(estimator, X, train, *, grid, ivar=None, methods=None, n_repe
                 summary = summarise_values(each, random_state=seed)
                 row |= dict(zip((kind, f"{kind}_low", f"{kind}_high"), summary))
             rows.append(row)
+    return pd.DataFrame(rows)
+
+
+#: Redshift error, relative to 1 + z: 30 km/s, some three times SDSS's statistical error.
+REDSHIFT_ERROR = 1e-4
+
+# Half-width (Å) of the window around 5100 Å whose median is the other level of the continuum; the
+# reduction's own is the mean over 15 Å.
+_LEVEL_HALF_WIDTH = 50.0
+
+
+def change_spectra(X, *, grid, ivar=None, random_state=0):
+    """Spectra after changes that mean nothing.
+
+    Parameters
+    ----------
+    X : (n_spectra, n_grid) array
+        Fluxes in units of that at 5100 Å.
+    grid : (n_grid,) array
+        Rest wavelengths in vacuum Å, increasing.
+    ivar : (n_spectra, n_grid) array, optional
+        Without it there is no "noise".
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    dict of str to (n_spectra, n_grid) array
+        "noise": once more the noise that the spectrum has (none where ivar is 0);
+        "1 pixel to the red", "1 pixel to the blue": moved, the end pixel repeated;
+        "redshift error": reduced with a redshift too large by `REDSHIFT_ERROR` (1 + z), by linear
+        interpolation;
+        "local median": divided by the median flux within 50 Å of 5100 Å.
+
+    Raises
+    ------
+    AgnError
+        For ivar of another shape or negative, or a grid without 5100 Å.
+    """
+    X = np.asarray(X, dtype=float)
+    grid = check_wavelengths(grid, X.shape[1])
+    near = np.abs(grid - NORMALISATION_WAVELENGTH) <= _LEVEL_HALF_WIDTH
+    level = np.median(X[:, near], axis=1, keepdims=True) if near.any() else np.zeros((len(X), 1))
+    if not (level > 0).all():
+        raise AgnError("every spectrum needs a positive median flux within 50 Å of 5100 Å; one has none.")
+    changed = {}
+    if ivar is not None:
+        ivar = np.asarray(ivar, dtype=float)
+        if ivar.shape != X.shape or not (ivar >= 0).all():
+            raise AgnError(
+                f"ivar must have the shape of X, {X.shape}, and not be negative; got {ivar.shape}."
+            )
+        sigma = standard_deviation(ivar)
+        changed["noise"] = X + sigma * check_random_state(random_state).standard_normal(X.shape)
+    changed["1 pixel to the red"] = np.concatenate([X[:, :1], X[:, :-1]], axis=1)
+    changed["1 pixel to the blue"] = np.concatenate([X[:, 1:], X[:, -1:]], axis=1)
+    # A redshift too large by that puts what is at λ at λ / (1 + error).
+    read_at = grid * (1 + REDSHIFT_ERROR)
+    changed["redshift error"] = np.array([np.interp(read_at, grid, flux) for flux in X])
+    changed["local median"] = X / level
+    return changed
+
+
+def measure_stability(estimator, X, *, grid, ivar=None, methods=None, random_state=0):
+    """Rank correlation of maps before and after changes of the spectrum that mean nothing.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    X : (n_spectra, n_grid) array
+        The class predicted for X is explained, also where a change moves the prediction.
+    grid, ivar
+        See `change_spectra`.
+    methods : see `agn_helpers.faithfulness.similarity.choose_methods`
+    random_state : int, RandomState or None
+        Methods that draw at random draw the same for both.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``method, change, signed, low, high``: median over spectra of Spearman's correlation of the
+        signed maps, pixel by pixel on the grid, with its 95 % bootstrap interval.
+
+    Raises
+    ------
+    AgnError
+        For NaN, X on another grid, unknown methods, and as `change_spectra`.
+    """
+    X = check_spectra(estimator, X)
+    random_state = check_random_state(random_state)
+    seed = random_state.randint(2**31 - 1)
+    target = estimator.classes_[find_target(estimator, X)]
+    changes = change_spectra(X, grid=grid, ivar=ivar, random_state=random_state)
+    options = {"grid": grid, "ivar": ivar, "target": target, "random_state": seed}
+    rows = []
+    for name, method in choose_methods(methods).items():
+        maps = method(estimator, X, **options)
+        for change, changed in changes.items():
+            values = correlate_ranks(maps, method(estimator, changed, **options))
+            summary = summarise_values(values, random_state=seed)
+            rows.append({"method": name, "change": change, **dict(zip(("signed", "low", "high"), summary))})
     return pd.DataFrame(rows)

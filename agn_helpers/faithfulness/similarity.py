@@ -59,7 +59,7 @@ def summarise_values(values, *, statistic=np.median, n_bootstrap=500, random_sta
         Repeats (of a model, of a draw) and, within each bootstrap sample of them, spectra are drawn anew:
         spectra that one model explains do not tell how the next model would.  One repeat: spectra alone.
     statistic : function
-        Of an array; `numpy.mean` where a median would hide the few that count.
+        Of an array, along an ``axis``; `numpy.mean` where a median would hide the few that count.
     n_bootstrap : int
     random_state : int, RandomState or None
 
@@ -76,11 +76,12 @@ def summarise_values(values, *, statistic=np.median, n_bootstrap=500, random_sta
     random_state = check_random_state(random_state)
     values = np.atleast_2d(values)
     n_repeats, n_spectra = values.shape
-    drawn = np.empty(n_bootstrap)
-    for number in range(n_bootstrap):
+    drawn = np.empty((n_bootstrap, n_repeats, n_spectra))
+    for each in drawn:
         repeats = random_state.randint(n_repeats, size=(n_repeats, 1))
-        drawn[number] = statistic(values[repeats, random_state.randint(n_spectra, size=(1, n_spectra))])
-    return float(statistic(values)), *map(float, np.quantile(drawn, [0.025, 0.975]))
+        each[:] = values[repeats, random_state.randint(n_spectra, size=(1, n_spectra))]
+    interval = np.quantile(statistic(drawn, axis=(1, 2)), [0.025, 0.975])
+    return float(statistic(values)), *map(float, interval)
 
 
 def check_draws(number, name):

@@ -1,7 +1,13 @@
 from .clusters import compare_clusterings, find_clusters, follow_clusters, match_clusters, score_stability
 from .embedding import MapPlacer, embed_perplexities, embed_spectra, place_on_map
-from .mixing import measure_isthmus, tabulate_isthmus, tabulate_neighbours, vote_on_map
-from .neighbours import find_neighbours, largest_perplexity
+from .neighbours import (
+    find_neighbours,
+    largest_perplexity,
+    measure_isthmus,
+    tabulate_isthmus,
+    tabulate_neighbours,
+    vote_on_map,
+)
 from .quality import measure_maps, score_components, score_placing
 from .spectrum_map import SpectrumMap, SpectrumScaler, read_map, write_map
 

@@ -7,13 +7,12 @@ from sklearn.metrics import f1_score, pairwise_distances_chunked
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_X_y
 
 from ..errors import AgnError
 from ..lines import AGN_TYPES
 from .embedding import place_on_map
-from .mixing import measure_purity
-from .neighbours import find_neighbours
+from .neighbours import find_neighbours, measure_purity
+from .spectrum_map import check_fluxes
 
 
 def measure_maps(maps, y, *, n_neighbours=10, most_ranked=10_000, random_state=0):
@@ -147,7 +146,9 @@ def score_components(X, y, counts, *, n_neighbours=10, n_folds=3, random_state=0
     AgnError
         For a count below 1 or above what a fold's spectra and wavelengths allow, or too few spectra.
     """
-    X, y = check_X_y(X, y, dtype=np.float64)
+    X, y = check_fluxes(X, "spectra"), np.asarray(y)
+    if len(X) != len(y):
+        raise AgnError(f"there must be one label for each of the {len(X)} spectra; got {len(y)}.")
     counts = sorted(set(counts))
     fewest = min(len(X) - -(-len(X) // n_folds), X.shape[1])
     if not counts or counts[0] < 1 or counts[-1] > fewest:

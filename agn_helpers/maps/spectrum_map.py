@@ -7,6 +7,7 @@ import numpy as np
 from astropy.table import Table
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
@@ -16,6 +17,19 @@ from ..limits import summarise_error
 
 #: Raised when a map file's columns change meaning; `read_map` refuses other versions.
 MAP_VERSION = 2
+
+
+def check_fluxes(X, what, *, dtype=np.float64):
+    """Fluxes as an array (n_spectra, n_grid); AgnError, which names `what`, for others."""
+    try:
+        X = check_array(X, dtype=dtype, ensure_all_finite=False)
+    except ValueError as error:
+        problem = str(error).splitlines()[0]
+        raise AgnError(f"{what} must be an array (n_spectra, n_grid) of fluxes; {problem}") from error
+    bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
+    if len(bad):
+        raise AgnError(f"{what} must be finite; row {bad[0]} is not. Complete it, or leave it out.")
+    return X
 
 
 @cache

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from ..errors import AgnError
 from ..files import whole_file, write_table
 from ..plotting import plot_summary_page, save_figure
+from ..saliency import Attribution
 from .panels import MapPanel, SpectrumPanel
 
 
@@ -28,23 +29,28 @@ def write_summary_page(state, shown, path):
         raise AgnError("a summary page is of one spectrum; a selection is shown; pick a spectrum first.")
     import matplotlib.pyplot as plt
 
+    explained = Attribution(
+        values=shown.attribution[None],
+        uncertainty=shown.uncertainty[None] if shown.fade else None,
+        method=shown.method,
+        target=np.array([shown.target]),
+        of="log_p",
+        flux=shown.flux[None],
+        grid=state.grid,
+        name=np.array([shown.name]),
+        survey=shown.survey,
+    )
     with plt.style.context("agn_helpers.agn"):
-        figure = plot_summary_page(
-            state.grid,
-            shown.flux,
-            shown.attribution,
+        page = plot_summary_page(
+            explained,
             probabilities=dict(zip(state.classes, shown.probability)),
-            target=shown.target,
-            uncertainty=shown.uncertainty if shown.fade else None,
             statistics=state.line_statistics(shown),
-            name=shown.name,
             redshift=float(state.redshift[state.row]),
             true_label=state.label[state.row] or None,
-            survey=shown.survey,
             smooth=shown.smooth,
         )
-        save_figure(figure, path)
-        plt.close(figure)
+        save_figure(page, path)
+        plt.close(page)
 
 
 def write_attribution(state, shown, path):

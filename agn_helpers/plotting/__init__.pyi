@@ -8,9 +8,8 @@ from .colours import (
     prepare_map,
     shade_windows,
 )
-from .distributions import plot_histogram, plot_novelty, plot_truth_pairs
+from .distributions import plot_agreement, plot_confusion, plot_histogram, plot_novelty, plot_truth_pairs
 from .faithfulness import plot_curves, plot_faithfulness
-from .heatmaps import plot_agreement, plot_confusion
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from ..errors import AgnError
-from .heatmaps import draw_heatmap
+from .distributions import draw_heatmap
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
 
 # Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.

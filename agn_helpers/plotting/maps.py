@@ -131,7 +131,7 @@ def plot_decision(spectrum_map, estimator, *, ax):
     """
     apply_layout(ax.get_figure(root=True))
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    x, y = np.meshgrid(np.linspace(left, right, 400), np.linspace(bottom, top, 400))
+    x, y = np.meshgrid(np.linspace(left, right, 200), np.linspace(bottom, top, 200))
     probability = estimator.predict_proba(np.column_stack([x.ravel(), y.ravel()]))
     for column, name in enumerate(estimator.classes_):
         lead = probability[:, column] - np.delete(probability, column, axis=1).max(axis=1)

@@ -8,6 +8,7 @@ from matplotlib.ticker import MultipleLocator
 
 from ..errors import AgnError
 from ..lines import LINES
+from ..saliency import check_wavelengths
 from .artists import PaintedSpectrum, ProbabilityBars
 from .colours import (
     SALIENCY_COLOURS,
@@ -154,20 +155,7 @@ _NAMES_WIDTH, _BARS_WIDTH, _TABLE_LEFT = 16.0, 35.0, 91.0
 
 
 def plot_summary_page(
-    grid,
-    flux,
-    attribution,
-    *,
-    probabilities,
-    target,
-    uncertainty=None,
-    statistics=None,
-    name="",
-    redshift=None,
-    true_label=None,
-    survey=None,
-    smooth=None,
-    quantity="∂ ln P / ∂ flux",
+    attribution, row=0, *, probabilities, statistics=None, redshift=None, true_label=None, smooth=None
 ):
     """Draw a page for one spectrum.
 
@@ -177,33 +165,22 @@ def plot_summary_page(
 
     Parameters
     ----------
-    grid, flux : (n_grid,) arrays
-        Rest-frame vacuum Å and normalised flux.
-    attribution : (n_grid,) array
-        Derivative of ln P(target) by flux, in 1/flux.
+    attribution : Attribution
+        With a grid. Its survey is written at the foot; then `agn_helpers.plotting.save_figure` needs none.
+    row : int
+        Which of its spectra.
     probabilities : mapping of str to float
-        Probability of each class; a dict or a pandas.Series.
-    target : str
-        The class that is explained, one of those.
-    uncertainty : (n_grid,) array, optional
-        One standard deviation of the attribution; see `agn_helpers.plotting.plot_saliency`.
+        Probability of each class, the one that is explained among them; a dict or a pandas.Series.
     statistics : pandas.DataFrame, optional
         A row a line, whose key of `LINES` is in the index or in a column ``line``. Of the columns ``core``,
         ``wings`` and ``contrast`` (mean attributions and their difference) and ``core_error``,
         ``wings_error``, ``contrast_error`` (or ``core_uncertainty`` …) those that are there are shown; NaN
         is a dash. `agn_helpers.saliency.measure_lines` gives it by its ``to_frame()``.
-    name : str
-        Of the spectrum.
     redshift : float, optional
     true_label : str, optional
         Its type where it is known.
-    survey : str, optional
-        Origin of the spectrum, written at the foot; then `agn_helpers.plotting.save_figure` needs it no
-        more.
     smooth : float, optional
         Width in km/s of a running mean over the attributions.
-    quantity : str
-        What the attributions are, with their unit.
 
     Returns
     -------
@@ -215,18 +192,20 @@ def plot_summary_page(
         For a target without a probability, statistics of unknown lines or without a column to show, and as
         `plot_saliency`.
     """
-    probabilities = dict(probabilities)
+    probabilities, one = dict(probabilities), attribution[row]
+    grid, flux, (values,) = check_wavelengths(one.grid, one.values.shape[1]), one.flux[0], one.values
+    target, survey = str(one.target[0]), one.survey
+    uncertainty = None if one.uncertainty is None else one.uncertainty[0]
     if target not in probabilities:
         raise AgnError(f"target must be one of {', '.join(map(str, probabilities))}; got {target!r}.")
-    grid, flux = np.asarray(grid, dtype=float), np.asarray(flux, dtype=float)
-    attribution, faded = prepare_map(grid, attribution, uncertainty=uncertainty, smooth=smooth)
-    pixels = {"scale": full_colour(attribution), "faded": faded}
+    values, faded = prepare_map(grid, values, uncertainty=uncertainty, smooth=smooth)
+    pixels = {"scale": full_colour(values), "faded": faded}
     table = None if statistics is None else tabulate_statistics(statistics)
 
     bars = 5.0 * len(probabilities)
     height = _FOOT_TOP + 5 + (max(bars + 20, _ROW * (len(table.rows) + 2)) if table else max(bars, 16)) + 6
     page = open_page(height)
-    _write_head(page, name, redshift, true_label, probabilities, target)
+    _write_head(page, str(one.name[0]), redshift, true_label, probabilities, target)
     cax = add_axes(page, _RIGHT - 64, 9.0, 60, 1.8)
     add_colour_bar(page, scale=pixels["scale"], target=target, cax=cax, orientation="horizontal")
     cax.xaxis.set_label_position("top")
@@ -234,9 +213,9 @@ def plot_summary_page(
     ax = add_axes(page, _LEFT, _SPECTRUM["top"], _RIGHT - _LEFT, _SPECTRUM["height"])
     set_spectrum_axes(ax, grid, flux)
     note = describe_map(uncertainty=uncertainty, smooth=smooth)
-    PaintedSpectrum(ax, grid, note=note).update(flux, attribution, **pixels)
+    PaintedSpectrum(ax, grid, note=note).update(flux, values, **pixels)
     mark_lines(ax)
-    _draw_zooms(page, grid, flux, attribution, pixels)
+    _draw_zooms(page, grid, flux, values, pixels)
 
     ax = add_axes(page, _LEFT + _NAMES_WIDTH, _FOOT_TOP + 5, _BARS_WIDTH, bars)
     ProbabilityBars(ax, probabilities, true_label=true_label).update(list(probabilities.values()))
@@ -246,7 +225,7 @@ def plot_summary_page(
         f"{WINDOWS['wings'][0]:.0f} to {WINDOWS['wings'][1]:.0f} km/s."
     )
     meaning = (
-        f"Attribution: {quantity}; full colour at ±{format_number(pixels['scale'])}. The strips say by "
+        f"Attribution: {one.quantity}; full colour at ±{format_number(pixels['scale'])}. The strips say by "
         "height what the lines say by colour."
     )
     words = {"size": 7, "color": GREY, "linespacing": 1.25}
@@ -255,7 +234,7 @@ def plot_summary_page(
     add_text(page, left, top, f"{fill(meaning, 58)}\n{fill(shaded, 58)}", **words)
     if table:
         draw_statistics(page, table, scale=pixels["scale"], left=_TABLE_LEFT, right=_RIGHT, top=_FOOT_TOP)
-    if survey is not None:
+    if survey != "unknown":
         mark_survey(page, survey)
     return page
 

@@ -6,12 +6,14 @@ Use with ``plt.style.use("agn_helpers.agn")``, the style sheet beside this modul
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine, PlaceHolderLayoutEngine
 
+from ..errors import AgnError
 from ..files import whole_file
 
 if TYPE_CHECKING:
@@ -78,9 +80,12 @@ def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | No
     Raises
     ------
     AgnError
-        Where it cannot be written.
+        For a suffix of no format of figures, or where it cannot be written.
     """
     whole: Any = figure.figure if isinstance(figure, Axes) else figure
+    formats = sorted(whole.canvas.get_supported_filetypes())
+    if Path(path).suffix.removeprefix(".").lower() not in formats:
+        raise AgnError(f"the suffix of a figure must be one of {', '.join(formats)}; got {path}.")
     if survey is not None:
         mark_survey(whole, survey)
     with whole_file(path) as temporary:

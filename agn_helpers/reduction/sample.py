@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -15,11 +14,8 @@ from ..errors import AgnError, ReductionError
 from ..files import read_table, write_table
 from ..limits import escape_text, summarise_error
 from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
-from ..spectra import Rejected
+from ..spectra import ObservedSpectrum, Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
-
-if TYPE_CHECKING:
-    from ..spectra import ObservedSpectrum
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +62,7 @@ class ReducedSample(Table):
             return spectra
         low, high = self.meta["grid_min"], self.meta["grid_max"]
         grid = f"{self.meta['grid_n']} wavelengths, {low:.0f} to {high:.0f} Å"
-        return f"{spectra} of {grid}; survey {self.meta['survey']}"
+        return f"{spectra} of {grid}; survey {self.meta.get('survey', 'unknown')}"
 
 
 def shared_grid(spectra, *, n_grid=1000):
@@ -111,7 +107,7 @@ def reduce_spectra(
     normalisation : {"window", "pixel"}
         See `agn_helpers.reduction.rest_frame.continuum_level`.
     survey : str, optional
-        Where the spectra come from; by default what they say of themselves.
+        Where the spectra come from; by default what they say of themselves, each survey once.
 
     Returns
     -------
@@ -119,6 +115,13 @@ def reduce_spectra(
     rejected : astropy.table.Table
         ``name, file, reason``.
     """
+    if normalisation not in ("window", "pixel"):
+        raise AgnError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
+    if isinstance(spectra, str | ObservedSpectrum | Table) or not isinstance(spectra, Iterable):
+        raise AgnError(
+            f"spectra must be a list of ObservedSpectrum; got {type(spectra).__name__}. Read files with "
+            "read_spectra, and put a single spectrum in a list."
+        )
     if grid is None:
         spectra = list(spectra)
         grid = shared_grid(spectrum for spectrum in spectra if not isinstance(spectrum, Rejected))
@@ -128,11 +131,14 @@ def reduce_spectra(
     steps = np.diff(grid)
     if grid.ndim != 1 or grid.size < 3 or steps[0] <= 0 or not np.allclose(steps, steps[0]):
         raise ReductionError("grid must be equally spaced, increasing wavelengths in Å, at least 3 of them.")
-    rows, fluxes, ivars, rejected = [], [], [], []
+    rows, fluxes, ivars, rejected, surveys = [], [], [], [], set()
     for spectrum in spectra:
         if isinstance(spectrum, Rejected):
             rejected.append(spectrum)
             continue
+        if not isinstance(spectrum, ObservedSpectrum):
+            kind = type(spectrum).__name__
+            raise AgnError(f"spectra must be ObservedSpectrum; got {kind}. Read files with read_spectra.")
         try:
             flux, ivar = reduce_spectrum(spectrum, grid=grid, normalisation=normalisation)
         except Exception as error:  # Whatever is wrong with one spectrum must not end the others.
@@ -156,14 +162,14 @@ def reduce_spectra(
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
-        survey = survey or spectrum.meta.get("survey")
+        surveys.add(str(spectrum.meta.get("survey") or "unknown"))
     names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved")
     dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float)
     sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
     sample.meta.update(
-        survey=escape_text(survey or "unknown"),
+        survey=escape_text(survey or ", ".join(sorted(surveys)) or "unknown"),
         grid_min=float(grid[0]),
         grid_max=float(grid[-1]),
         grid_n=int(grid.size),
@@ -177,7 +183,11 @@ def reduce_spectra(
 
 
 def sample_grid(sample: Table) -> np.ndarray:
-    """Wavelengths (n_grid,) in rest-frame vacuum Å of a reduced sample."""
+    """Wavelengths (n_grid,) in rest-frame vacuum Å of a reduced sample; AgnError for any other table."""
+    if not {"grid_min", "grid_max", "grid_n"} <= set(sample.meta):
+        raise ReductionError(
+            "a reduced sample is needed, with its grid in its meta; make it with reduce_spectra."
+        )
     return np.linspace(sample.meta["grid_min"], sample.meta["grid_max"], int(sample.meta["grid_n"]))
 
 

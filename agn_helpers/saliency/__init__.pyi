@@ -1,4 +1,4 @@
-from .attribution import METHODS, Attribution, choose_explained, explain, silence_unobserved, write_saliency
+from .attribution import METHODS, Attribution, choose_explained, explain, silence_unobserved
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
@@ -45,5 +45,4 @@ __all__ = [
     "spectra_blocks",
     "summarise_lines",
     "summarise_refits",
-    "write_saliency",
 ]

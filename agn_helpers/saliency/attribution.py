@@ -15,7 +15,6 @@ from astropy.table import Table
 from ..classifier import TrainedModel, check_grid, weigh_sample
 from ..dispatch import call_above
 from ..errors import AgnError
-from ..files import write_table
 from ..reduction import sample_arrays, sample_grid
 from ..spectra import ObservedSpectrum
 from .gradient_methods import gradient, gradient_times_input, integrated_gradients, smoothgrad
@@ -186,15 +185,16 @@ class Attribution:
             **{**look, **options},
         )
 
-    def to_table(self):
+    def to_table(self, *, dtype=np.float64):
         """The attributions as an astropy Table: ``name, target, attribution``, with the grid in its meta.
 
-        A fourth column, ``uncertainty``, where there is one.  `agn_helpers.files.write_table` writes it.
+        A fourth column, ``uncertainty``, where there is one.  `agn_helpers.files.write_table` writes it; of
+        type float32, enough for maps, it is half as large.
         """
         grid = check_wavelengths(self.grid, self.values.shape[1])
-        table = Table({"name": self.name, "target": self.target, "attribution": self.values})
+        table = Table({"name": self.name, "target": self.target, "attribution": self.values.astype(dtype)})
         if self.uncertainty is not None:
-            table["uncertainty"] = self.uncertainty
+            table["uncertainty"] = self.uncertainty.astype(dtype)
         table.meta.update(
             survey=self.survey,
             method=self.method,
@@ -255,7 +255,7 @@ def explain(
         For an unknown method, an argument that it has no use for, spectra that cannot be reduced, and as the
         method does.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
     takes = set(inspect.signature(_FUNCTIONS[method]).parameters)
     useless = sorted(set(options) - takes) + ["ivar"] * (ivar is not None and "ivar" not in takes)
@@ -337,16 +337,16 @@ def _read_spectra(model, spectra, ivar, grid):
             if model.completion is not None:
                 X, log_proba, _ = weigh_sample(spectra, model)
         name = np.asarray(spectra["name"], dtype=str)
-        return X, ivar, sample_grid(spectra), name, str(spectra.meta["survey"]), log_proba
+        return X, ivar, sample_grid(spectra), name, str(spectra.meta.get("survey", "unknown")), log_proba
     if np.ma.is_masked(spectra):
         raise AgnError("an array of spectra must not be masked; give ivar 0 there, or a reduced sample.")
     try:
         X = np.atleast_2d(np.asarray(spectra, dtype=float))
-        if X.ndim != 2 or not np.ndim(spectra):
+        if X.ndim != 2 or not np.ndim(spectra) or not X.size:
             raise TypeError
     except (TypeError, ValueError) as error:
         raise AgnError(
-            f"spectra must be observed spectra, a reduced sample or an array of fluxes; got "
+            f"spectra must be observed spectra, a reduced sample or an array of fluxes, one at least; got "
             f"{type(spectra).__name__}."
         ) from error
     if is_model:
@@ -362,46 +362,3 @@ def _is_observed(spectra):
     kinds = ObservedSpectrum | str | os.PathLike
     first = next(iter(spectra), None) if isinstance(spectra, list | tuple) else spectra
     return isinstance(first, kinds)
-
-
-def write_saliency(path, *, name, target, attribution, grid, uncertainty=None, meta=None):
-    """Write attributions as a FITS table with columns ``name, target, attribution``; whole or not at all.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    name, target : (n_spectra,) sequences of str
-        Which spectrum, and the class whose probability is explained.
-    attribution : (n_spectra, n_grid) array
-        In units of 1/flux, written in the precision it has: float32 is enough for maps, and half as large.
-    grid : (n_grid,) array
-        Rest wavelengths in vacuum Å, equally spaced; its ends go into the header.
-    uncertainty : (n_spectra, n_grid) array, optional
-        Standard deviation of the attribution; a fourth column.
-    meta : dict, optional
-        Further header entries, e.g. ``survey``.
-
-    Raises
-    ------
-    AgnError
-        For attributions that do not fit the grid, or an uncertainty of another shape.
-        Where `path` does not end in .fits or cannot be written.
-    """
-    attribution = np.asarray(attribution)
-    if attribution.ndim != 2:
-        raise AgnError(f"attribution must be (n_spectra, n_grid); got shape {attribution.shape}.")
-    grid = check_wavelengths(grid, attribution.shape[1])
-    if uncertainty is not None and np.shape(uncertainty) != attribution.shape:
-        raise AgnError(
-            f"uncertainty must have the shape of attribution, {attribution.shape}; "
-            f"got {np.shape(uncertainty)}."
-        )
-    table = Table(
-        {"name": np.asarray(name, dtype=str), "target": np.asarray(target, dtype=str)},
-        meta={**(meta or {}), "grid_min": grid[0], "grid_max": grid[-1], "grid_n": len(grid)},
-    )
-    table["attribution"] = attribution
-    if uncertainty is not None:
-        table["uncertainty"] = np.asarray(uncertainty)
-    write_table(table, path)

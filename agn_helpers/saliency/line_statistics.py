@@ -108,7 +108,7 @@ def measure_lines(
         Where the wings begin and end, km/s, on both sides.
     relative : bool
         Give each map in units of its own mean |attribution|, without which a quantile over spectra is a
-        statement about how certain they are: maps of firm calls are smaller by orders of magnitude.
+        statement about how certain they are: those of confident predictions are smaller by far.
 
     Returns
     -------

@@ -303,7 +303,9 @@ def _flatten(X, grid, spans):
 
 def _fit_weights(score, X, other, rows, kept, owner, alpha):
     """Coefficients (m, n_segments) of one set of perturbations."""
-    mixed = np.where(kept[:, None, owner], X, other)
+    # Indexing by columns leaves them far apart in memory, and all that is made from it too.
+    is_kept = np.ascontiguousarray(kept[:, owner], dtype=bool)
+    mixed = np.where(is_kept[:, None], X, other)
     values = score.values(mixed.reshape(-1, X.shape[1]), np.tile(rows, len(kept))).reshape(len(kept), -1)
     distance = 1 - np.sqrt(kept.mean(axis=1))
     weight = np.exp(-((distance / _KERNEL_WIDTH) ** 2))

@@ -171,7 +171,7 @@ def count_placebo(attribution, *, grid, line="Hbeta", core=CORE, wings=WINGS):
     Parameters
     ----------
     attribution : (n_spectra, n_grid) array
-        Maps of one group of spectra, e.g. of those rightly called type 1.
+        Maps of one group of spectra, e.g. of those rightly predicted type 1.
     grid : (n_grid,) array
         Rest wavelengths in vacuum Å, increasing.
     line : str

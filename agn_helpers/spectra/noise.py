@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import binary_dilation, median_filter
 
-# Whoever resampled a spectrum mixed this many pixels on either side of a gap with the gap.
+# Resampling mixed this many pixels on either side of a gap with the gap.
 _GAP_EDGE = 4
 
 #: What ``meta["noise"]`` says where ivar comes from `estimate_noise`.

@@ -2,15 +2,15 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from sklearn.utils import check_random_state, check_X_y
 
 from ..classifier import ProbabilisticSVC, encode_classes, split_folds
@@ -58,9 +58,7 @@ def split_sample(y, *, random_state=0, stratified=False):
     Raises
     ------
     AgnError
-        For fewer than five rows.
-    ValueError
-        With `stratified`, for a class too small to be in every part.
+        For fewer than five rows and, with `stratified`, a class too small to be in every part.
     """
     y = np.asarray(y)
     n_train, n_validation = round(0.64 * len(y)), round(0.16 * len(y))
@@ -71,10 +69,12 @@ def split_sample(y, *, random_state=0, stratified=False):
     if not stratified:
         order = random_state.permutation(len(y))
         return Split(*np.split(order, [n_train, n_train + n_validation]))
-    rest, test = train_test_split(np.arange(len(y)), test_size=n_test, random_state=random_state, stratify=y)
-    train, validation = train_test_split(
-        rest, test_size=n_validation, random_state=random_state, stratify=y[rest]
-    )
+    split = partial(train_test_split, random_state=random_state)
+    try:
+        rest, test = split(np.arange(len(y)), test_size=n_test, stratify=y)
+        train, validation = split(rest, test_size=n_validation, stratify=y[rest])
+    except ValueError as error:
+        raise AgnError(f"every class must be in every part; {error} Leave stratified out.") from error
     return Split(train, validation, test)
 
 
@@ -149,17 +149,23 @@ def search_grid(
     Raises
     ------
     AgnError
-        For a kernel of another name, C or gamma not positive.
-    ValueError
-        For NaN features, one class only, a class with fewer members than folds.
+        For a kernel of another name, C or gamma not positive, NaN features, one class only, a class with
+        fewer members than folds.
     """
-    X, y = check_X_y(X, y, dtype=np.float64)
+    try:
+        X, y = check_X_y(X, y, dtype=np.float64)
+    except ValueError as error:
+        raise AgnError(
+            f"X and y must be finite fluxes and their labels; {str(error).splitlines()[0]}"
+        ) from error
     grid = _check_grid(PARAM_GRID if param_grid is None else param_grid)
     weight = np.ones(len(y))
-    classes, encoded, _ = encode_classes(y, weight, class_weight=class_weight, shape=X.shape)
+    classes, encoded, factors = encode_classes(y, weight, class_weight=class_weight, shape=X.shape)
+    if isinstance(class_weight, Mapping):
+        class_weight = dict(enumerate(factors))
     folds = split_folds(cv, X, encoded, weight, classes=classes, random_state=0)
     folds = make_folds(X, folds, scaled=scaled)
-    score = partial(score_paths, folds=folds, y=y, class_weight=class_weight, n_jobs=n_jobs)
+    score = partial(score_paths, folds=folds, y=encoded, class_weight=class_weight, n_jobs=n_jobs)
     paths = [path for name, values in grid.items() for path in grid_paths(name, **values)]
     rows = [row | {"round": 0} for row in score(paths, title="grid")]
     if refine:
@@ -287,15 +293,14 @@ def classify_plane(places, y, *, rows=None, random_state=0):
     rarest = np.unique(y[rows], return_counts=True)[1]
     if len(rarest) < 2 or rarest.min() < 2:
         raise AgnError(f"places must be of two types, of two spectra each; got {rarest.tolist()} of a type.")
-    search = GridSearchCV(
-        SVC(class_weight="balanced"),
-        _PLANE_GRID,
-        scoring="f1_macro",
-        cv=StratifiedKFold(min(3, rarest.min()), shuffle=True, random_state=random_state),
-    ).fit((places[rows] - centre) / unit, y[rows])
+    folds = StratifiedKFold(min(3, rarest.min()), shuffle=True, random_state=random_state)
+    results = search_grid(
+        (places[rows] - centre) / unit, y[rows], {"rbf": _PLANE_GRID}, cv=folds, refine=False
+    )
+    best = best_result(results)
     return ProbabilisticSVC(
-        C=search.best_params_["C"],
-        gamma=search.best_params_["gamma"] / unit**2,
+        C=best["param_C"],
+        gamma=best["param_gamma"] / unit**2,
         class_weight="balanced",
         random_state=random_state,
     ).fit(places[rows], y[rows])

@@ -14,7 +14,7 @@ from agn_helpers.tuning import split_sample
 
 from . import Row
 
-# The best machines of two kernels, as notebook 02 finds them.
+# The best classifiers of two kernels, as notebook 02 finds them.
 LINEAR = {"kernel": "linear", "C": 0.07, "class_weight": "balanced", "random_state": 0}
 RBF = {"kernel": "rbf", "C": 34.0, "gamma": 0.003, "class_weight": "balanced", "random_state": 0}
 
@@ -100,15 +100,15 @@ def run():
         peak = peak_memory(partial(method, model, many))
         rows.append(Row(f"{name}: peak memory, 20 000 spectra", peak, "MiB", "below 1024", peak < 1024))
 
-    # What every method costs, in exact maps of the same spectra by the same machine.
+    # What every method costs, in exact maps of the same spectra by the same classifier.
     few, few_ivar = X[split.test[:50]], ivar[split.test[:50]]
-    for machine in (model, ProbabilisticSVC(**RBF).fit(X[train], y[train])):
-        unit = seconds(partial(gradient, machine, few))
+    for estimator in (model, ProbabilisticSVC(**RBF).fit(X[train], y[train])):
+        unit = seconds(partial(gradient, estimator, few))
         for name, method in METHODS.items():
-            own = seconds(partial(method, machine, few, grid=grid, ivar=few_ivar)) / unit
+            own = seconds(partial(method, estimator, few, grid=grid, ivar=few_ivar)) / unit
             # With a linear kernel the whole sample is the measure, above.
-            is_asked = name == "smoothgrad" and machine.kernel == "rbf"
+            is_asked = name == "smoothgrad" and estimator.kernel == "rbf"
             target = "<= 75" if is_asked else ""
-            title = f"{machine.kernel}: {name}, cost in exact maps"
+            title = f"{estimator.kernel}: {name}, cost in exact maps"
             rows.append(Row(title, own, "", target, own <= 75 or not is_asked))
     return rows

@@ -36,9 +36,9 @@ def run():
 
         grid = {"C": C} if name == "linear" else {"C": C, "gamma": gammas}
         degree = {"degree": int(name[-1])} if name.startswith("poly") else {}
-        machine = SVC(kernel=name.rstrip("23"), class_weight="balanced", **degree)
+        estimator = SVC(kernel=name.rstrip("23"), class_weight="balanced", **degree)
         start = time.perf_counter()
-        search = GridSearchCV(machine, grid, scoring="f1_macro", cv=folds, refit=False).fit(X, y)
+        search = GridSearchCV(estimator, grid, scoring="f1_macro", cv=folds, refit=False).fit(X, y)
         theirs += time.perf_counter() - start
 
         expected = {_key(params): index for index, params in enumerate(search.cv_results_["params"])}

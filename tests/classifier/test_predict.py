@@ -14,6 +14,7 @@ from agn_helpers.classifier import (
     describe_doubts,
     join_parts,
 )
+from agn_helpers.errors import AgnError
 from agn_helpers.lines import AGN_TYPES
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import Rejected
@@ -140,6 +141,23 @@ def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
         names = types.split("|") if types else []
         assert sorted(names) == sorted(sets.classes_[row])
         assert names == [name for name in AGN_TYPES if name in names]
+
+
+def test_a_model_of_other_classes_predicts_no_type(model, spectra):
+    sample = model.reduce_all(spectra[:6])
+    X, _ = sample_arrays(sample)
+    stars = ProbabilisticSVC(kernel="linear", cv=2, random_state=0).fit(
+        np.tile(X, (2, 1)), ["star", "galaxy"] * 6
+    )
+    other = TrainedModel(stars, grid=model.grid, meta=model.meta)
+    with pytest.raises(AgnError, match=r"this one has the class 'galaxy'. Ask its estimator"):
+        other.predict(sample)
+
+
+def test_a_sample_without_a_survey_is_predicted_as_of_an_unknown_one(model, spectra):
+    sample = model.reduce_all(spectra[:2])
+    del sample.meta["survey"]
+    assert model.predict(sample).meta["survey"] == "unknown"
 
 
 def test_a_wrong_redshift_is_doubted(doubting_model):

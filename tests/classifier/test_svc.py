@@ -493,6 +493,7 @@ class TestBadInput:
             ({"tol": 0}, "tol must be"),
             ({"prior": "flat"}, "prior must be"),
             ({"decision_function_shape": "ovx"}, "decision_function_shape must be"),
+            ({"class_weight": "even"}, "class_weight must be 'balanced', None or a dict of the classes"),
             ({"class_weight": {0: 1.0, 1: 2.0}}, "class_weight must name every class"),
             ({"class_weight": {0: 1.0, 1: 2.0, 2: -1.0}}, "class_weight must hold positive"),
         ],

@@ -97,6 +97,23 @@ def test_notebooks_run_in_order_and_become_pages(project, tmp_path, monkeypatch)
     assert b64decode(image[1]).startswith(b"\x89PNG")
 
 
+def test_figures_of_an_earlier_run_go_when_they_are_not_drawn_again(project):
+    draw = (
+        "from pathlib import Path\nfor k in range({}): (Path('figures/synthetic') / f'01_{{k}}.png').touch()"
+    )
+    write_notebook(project / "notebooks", "01_first", draw.format(3))
+    run(project)
+    kept = project / "figures" / "synthetic"
+    (kept / "my_own.png").touch()
+    write_notebook(project / "notebooks", "01_first", draw.format(1) + "\n1/0")
+    with pytest.raises(NotebookError):
+        run(project)
+    assert len(files_below(kept)) == 4
+    write_notebook(project / "notebooks", "01_first", draw.format(1))
+    run(project)
+    assert files_below(kept) == ["01_0.png", "my_own.png"]
+
+
 def test_failing_cell_ends_the_run_under_an_honest_name(project):
     notebooks = project / "notebooks"
     write_notebook(notebooks, "01_first", "x = 1")

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from agn_helpers.classifier import ProbabilisticSVC
+from agn_helpers.classifier import ProbabilisticSVC, TrainedModel
 from agn_helpers.errors import AgnError
 from agn_helpers.faithfulness import average_curves, measure_faithfulness
 from agn_helpers.faithfulness.curves import curve_area, measure_curves, number_segments, perturbation_curve
@@ -24,9 +24,14 @@ from agn_helpers.faithfulness.ground_truth import (
     train_on_pairs,
 )
 from agn_helpers.faithfulness.measure import find_relevances, join_measures
-from agn_helpers.faithfulness.sanity import change_model, measure_sanity, shuffle_dual
+from agn_helpers.faithfulness.sanity import (
+    change_model,
+    change_spectra,
+    measure_sanity,
+    measure_stability,
+    shuffle_dual,
+)
 from agn_helpers.faithfulness.similarity import choose_methods, correlate_ranks, summarise_values
-from agn_helpers.faithfulness.stability import change_spectra, measure_stability
 from agn_helpers.lines import LINES
 from agn_helpers.lines import PAPER_GRID as GRID
 from agn_helpers.reduction import sample_arrays
@@ -404,7 +409,11 @@ def test_bad_input_is_refused_in_one_line(linear, machine, bumps, embedded_sampl
     grid = GRID[:60]
     logistic = LogisticRegression().fit(Z, y)
     score = TargetScore(model, X)
-    sample = embedded_sample[:5]
+    sample, by_pixel = embedded_sample[:5], embedded_sample[:5]
+    by_pixel.meta["normalisation"] = "pixel"
+    X_few, y_few = sample_arrays(embedded_sample[::60])
+    few = ProbabilisticSVC(kernel="linear", random_state=0).fit(X_few, y_few)
+    trained = TrainedModel(few, grid=embedded_sample.grid, meta={"normalisation": "window"})
 
     def curve(relevance=X, **options):
         return perturbation_curve(score, X, relevance, **{"reference": reference} | options)
@@ -439,6 +448,10 @@ def test_bad_input_is_refused_in_one_line(linear, machine, bumps, embedded_sampl
         "windows must fit": lambda: relevance_rank(X, np.ones(41)),
         "windows must hold a pixel": lambda: relevance_rank(X, np.zeros(40)),
         "X must have 60 features": lambda: measure_faithfulness(machine, sample, sample),
+        "normalised as the model's own, by 'window'; it is by 'pixel'": lambda: measure_faithfulness(
+            trained, by_pixel, sample
+        ),
+        "a reduced sample is needed": lambda: measure_faithfulness(trained, sample, np.ones((5, 1000))),
         "grid must be 60 increasing": lambda: find_relevances(machine, shown, grid=GRID),
     }.items():
         with pytest.raises(AgnError, match=message) as caught:

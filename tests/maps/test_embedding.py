@@ -11,6 +11,7 @@ import pytest
 from astropy.table import Table
 from scipy.spatial import cKDTree
 
+from agn_helpers.errors import AgnError
 from agn_helpers.files import write_table
 from agn_helpers.lines import AGN_TYPES
 from agn_helpers.maps import (
@@ -217,8 +218,14 @@ def test_bad_spectra_are_refused(groups, spectrum_map):
     broken = X.copy()
     broken[3, 5] = np.nan
     for attempt in (lambda: embed_spectra(broken, perplexity=20), lambda: place_on_map(spectrum_map, broken)):
-        with pytest.raises(ValueError, match="NaN"):
+        with pytest.raises(AgnError, match="must be finite; row 3 is not"):
             attempt()
+    for wrong in (X[0], [["flux"]]):
+        with pytest.raises(AgnError, match=r"must be an array \(n_spectra, n_grid\) of fluxes; ") as caught:
+            embed_spectra(wrong, perplexity=20)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(AgnError, match=r"perplexity must be positive .* got many"):
+        embed_spectra(X, perplexity="many")
 
 
 def test_a_file_that_is_no_map_or_of_another_version_is_refused(spectrum_map, tmp_path):

@@ -31,7 +31,7 @@ from agn_helpers.maps import (
     tabulate_neighbours,
     vote_on_map,
 )
-from agn_helpers.maps.mixing import measure_purity
+from agn_helpers.maps.neighbours import measure_purity
 
 N = 240
 

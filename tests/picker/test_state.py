@@ -252,7 +252,7 @@ def test_a_run_without_a_map_says_which_notebook_makes_it(root, tmp_path, capsys
 
 
 def test_without_voila_explore_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.setattr("agn_helpers.cli.explore.find_spec", lambda name: None)
+    monkeypatch.setattr("agn_helpers.cli.reproduce.find_spec", lambda name: None)
     assert main(["explore"]) == 1
     assert "agn explore needs Voilà, which is not installed; pip install" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from dataclasses import replace
 from unittest import mock
 
 import matplotlib.pyplot as plt
@@ -111,8 +112,8 @@ PAGES = {
     "one method": lambda: plot_methods(make_attributions({"gradient": ATTRIBUTION})),
     "summary page": lambda: draw_summary_page(uncertainty=UNCERTAINTY, statistics=STATISTICS),
     "summary page without table": lambda: draw_summary_page(target="intermediate", smooth=500),
-    "summary page of a short spectrum": lambda: plot_summary_page(
-        GRID[:600], FLUX[:600], ATTRIBUTION[:600], probabilities={"type 1": 1.0}, target="type 1"
+    "summary page of a short spectrum": lambda: draw_summary_page(
+        values=ATTRIBUTION[:600], probabilities={"type 1": 1.0}, target="type 1", survey="unknown"
     ),
 }
 
@@ -133,10 +134,22 @@ def make_attributions(maps, *, target="type 2", **uncertainties):
     ]
 
 
-def draw_summary_page(**options):
-    look = {"probabilities": PROBABILITIES, "target": "type 2", "name": "spec-0266-51630-0461"}
-    look |= {"redshift": 0.0807, "true_label": "intermediate", "survey": "synthetic"}
-    return plot_summary_page(GRID, FLUX, ATTRIBUTION, **(look | options))
+def draw_summary_page(
+    *, values=ATTRIBUTION, target="type 2", uncertainty=None, survey="synthetic", method="gradient", **options
+):
+    (one,) = make_attributions({method: ATTRIBUTION}, target=target)
+    n_grid = len(values)
+    one = replace(
+        one,
+        values=values[None],
+        uncertainty=None if uncertainty is None else uncertainty[None],
+        flux=one.flux[:, :n_grid],
+        grid=GRID[:n_grid],
+        name=np.array(["spec-0266-51630-0461"]),
+        survey=survey,
+    )
+    look = {"probabilities": PROBABILITIES, "redshift": 0.0807, "true_label": "intermediate"}
+    return plot_summary_page(one, **(look | options))
 
 
 def drawn_words(figure):
@@ -406,8 +419,11 @@ def test_a_summary_page_shows_the_map_three_times_on_one_scale_and_the_probabili
 
 def test_a_summary_page_says_what_it_explains_where_that_is_not_predicted():
     words = [text.get_text() for text in draw_summary_page(target="intermediate", redshift=np.nan).texts]
-    assert "explained: P(intermediate) = 0.200" in words
     assert not any("nan" in text for text in words)
+    assert "explained: P(intermediate) = 0.200" in words
+    for method, quantity in (("gradient", "∂ ln P / ∂ flux"), ("occlusion", "ln P per pixel")):
+        words = [text.get_text() for text in draw_summary_page(method=method).texts]
+        assert any(f"Attribution: {quantity}; full" in " ".join(text.split()) for text in words)
 
 
 @pytest.mark.parametrize("names", ["_error", "_uncertainty"])

@@ -212,6 +212,10 @@ def test_a_figure_says_where_its_spectra_come_from(tmp_path):
 def test_a_figure_is_saved_whole_or_not_at_all(tmp_path):
     figure = plt.figure()
     save_figure(figure, tmp_path / "new" / "figure.png")
+    for name in ("figure.foo", "figure"):
+        with pytest.raises(AgnError, match=f"suffix of a figure must be one of .*png.*; got .*{name}"):
+            save_figure(figure, tmp_path / name)
+        assert not (tmp_path / name).exists()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["figure.png"]
     (tmp_path / "file").touch()
     with pytest.raises(AgnError, match="could not be written"):

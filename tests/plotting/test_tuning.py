@@ -204,7 +204,7 @@ def test_a_confusion_matrix_is_the_table_of_confusion(monkeypatch):
     assert [text.get_text() for text in ax.texts] == [f"{share:.2f}" for share in shares.to_numpy().ravel()]
     # It draws that table, whatever it holds.
     other = counts.replace(counts.iloc[0, 0], 77)
-    monkeypatch.setattr("agn_helpers.plotting.heatmaps.tabulate_confusion", lambda *_, **options: other)
+    monkeypatch.setattr("agn_helpers.plotting.distributions.tabulate_confusion", lambda *_, **options: other)
     assert "77" in [text.get_text() for text in plot_confusion(Y, predicted).texts]
 
 

@@ -184,6 +184,39 @@ def test_a_grid_must_be_equally_spaced(grid):
         reduce_spectra([make_spectrum()], grid=grid)
 
 
+@pytest.mark.parametrize("spectra", ["x.fits", ["x.fits"], None, make_spectrum(), [np.ones(5)]])
+def test_what_is_no_list_of_spectra_is_refused(spectra):
+    with pytest.raises(
+        AgnError, match=r"spectra must be .*ObservedSpectrum; got \w+. Read files with"
+    ) as caught:
+        reduce_spectra(spectra)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_normalisation_is_refused_before_any_spectrum():
+    with pytest.raises(AgnError, match="normalisation must be 'window' or 'pixel'; got 'median'"):
+        reduce_spectra([make_spectrum()], normalisation="median")
+
+
+def test_every_survey_of_the_spectra_is_named():
+    spectra = [make_spectrum(name=name) for name in "abc"]
+    for spectrum, survey in zip(spectra, ("synthetic", "sdss", "sdss")):
+        spectrum.meta["survey"] = survey
+    assert reduce_spectra(spectra)[0].meta["survey"] == "sdss, synthetic"
+    del spectra[1].meta["survey"]
+    assert reduce_spectra(spectra[:2])[0].meta["survey"] == "synthetic, unknown"
+    assert reduce_spectra(spectra, survey="mine")[0].meta["survey"] == "mine"
+
+
+def test_a_sample_without_a_survey_says_so_and_one_without_a_grid_is_none():
+    sample, _ = reduce_spectra([make_spectrum()])
+    del sample.meta["survey"]
+    assert repr(sample).endswith("survey unknown>")
+    del sample.meta["grid_n"]
+    with pytest.raises(AgnError, match="a reduced sample is needed, with its grid in its meta"):
+        sample_grid(sample)
+
+
 def test_sample_goes_to_fits_and_back(tmp_path):
     spectra = [make_spectrum(name=f"s{i}", plate=i, mjd=51000, fiberid=7, label=label) for i, label in
                enumerate(("type 1", None, "intermediate"))]  # fmt: skip

@@ -1,6 +1,7 @@
 """Attributions against closed forms, the exact gradient, and a loop over pixels."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ from agn_helpers.saliency import (
     gradient,
     remove_lines,
     smoothgrad,
-    write_saliency,
 )
 from agn_helpers.saliency.attribution import _FUNCTIONS
 from agn_helpers.saliency.gradient_methods import gradient_times_input, integrated_gradients
@@ -262,6 +262,8 @@ class TestExplain:
     def test_what_a_method_lacks_is_asked_for(self, model):
         for message, attempt in {
             "method must be one of gradient, .*; got 'shap'": lambda: explain(model, self.X, method="shap"),
+            r"method must be one of .*; got \['lime'\]": lambda: explain(model, self.X, method=["lime"]),
+            "array of fluxes, one at least": lambda: explain(model, []),
             "either the spectra's ivar or a noise_level": lambda: explain(model, self.X, method="smoothgrad"),
             "wavelengths of X in Å; got None": lambda: explain(model, self.X, method="integrated_gradients"),
             "of X in Å; got None. Give": lambda: explain(model, self.X, method="occlusion"),
@@ -332,43 +334,18 @@ class TestAttribution:
             explain(model, spectrum)
 
 
-def test_the_file_names_spectra_targets_and_survey(machine, spectra, tmp_path):
-    attribution = finite_difference(machine, spectra[0][:4])
+def test_the_file_names_spectra_targets_and_survey_in_the_precision_asked_for(machine, spectra, tmp_path):
     grid = np.linspace(4000, 5000, 30)
-    write_saliency(
-        tmp_path / "saliency.fits",
-        name=list("abcd"),
-        target=spectra[1][:4],
-        attribution=attribution,
-        grid=grid,
-        meta={"survey": "synthetic"},
-    )
-    table = Table.read(tmp_path / "saliency.fits", character_as_bytes=False)
-    np.testing.assert_array_equal(table["attribution"], attribution)
+    maps = explain(machine, spectra[0][:4], method="lime", grid=grid, n_samples=50)
+    maps = replace(maps, name=np.array(list("abcd")), survey="synthetic")
+    for dtype in (np.float64, np.float32):
+        write_table(maps.to_table(dtype=dtype), tmp_path / "saliency.fits")
+        table = Table.read(tmp_path / "saliency.fits", character_as_bytes=False)
+        for column, expected in {"attribution": maps.values, "uncertainty": maps.uncertainty}.items():
+            np.testing.assert_array_equal(table[column], expected.astype(dtype))
+            assert table[column].dtype.itemsize == np.dtype(dtype).itemsize
     assert list(table["name"]) == list("abcd")
-    assert list(table["target"]) == list(spectra[1][:4])
+    assert list(table["target"]) == list(maps.target)
     meta = {key.lower(): value for key, value in table.meta.items()}
-    assert (meta["survey"], meta["grid_min"], meta["grid_max"], meta["grid_n"]) == (
-        "synthetic",
-        4000,
-        5000,
-        30,
-    )
-
-
-def test_the_file_holds_uncertainties_in_the_precision_given(tmp_path):
-    attribution = np.linspace(-1, 1, 60, dtype=np.float32).reshape(2, 30)
-    path, grid = tmp_path / "maps.fits", np.linspace(4000, 5000, 30)
-    options = {"name": ["a", "b"], "target": ["type 1", "type 2"], "attribution": attribution, "grid": grid}
-    write_saliency(path, uncertainty=attribution**2, **options)
-    table = Table.read(path)
-    for column, expected in {"attribution": attribution, "uncertainty": attribution**2}.items():
-        np.testing.assert_array_equal(table[column], expected)
-        assert table[column].dtype.itemsize == 4
-    for message, change in {
-        r"uncertainty must have the shape of attribution, \(2, 30\); got \(30,\)": {"uncertainty": grid},
-        "grid must be 30 increasing": {"grid": grid[1:]},
-        r"attribution must be \(n_spectra, n_grid\); got shape \(30,\)": {"attribution": grid},
-    }.items():
-        with pytest.raises(ValueError, match=message):
-            write_saliency(path, **(options | change))
+    assert (meta["survey"], meta["method"], meta["of"]) == ("synthetic", "lime", "log_p")
+    assert (meta["grid_min"], meta["grid_max"], meta["grid_n"]) == (4000, 5000, 30)
