@@ -78,11 +78,7 @@ def classify_spectra(
     spectra = iter(spectra)
     while chunk := list(islice(spectra, chunk_size)):
         sample, rejected = reduce_spectra(chunk, grid=model.grid, normalisation=model.normalisation)
-        files = {
-            spectrum.name: str(spectrum.meta.get("file", ""))
-            for spectrum in chunk
-            if hasattr(spectrum, "meta")
-        }
+        files = {each.name: str(getattr(each, "meta", {}).get("file", "")) for each in chunk}
         yield _predict_part(sample, rejected, model, files, force=force)
 
 

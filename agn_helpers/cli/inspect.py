@@ -54,6 +54,6 @@ def print_formats():
     )
     megabytes = f"at most {LARGEST_FILE >> 20} MB, unpacked, text of {LARGEST_TEXT >> 20} MB"
     print(
-        f"Limits: regular files of {megabytes}; {MOST_COLUMNS} columns (FITS: 999), {MOST_HEADER_LINES} lines of "
-        f"a header or comments, lines of {LONGEST_LINE} letters. Tables must hold what their headers promise."
+        f"Limits: regular files of {megabytes}; {MOST_COLUMNS} columns (FITS: 999), {MOST_HEADER_LINES} lines "
+        f"of a header or comments, lines of {LONGEST_LINE} letters. Tables must hold what their headers promise."
     )

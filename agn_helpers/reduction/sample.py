@@ -176,8 +176,8 @@ def reduce_spectra(
         normalisation=normalisation,
         flux_unit="flux at 5100 Angstrom",
     )
-    rejected = [tuple(map(escape_text, row)) for row in rejected]
-    rejects = Table(rows=rejected or None, names=Rejected._fields, dtype=(str, str, str))
+    escaped = [tuple(map(escape_text, row)) for row in rejected]
+    rejects = Table(rows=escaped or None, names=Rejected._fields, dtype=(str, str, str))
     rejects.meta["survey"] = sample.meta["survey"]
     return sample, rejects
 

@@ -309,8 +309,9 @@ def read_spectra(
         indices = [read_index(table) for table in map(find_index, folders) if table]
     else:
         indices = [index if isinstance(index, Table) else read_index(index)]
-    inside = index is None
-    entries = {key: entry for table in indices for key, entry in read_entries(table, inside=inside).items()}
+    entries = {}
+    for table in indices:
+        entries |= read_entries(table, inside=index is None)
     files: list[Path] = []
     empty: list[Rejected] = []
     for path in named:
