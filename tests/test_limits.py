@@ -258,6 +258,7 @@ def test_an_index_that_was_found_stays_in_its_folder_and_one_that_was_named_need
         b"a,b\nc\n",
         b"",
         b"file,file\na,b\n",
+        b"z,column 0,column 1,file\n0,1,2,a\n",
         b"f" + b",x" * 1500 + b"\n",
         b'file\n"a\nb,\n',
     ],

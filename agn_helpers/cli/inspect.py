@@ -52,8 +52,9 @@ def print_formats():
         "All of them also as .gz, .bz2, .xz and, for FITS, .fz. A file of many spectra gives many. "
         "agn inspect FILE says what is found in a file."
     )
-    megabytes = f"at most {LARGEST_FILE >> 20} MB, unpacked, text of {LARGEST_TEXT >> 20} MB"
     print(
-        f"Limits: regular files of {megabytes}; {MOST_COLUMNS} columns (FITS: 999), {MOST_HEADER_LINES} lines "
-        f"of a header or comments, lines of {LONGEST_LINE} letters. Tables must hold what their headers promise."
+        f"Limits: regular files of at most {LARGEST_FILE >> 20} MB, unpacked, "
+        f"text of {LARGEST_TEXT >> 20} MB; "
+        f"{MOST_COLUMNS} columns (FITS: 999), {MOST_HEADER_LINES} lines of a header or comments, "
+        f"{LONGEST_LINE} letters a line. Tables must hold what their headers promise."
     )

@@ -102,10 +102,8 @@ def read_index(path):
         raise SpectrumError(
             f"{path} must have each column once; {', '.join(repeated)} is there twice; rename one."
         )
-    for old, new in zip(table.colnames, [f"column {i}" for i in range(len(names))]):
-        table.rename_column(old, new)
-    for old, new in zip(table.colnames, names):
-        table.rename_column(old, new)
+    # One after the other, a new name might be that of a column whose turn has not come.
+    table = Table([table[name] for name in table.colnames], names=names, meta=table.meta)
     if "file" not in table.colnames:
         has = ", ".join(table.colnames) or "none"
         raise SpectrumError(f"{path} must have the column file; it has {has}; add it.")
@@ -309,7 +307,7 @@ def read_spectra(
         indices = [read_index(table) for table in map(find_index, folders) if table]
     else:
         indices = [index if isinstance(index, Table) else read_index(index)]
-    entries = {}
+    entries: dict[str, Entry] = {}
     for table in indices:
         entries |= read_entries(table, inside=index is None)
     files: list[Path] = []
