@@ -179,10 +179,11 @@ def unfinished_folder(parent, *, prefix=UNFINISHED):
 
 
 @contextlib.contextmanager
-def scratch_folder():
+def scratch_folder(parent=None):
     """A folder for sockets and pages among the temporary ones; those of dead processes are removed first."""
-    sweep_unfinished(tempfile.gettempdir(), prefix=_SCRATCH)
-    with unfinished_folder(None, prefix=_SCRATCH) as folder:
+    parent = tempfile.gettempdir() if parent is None else parent
+    sweep_unfinished(parent, prefix=_SCRATCH)
+    with unfinished_folder(parent, prefix=_SCRATCH) as folder:
         yield folder
 
 

@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from agn_helpers.classifier import ProbabilisticSVC
+from agn_helpers.classifier import ProbabilisticSVC, SpectrumCompleter, TrainedModel
+from agn_helpers.lines import PAPER_GRID
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.survey import simulate_survey
 from agn_helpers.tuning import split_sample
@@ -70,6 +71,27 @@ def embedded_sample():
     sample, rejected = reduce_spectra(simulate_survey()[0])
     assert len(rejected) == 0
     return sample
+
+
+@pytest.fixture(scope="session")
+def embedded_split(embedded_sample):
+    """Rows of the embedded survey that are fitted, and of the test part, as in notebook 02."""
+    parts = split_sample(sample_arrays(embedded_sample)[1])
+    return np.concatenate([parts.train, parts.validation]), parts.test
+
+
+@pytest.fixture(scope="session")
+def completing_model(embedded_sample, embedded_split):
+    """The model of notebook 02, with what it knows of spectra."""
+    known = embedded_sample[embedded_split[0]]
+    X, y = sample_arrays(known)
+    classifier = ProbabilisticSVC(
+        C=0.07, kernel="linear", class_weight="balanced", prior="sample", random_state=0
+    )
+    # The number that SpectrumCompleter() chooses here by cross-validated likelihood, see test_unobserved.
+    completion = SpectrumCompleter(40).fit(X, np.asarray(known["ivar"]))
+    meta = {"survey": "synthetic", "normalisation": "window"}
+    return TrainedModel(classifier.fit(X, y), PAPER_GRID, meta, {"completion": completion})
 
 
 @pytest.fixture(scope="session")

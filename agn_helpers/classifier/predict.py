@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import compress, islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +14,8 @@ from astropy.table import Table, vstack
 
 from ..errors import AgnError
 from ..limits import escape_text, summarise_error
-from ..lines import AGN_TYPES, LINES, MARKED_LINES
-from ..reduction import reduce_spectra, sample_arrays
+from ..lines import AGN_TYPES
+from ..reduction import find_missing_lines, observed_shares, reduce_spectra, sample_arrays
 from .completion import MOST_BRIDGED
 from .marginal import Marginal, marginal_proba
 
@@ -26,10 +28,12 @@ logger = logging.getLogger(__name__)
 #: What ``predicted`` says where what was observed does not tell the type.
 UNDETERMINED = "undetermined"
 
-# Half-widths (km/s) of the windows in which lines are looked for, and the share of one that must be observed.
-_BALMER_HALF_WIDTH, _OTHER_HALF_WIDTH = 3000.0, 1000.0
+_LEAST_OF_HBETA = 0.5
 
-_LEAST_OF_LINE = 0.5
+_MOST_ASSUMED = 6
+
+# Columns of the reduced sample that go into the table of types.
+_ORIGIN = ("ra", "dec", "class", "zwarning", "assumptions")
 
 
 class Classified(NamedTuple):
@@ -124,8 +128,10 @@ def predict_types(sample, model, *, force=False):
         observed, ±3000 km/s for Balmer lines and ±1000 km/s for others, joined by |) and ``reason``, "" but
         where ``predicted`` is "undetermined".  Then, where the model's extras hold what tells them,
         ``log_odds_error`` (standard deviation that what was not observed leaves in the log odds of the most
-        probable type), ``prediction_set`` (its types joined by |, "" for none), ``novelty`` (in units of
-        its threshold) and ``unlike_training`` (novelty above 1).
+        probable type), ``prediction_set`` (its types joined by |, "" for none; of an undetermined one also
+        all types of a probability of 1 - confidence, 5 %, or more), ``novelty`` (in units of its threshold)
+        and ``unlike_training`` (novelty above 1).  At last, of the sample, ``ra, dec, class, zwarning`` and
+        ``assumptions``.
 
     Notes
     -----
@@ -148,10 +154,7 @@ def predict_types(sample, model, *, force=False):
     for agn_type in AGN_TYPES.values():
         table[f"p_{agn_type.key}"] = probability[agn_type.name]
     predicted = types[np.argmax([probability[name] for name in types], axis=0)]
-    shares = _observed_shares(model.grid, ivar)
-    missing = [
-        [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
-    ]
+    missing = find_missing_lines(model.grid, ivar)
     reason = [""] * len(sample) if force else find_reasons(model, ivar)
     table["predicted"] = np.where(np.array(reason, dtype=str) == "", predicted, UNDETERMINED)
     table["snr"] = sample["snr"]
@@ -161,13 +164,19 @@ def predict_types(sample, model, *, force=False):
     if model.completion is not None:
         table["log_odds_error"] = marginal.log_odds_error
     if sets := model.extras.get("prediction_sets"):
-        inside = dict(zip(classes, sets.predict(log_proba).T))
+        inside = sets.predict(log_proba)
+        # Sets were calibrated on spectra that were observed: no type that may well be is left out of others'.
+        inside |= (np.array(reason, dtype=str)[:, None] != "") & (np.exp(log_proba) >= 1 - sets.confidence)
+        inside = dict(zip(classes, inside.T))
         names = [name for name in AGN_TYPES if name in inside]
         rows = np.stack([inside[name] for name in names], axis=1)
         table["prediction_set"] = np.array(["|".join(compress(names, row)) for row in rows], dtype=str)
     if detector := model.extras.get("novelty"):
         table["novelty"] = detector.novelty(marginal.flux, ivar)
         table["unlike_training"] = table["novelty"] > 1
+    for name in _ORIGIN:
+        if name in sample.colnames:
+            table[name] = sample[name]
     table.meta["survey"] = sample.meta.get("survey", "unknown")
     return table
 
@@ -187,32 +196,18 @@ def weigh_sample(sample, model):
     return marginal_proba(model.estimator, model.completion, X, ivar)
 
 
-def _observed_shares(grid, ivar):
-    """Observed shares (n_spectra,) of the windows of the marked lines that are on the grid, by name."""
-    shares = {}
-    for name in MARKED_LINES:
-        is_balmer = name.startswith("H") and not name.startswith("He")
-        width = _BALMER_HALF_WIDTH if is_balmer else _OTHER_HALF_WIDTH
-        window = np.abs(LINES[name].velocity(grid)) <= width
-        if window.any():
-            shares[name] = np.mean(ivar[:, window] > 0, axis=1)
-    return shares
-
-
 def find_reasons(model, ivar):
     """Why the types of spectra are undetermined: a list of str, "" where a type can be told.
 
     model : TrainedModel
     ivar : (n_spectra, n_grid) array, 0 where not observed
     """
-    hbeta = _observed_shares(model.grid, ivar).get("Hbeta", np.ones(len(ivar)))
+    hbeta = observed_shares(model.grid, ivar).get("Hbeta", np.ones(len(ivar)))
     reasons = []
     for share, of_hbeta in zip(np.mean(ivar == 0, axis=1), hbeta):
         reason = ""
-        if of_hbeta < _LEAST_OF_LINE:
-            reason = (
-                f"at least half of Hβ ± {_BALMER_HALF_WIDTH:.0f} km/s must be observed; got {of_hbeta:.0%}"
-            )
+        if of_hbeta < _LEAST_OF_HBETA:
+            reason = f"at least half of Hβ ± 3000 km/s must be observed; got {of_hbeta:.0%}"
         elif model.completion is None and share > MOST_BRIDGED:
             reason = (
                 f"at least {1 - MOST_BRIDGED:.0%} of the grid must be observed, since this model completes "
@@ -255,6 +250,20 @@ def join_parts(parts, model, *, run=None):
     return table, rejected
 
 
+def count_assumptions(assumptions):
+    """How many spectra each thing was assumed of, the most frequent first; numbers in it become "…".
+
+    assumptions : (n_spectra,) array of str, entries joined by "; "
+    """
+    counts = Counter()
+    for text in assumptions:
+        entries = "" if text is np.ma.masked else re.sub(r"(?<![\w.])[-+]?\d[\w.+-]*(?<!\.)", "…", str(text))
+        # In the order of the first, whatever the order of a set.
+        counts.update(list(dict.fromkeys(entries.split("; "))))
+    counts.pop("", None)
+    return dict(counts.most_common())
+
+
 def describe_doubts(table):
     """Say how many types are in doubt, and how many spectra are no case for the model at all.
 
@@ -269,6 +278,13 @@ def describe_doubts(table):
         Sentences; none about what the model's extras do not tell.
     """
     sentences = []
+    if "zwarning" in table.colnames and (n_doubted := int(np.sum(table["zwarning"] > 0))):
+        sentences.append(f"{n_doubted} with a redshift that its pipeline doubts (column zwarning).")
+    if "assumptions" in table.colnames and (assumed := count_assumptions(table["assumptions"])):
+        named = [f"{sentence} ({n})" for sentence, n in list(assumed.items())[:_MOST_ASSUMED]]
+        more = len(assumed) - len(named)
+        named += [f"{more} more (column assumptions)"] if more > 0 else []
+        sentences.append(f"assumed: {'; '.join(named)}.")
     if "reason" in table.colnames and (n_undetermined := int(np.sum(table["predicted"] == UNDETERMINED))):
         are = "1 is" if n_undetermined == 1 else f"{n_undetermined} are"
         sentences.append(

@@ -4,6 +4,8 @@ The guarantee is that of conformal prediction: it needs no model to be right, on
 as those were that calibrated it.  For others there is `agn_helpers.classifier.novelty`.
 """
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -137,8 +139,8 @@ def calibrate_sets(estimator, X, y, *, confidence=0.95, cv=5, random_state=0):
     y : (n_spectra,) array of labels
     confidence : float
         See `PredictionSets`.
-    cv : int
-        Stratified folds.
+    cv : int, or list of (train, test) rows
+        Stratified folds, or those that keep repeats of an object together.
     random_state : int, RandomState or None
         Shuffles the folds.
 
@@ -152,11 +154,12 @@ def calibrate_sets(estimator, X, y, *, confidence=0.95, cv=5, random_state=0):
         For a class with fewer members than folds, and what `estimator` raises.
     """
     classes, counts = np.unique(y, return_counts=True)
-    if counts.min() < cv:
+    if isinstance(cv, Integral) and counts.min() < cv:
         rarest = classes[counts.argmin()]
         raise AgnError(f"each class needs {cv} spectra, one a fold; got {counts.min()} of {rarest}.")
-    folds = StratifiedKFold(cv, shuffle=True, random_state=random_state)
-    log_proba = cross_val_predict(estimator, X, y, cv=folds, method="predict_log_proba")
+    if isinstance(cv, Integral):
+        cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
+    log_proba = cross_val_predict(estimator, X, y, cv=cv, method="predict_log_proba")
     return PredictionSets(confidence=confidence).fit(log_proba, y, classes=classes)
 
 

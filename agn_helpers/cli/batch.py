@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -23,6 +24,7 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 from traitlets.config import Config
+from zmq import IPC_PATH_MAX_LEN
 
 from ..errors import AgnError
 from ..files import make_folder, whole_file
@@ -47,6 +49,9 @@ _PAGE = """{% extends 'lab/index.html.j2' %}
 
 # A cell with the tag needs-02 is held until notebook 02 of the same run has ended well.
 _NEEDS = "needs-"
+
+# Where TMPDIR is too long for sockets.
+_SHORT_FOLDERS = ("/tmp", "/var/tmp")
 
 # Of each kernel: small matrices are multiplied faster by one thread than by several that wait for each other.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -334,7 +339,7 @@ class _Notebook:
             self.n_executed += 1
 
         failed = self.target.with_suffix(".failed.ipynb")
-        with scratch_folder() as sockets, whole_file(self.target) as temporary:
+        with _make_socket_folder() as sockets, whole_file(self.target) as temporary:
             failed.unlink(missing_ok=True)
             try:
                 notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)
@@ -392,9 +397,20 @@ def _list_needs(cell):
     return {tag.removeprefix(_NEEDS) for tag in cell.metadata.get("tags", []) if tag.startswith(_NEEDS)}
 
 
+def _make_socket_folder():
+    """A temporary folder whose name leaves room for those of sockets, which systems cut at some 100 bytes."""
+    parents = [tempfile.gettempdir(), *_SHORT_FOLDERS, Path.home()]
+    fitting = [each for each in parents if os.access(each, os.W_OK) and _has_room(f"{each}/{'x' * 16}")]
+    return scratch_folder((fitting or parents)[0])
+
+
+def _has_room(folder):
+    return len(os.fsencode(f"{folder}/kernel-ipc-5")) <= IPC_PATH_MAX_LEN
+
+
 def _kernel_config(folder):
     # A kernel on sockets of the file system needs no network, not even the loopback's.
-    transport = "ipc" if os.name == "posix" else "tcp"
+    transport = "ipc" if os.name == "posix" and _has_room(folder) else "tcp"
     return Config(KernelManager={"connection_file": f"{folder}/kernel.json", "transport": transport})
 
 

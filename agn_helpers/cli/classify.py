@@ -22,7 +22,7 @@ _LONGEST_TITLE = 80
 
 def classify_files(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…|FOLDER", help="Spectra: SDSS spec or spSpec, text, CSV.")
+        list[Path], typer.Argument(metavar="FILE…|FOLDER", help="Spectra; agn formats lists what is read.")
     ],
     run: Annotated[
         str,
@@ -34,8 +34,21 @@ def classify_files(
         float | None,
         typer.Option(
             metavar="Z",
-            help="Redshift of spectra that have none in their file, nor in an index.csv beside it (columns "
-            "file, redshift).",
+            help="Redshift of the spectra; goes before that of a file, behind that of an index.csv beside it "
+            "(columns file, redshift).",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE=NAME,…",
+            help="Which column is what, where files do not tell: flux=NAME,error=NAME, also with a [unit].",
+        ),
+    ] = None,
+    medium: Annotated[
+        str | None,
+        typer.Option(
+            metavar="air|vacuum", help="What wavelengths were measured in; goes before what files say."
         ),
     ] = None,
     explain: Annotated[
@@ -53,7 +66,9 @@ def classify_files(
     Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr, unobserved (share of the
     wavelengths), missing_lines (less than half observed), reason (where predicted is "undetermined"),
     log_odds_error (left by what was not observed), prediction_set (for 95 % of spectra like the training
-    sample it holds the true type), novelty, unlike_training (novelty above 1).
+    sample it holds the true type; of an undetermined one also all types of 5 % or more), novelty,
+    unlike_training (novelty above 1), ra, dec, class, zwarning (of the file's pipeline; -1: unknown),
+    assumptions (made in reading the file, joined by "; ").
     Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
     maps are drawn in a folder of the same name with _saliency added.
 
@@ -64,7 +79,7 @@ def classify_files(
     """
     from ..classifier import join_parts
     from ..files import check_writable, table_format
-    from ..spectra import read_spectra
+    from ..spectra import parse_columns, read_spectra
 
     table_format(output)
     if redshift is not None and not -1 < redshift < float("inf"):
@@ -72,7 +87,9 @@ def classify_files(
             f"redshift must be greater than -1 and finite; got {redshift}. Give another --redshift."
         )
     check_writable(output)
-    spectra = read_spectra(files, redshift=redshift)
+    spectra = read_spectra(
+        files, redshift=redshift, columns=parse_columns(columns) if columns else None, medium=medium
+    )
     model = _find_model(run)
     folder = output.with_name(f"{output.stem}_saliency") if explain else None
     if folder is not None:

@@ -1,10 +1,21 @@
 from .changes import SpectrumChange, perturb_spectrum
 from .rest_frame import pixel_edges, tabulate_ranges, to_rest_frame
-from .sample import ReducedSample, read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
+from .sample import (
+    ReducedSample,
+    find_missing_lines,
+    observed_shares,
+    read_sample,
+    reduce_spectra,
+    sample_arrays,
+    sample_grid,
+    write_sample,
+)
 
 __all__ = [
     "ReducedSample",
     "SpectrumChange",
+    "find_missing_lines",
+    "observed_shares",
     "perturb_spectrum",
     "pixel_edges",
     "read_sample",

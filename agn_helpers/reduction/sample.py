@@ -13,19 +13,26 @@ from ..dispatch import call_above
 from ..errors import AgnError, ReductionError
 from ..files import read_table, write_table
 from ..limits import escape_text, summarise_error
-from ..lines import NORMALISATION_WAVELENGTH, PAPER_GRID
+from ..lines import LINES, MARKED_LINES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import ObservedSpectrum, Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
 
 logger = logging.getLogger(__name__)
+
+# Half-widths (km/s) of the windows in which lines are looked for, and the share of one that must be observed.
+_BALMER_HALF_WIDTH, _OTHER_HALF_WIDTH = 3000.0, 1000.0
+
+_LEAST_OF_LINE = 0.5
 
 
 class ReducedSample(Table):
     """Spectra on one rest-frame grid: an astropy Table with a row a spectrum, as `reduce_spectra` makes it.
 
     Columns ``name, plate, mjd, fiberid, redshift, label ("" where unknown), snr (median per grid point),
-    unobserved (share of the grid), flux, ivar (n_grid each)``; flux in units of the flux at 5100 Å, not an
-    observed one where ivar is 0.  ``meta`` holds the grid and the choices.
+    unobserved (share of the grid), missing_lines`` (see `find_missing_lines`, joined by |); ``object, ra,
+    dec, class, zwarning`` as the file or its index states them ("", NaN, -1 where it does not) and
+    ``assumptions`` (made in reading it, joined by "; "); ``flux, ivar`` (n_grid each), flux in units of the
+    flux at 5100 Å, not an observed one where ivar is 0.  ``meta`` holds the grid and the choices.
     """
 
     @property
@@ -141,6 +148,7 @@ def reduce_spectra(
             raise AgnError(f"spectra must be ObservedSpectrum; got {kind}. Read files with read_spectra.")
         try:
             flux, ivar = reduce_spectrum(spectrum, grid=grid, normalisation=normalisation)
+            origin = _describe_origin(spectrum.meta)
         except Exception as error:  # Whatever is wrong with one spectrum must not end the others.
             logger.debug("%s was not reduced", spectrum.name, exc_info=error)
             file = str(spectrum.meta.get("file", ""))
@@ -157,15 +165,22 @@ def reduce_spectra(
                 spectrum.label or "",
                 float(np.median(flux[used] * np.sqrt(ivar[used]))),
                 float(np.mean(~used)),
+                *origin,
             )
         )
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
         surveys.add(str(spectrum.meta.get("survey") or "unknown"))
-    names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved")
-    dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float)
+    names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved", *_ORIGIN)
+    dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float, *_ORIGIN.values())
     sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
+    missing = find_missing_lines(grid, np.reshape(ivars, (len(rows), grid.size)))
+    sample.add_column(
+        np.array(["|".join(lines) for lines in missing], dtype=str),
+        index=sample.index_column("unobserved") + 1,
+        name="missing_lines",
+    )
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
     sample.meta.update(
@@ -180,6 +195,53 @@ def reduce_spectra(
     rejects = Table(rows=escaped or None, names=Rejected._fields, dtype=(str, str, str))
     rejects.meta["survey"] = sample.meta["survey"]
     return sample, rejects
+
+
+# What is known of a spectrum besides its numbers, and the types of the columns.
+_ORIGIN = {"object": str, "ra": float, "dec": float, "class": str, "zwarning": np.int64, "assumptions": str}
+
+
+def _describe_origin(meta):
+    """The cells of `_ORIGIN`; what a file says may be of any kind, which raises."""
+    unknown = {"object": "", "ra": np.nan, "dec": np.nan, "class": "", "zwarning": -1}
+    cells = {key: meta.get(key, value) for key, value in unknown.items()}
+    cells["assumptions"] = "; ".join(map(str, meta.get("assumptions", ())))
+    return tuple((escape_text if kind is str else kind)(cells[key]) for key, kind in _ORIGIN.items())
+
+
+def observed_shares(grid, ivar):
+    """How much of the window of each line was observed.
+
+    Parameters
+    ----------
+    grid : (n_grid,) array, rest-frame vacuum Å
+    ivar : (n_spectra, n_grid) array, 0 where not observed
+
+    Returns
+    -------
+    dict of str to (n_spectra,) array
+        Of those `MARKED_LINES` whose window, ±3000 km/s for Balmer lines and ±1000 km/s for others, is on the
+        grid.
+    """
+    shares = {}
+    for name in MARKED_LINES:
+        is_balmer = name.startswith("H") and not name.startswith("He")
+        width = _BALMER_HALF_WIDTH if is_balmer else _OTHER_HALF_WIDTH
+        window = np.abs(LINES[name].velocity(grid)) <= width
+        if window.any():
+            shares[name] = np.mean(ivar[:, window] > 0, axis=1)
+    return shares
+
+
+def find_missing_lines(grid, ivar):
+    """Names of the lines with less than half of their window observed: a list for each spectrum.
+
+    See `observed_shares`.
+    """
+    shares = observed_shares(grid, ivar)
+    return [
+        [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
+    ]
 
 
 def sample_grid(sample: Table) -> np.ndarray:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import SpectrumError
-from .masks import find_fillings, find_masked, find_zeros
+from .masks import find_fillings, find_masked, find_no_errors, find_zeros
 from .medium import air_to_vacuum, check_medium, medium_in_name
 from .noise import ESTIMATED, estimate_noise, invert_variance
 from .redshifts import remark_on
 from .roles import assign_roles
-from .units import convert_flux, to_angstrom
+from .units import convert_flux, find_no_density, to_angstrom
 
 # Errors this many times the median stand for "none".
 _NO_ERROR = 1e6
@@ -122,7 +122,10 @@ def assemble(layout, path, *, columns=None, medium=None, redshift=None):
     error = None
     if kind is not None:
         error = kind, roles[kind]
-        roles[kind].values = np.ma.filled(np.ma.asarray(roles[kind].values, dtype=float), np.nan)
+        values = np.ma.filled(np.ma.asarray(roles[kind].values, dtype=float), np.nan)
+        roles[kind].values = np.where(find_no_errors(values), np.nan, values) if kind == "error" else values
+    if not flux_column.energy:
+        flux_column.unit = flux_column.unit or find_no_density(layout.comments)
     flux, sigma, unit, flux_notes = convert_flux(
         flux_column, wavelength, path, counts=layout.counts, error=error
     )
@@ -162,7 +165,7 @@ def _to_vacuum(wavelength, axis, layout, medium):
         said = "air"
     if medium is not None:
         if said not in (None, medium):
-            notes.append(f"wavelengths taken for {medium} as told; the file says {said}")
+            notes.append(f"wavelengths taken for {medium} as told, while the file says {said}")
     elif said is not None:
         medium = said
     elif layout.usual_medium is not None:

@@ -12,9 +12,17 @@ from astropy.table import Table
 
 from ..errors import SpectrumError
 from .reading import find_spectra, finish_spectrum, name_in_file, read_content
-from .roles import name_role
+from .roles import AXES, assign_roles, name_role
 
-_FEW = 20
+# What is used of a file of SDSS or DESI.
+_OF_SURVEYS = ("flux", "loglam", "wavelength", "ivar", "mask")
+
+# Of tables about objects: what is read of them.
+_ABOUT = {"TARGETID", "OBJTYPE", "NAME", "OBJECT", "TYPE", "Z", "ZWARNING", "ZWARN", "CLASS", "SUBCLASS"}
+
+_ABOUT |= {"SPECTYPE", "PLATE", "MJD", "FIBERID", "FIELD", "CATALOGID", "PLUG_RA", "PLUG_DEC"}
+
+_ABOUT |= {"TARGET_RA", "TARGET_DEC"}
 
 #: What is read: files, how they are recognised and laid out, medium and mask by their custom.
 FORMATS = (
@@ -50,7 +58,8 @@ class FileContents(NamedTuple):
     Attributes
     ----------
     columns : Table
-        Columns ``place, name, unit, length, taken for``.
+        Columns ``place, name, unit, length, taken for`` ("-": not used); of a file of many spectra those of
+        the first.
     spectra : Table
         Columns ``name, pixels, usable, from, to, redshift, format, medium, flux unit``: how each would be
         read.
@@ -105,10 +114,10 @@ def inspect_file(path, *, columns=None, medium=None, most=20):
     try:
         spectra = find_spectra(path, columns=columns, medium=medium)
         for number, (name, item) in enumerate(zip(spectra.names, spectra.items)):
-            if number == 0 and not held and not isinstance(item, dict):
-                held = [
-                    _describe("", c.name, c.unit, np.size(c.values), c.role or _role(c)) for c in item.columns
-                ]
+            if number == 0 and isinstance(item, dict):
+                held = [(*row[:-1], row[-1] if row[-1] in _OF_SURVEYS else "-") for row in held]
+            elif number == 0:
+                held = _list_columns(item, columns, held, path)
             if number >= most:
                 break
             name = name_in_file(path, name, spectra.count)
@@ -121,26 +130,48 @@ def inspect_file(path, *, columns=None, medium=None, most=20):
         problem = str(error)
     names = ("place", "name", "unit", "length", "taken for")
     kinds = ("name", "pixels", "usable", "from", "to", "redshift", "format", "medium", "flux unit")
-    return FileContents(
-        Table(rows=held or None, names=names, dtype=("U40", "U40", "U60", "U20", "U20")),
-        Table(
-            rows=found or None, names=kinds, dtype=("U60", int, int, float, float, float, "U30", "U40", "U60")
-        ),
-        notes,
-        problem,
+    read = Table(
+        rows=found or None, names=kinds, dtype=("U60", int, int, float, float, float, "U30", "U40", "U60")
     )
+    read["redshift"].info.format = _format_redshift
+    return FileContents(Table(rows=held or None, names=names, dtype=[str] * 5), read, notes, problem)
 
 
-def _role(column):
-    return name_role(column.name, column.ucd, column.utype)[0]
+def _format_redshift(value):
+    return "unknown" if value is np.ma.masked or np.isnan(value) else f"{value:.6g}"
 
 
 def _describe(place, name, unit, length, role):
     return place, str(name), str(unit or ""), str(length), role or "-"
 
 
+def _list_columns(layout, chosen, held, path):
+    """The columns of a spectrum with what they are used as, then the places that hold none of them."""
+    try:
+        roles, _ = assign_roles(layout.columns, chosen, path)
+    except SpectrumError:
+        # What would be taken for what, were it not for the error.
+        roles = {}
+        known = [name_role(c.name, c.ucd, c.utype)[0] or c.role for c in layout.columns]
+    else:
+        used = {id(column): role for role, column in roles.items()}
+        known = [used.get(id(column), "") for column in layout.columns]
+        known = [c.axis if role == "wavelength" else role for c, role in zip(layout.columns, known)]
+    places = {name.upper(): place for place, name, *_ in reversed(held)}
+    # An image may be known as flux, its rows by their names, its axis by a card.
+    names = {column.name.upper() for column in layout.columns}
+    others = {place for place, name, *_ in held if name and name == place[2:] and name.upper() not in names}
+    default = others.pop() if len(others) == 1 else ""
+    rows = [
+        _describe(places.get(c.name.upper(), default), c.name, c.unit, np.size(c.values), role)
+        for c, role in zip(layout.columns, known)
+    ]
+    used = {row[0] for row in rows}
+    return rows + [(*row[:-1], "-") for row in held if row[0] not in used and "columns" in row[3]]
+
+
 def _list_hdus(content):
-    """Images, and the columns of tables, of a FITS file."""
+    """Images, and the columns of tables, of a FITS file; of tables about objects what may be used."""
     rows = []
     with warnings.catch_warnings(), fits.open(io.BytesIO(content)) as hdus:
         warnings.simplefilter("ignore")
@@ -148,13 +179,17 @@ def _list_hdus(content):
             place = f"{number} {hdu.name}"
             if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU):
                 length = hdu.header["NAXIS2"]
-                for column in hdu.columns:
-                    role = name_role(column.name)[0]
-                    # Catalogues of a hundred columns would bury the spectrum.
-                    if role is not None or len(hdu.columns) <= _FEW:
-                        rows.append(
-                            _describe(place, column.name, column.unit, f"{length} x {column.format}", role)
-                        )
+                roles = [name_role(column.name)[0] for column in hdu.columns]
+                if "flux" in roles or set(roles).intersection(AXES):
+                    rows += [
+                        _describe(place, c.name, c.unit, f"{length} x {c.format}", role)
+                        for c, role in zip(hdu.columns, roles)
+                    ]
+                else:
+                    names = [c.name for c in hdu.columns if c.name.upper() in _ABOUT]
+                    rows.append(
+                        _describe(place, ", ".join(names), "", f"{length} x {len(roles)} columns", "")
+                    )
             elif hdu.shape:
                 shape = " x ".join(map(str, hdu.shape))
                 role = name_role(re.sub(r"^[A-Z]{1,3}_", "", hdu.name))[0]

@@ -172,6 +172,7 @@ class DesiTargets:
             for i, row in enumerate(rows):
                 redshift, meta = self._redshifts.get(int(self._targets[start + i]), (np.nan, {}))
                 meta = {"format": "DESI", "medium": "vacuum", "flux_unit": _UNIT, **meta}
+                meta["object"] = f"desi-{self._targets[start + i]}"
                 if survey:
                     meta["program"] = survey
                 for key, values in zip(("ra", "dec"), places):

@@ -15,6 +15,10 @@ from .fits_images import describe_headers, is_image, list_hdus, read_images
 from .roles import AXES, name_role
 from .surveys import adapt_to_survey, read_survey
 from .tables import layouts_of_table
+from .units import kind_of_unit
+
+# Columns of a table that may be a spectrum without known names.
+_FEW = 4
 
 
 def read_fits(content, path, chosen):
@@ -57,7 +61,10 @@ def read_fits(content, path, chosen):
         reason = summarise_error(error)
         raise SpectrumError(f"{path} must be a sound FITS file; reading it says: {reason}.") from error
     if not layouts:
-        raise SpectrumError(f"{path} holds no spectrum: no table and no image; it holds {list_hdus(hdus)}.")
+        raise SpectrumError(
+            f"{path} holds no spectrum: no image, and no table with wavelength and flux; it holds "
+            f"{list_hdus(hdus)}."
+        )
     for layout in layouts:
         adapt_to_survey(layout, hdus)
     return layouts
@@ -83,6 +90,11 @@ def _read_tables(hdus, path, chosen):
     if not found and first is not None and not any(is_image(hdu) for hdu in hdus):
         # Its own error says what is missing.
         found = [first]
+    if not found and not any(is_image(hdu) for hdu in hdus):
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        units = [unit for hdu in tables for unit in hdu.columns.units]
+        # Units may tell, or the error what is missing.
+        found = tables if len(tables) == 1 and (len(units) <= _FEW or any(map(kind_of_unit, units))) else []
     layouts = []
     for hdu in found:
         table = Table.read(hdu)
@@ -94,7 +106,7 @@ def _read_tables(hdus, path, chosen):
         for number, part in enumerate(parts):
             if axis is not None and not any(name_role(c.name)[0] in AXES for c in part.columns):
                 part.columns.append(axis(len(part.columns[0].values)))
-            describe_headers(part, [hdus[0].header, hdu.header])
+            describe_headers(part, [hdus[0].header, hdu.header], alone=len(parts) == 1)
             if len(found) > 1:
                 name = hdu.name or str(number)
                 part.name = f"{name}-{part.name}" if part.name else name

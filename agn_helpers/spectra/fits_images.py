@@ -31,8 +31,11 @@ def list_hdus(hdus):
     return "; ".join(parts)[:400]
 
 
-def describe_headers(layout, headers):
-    """What headers say of redshift, medium, type and place; the first that says anything holds."""
+def describe_headers(layout, headers, *, alone=True):
+    """What headers say of redshift, medium, type and place; the first that says anything holds.
+
+    That of a file of many spectra (not `alone`) has the place of none.
+    """
     comments = []
     for header in headers:
         comments += [str(line) for key in ("COMMENT", "HISTORY") for line in header.get(key, ())]
@@ -47,7 +50,7 @@ def describe_headers(layout, headers):
             layout.meta["survey"] = str(header["SURVEY"]).strip()
         for key in ("ra", "dec"):
             value = header.get(key.upper())
-            if key not in layout.meta and isinstance(value, float | int):
+            if alone and key not in layout.meta and isinstance(value, float | int):
                 layout.meta[key] = float(value)
     if np.isnan(layout.redshift):
         layout.redshift = redshift_in_comments(comments)
@@ -308,8 +311,9 @@ def _many_rows(hdus, flux, columns, path):
         layout = Layout(parts, "IRAF" if iraf else "FITS images", name=names[i])
         layouts.append(describe_headers(layout, [hdu.header, hdus[0].header]))
         if n_rows > 1:
-            # The header's redshift is not that of every row.
+            # The header's redshift and place are not those of every row.
             layout.redshift = _row_redshift(table, i)
+            layout.meta = {key: value for key, value in layout.meta.items() if key not in ("ra", "dec")}
     return layouts
 
 

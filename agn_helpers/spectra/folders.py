@@ -3,7 +3,8 @@
 An index lies beside the spectra that it describes, as ``index.csv``, ``index.ecsv`` or ``index.fits``: a
 table with the columns ``file`` (relative to it) and, as far as known, ``redshift`` (or ``z``), ``label``,
 ``medium``,
-``columns`` (as ``flux=NAME,error=NAME``), ``ra`` and ``dec``.
+``columns`` (as ``flux=NAME,error=NAME``), ``object`` (a name that repeats of one object share), ``ra`` and
+``dec`` (degrees).
 """
 
 from __future__ import annotations
@@ -174,6 +175,7 @@ def read_entries(index, *, inside=False):
                 check_medium(options["medium"])
             meta = {key: _place(cells[key]) for key in ("ra", "dec") if cells.get(key)}
             meta = {key: value for key, value in meta.items() if np.isfinite(value)}
+            meta |= {"object": cells["object"]} if cells.get("object") else {}
             redshift = _parse_redshift(cells.get("redshift", ""))
             entry = Entry(path, place, redshift, parse_label(cells.get("label", "")), "", options, meta)
         except AgnError as error:
@@ -182,7 +184,7 @@ def read_entries(index, *, inside=False):
     return entries
 
 
-_INDEX_COLUMNS = ("redshift", "label", "columns", "medium", "ra", "dec")
+_INDEX_COLUMNS = ("redshift", "label", "columns", "medium", "object", "ra", "dec")
 
 
 def _cell(value):

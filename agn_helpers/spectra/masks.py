@@ -10,6 +10,15 @@ _FILLINGS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99999.0, 999999.0, -99
 
 _ZEROS_AT_AN_END, _ZEROS_WITHIN = 3, 6
 
+# Errors that stand for "none" where they are so many times the median.
+_NO_ERRORS, _MUCH_LARGER = (99.0, 999.0, 9999.0, 99999.0, 999999.0), 100
+
+_YES, _NO = {"true", "t", "yes", "y"}, {"false", "f", "no", "n"}
+
+_GOOD = {"good", "ok", "okay", "fine", "valid", "used", "unmasked", "unflagged"}
+
+_BAD = {"bad", "masked", "flagged", "invalid", "rejected", "reject", "saturated", "cosmic", "cr"}
+
 
 def find_masked(roles, *, good_is_1, known, comments, path):
     """Pixels that the file's own mask rejects, and the convention that was followed.
@@ -40,7 +49,7 @@ def find_masked(roles, *, good_is_1, known, comments, path):
     column = roles.get(role)
     if column is None:
         return None, []
-    said = _convention(comments)
+    said = _convention([*comments, column.note])
     good_is_1 = role == "good" or (good_is_1 if said is None else said)
     values = np.ma.filled(np.ma.asarray(column.values), 0 if good_is_1 else 1)
     if values.dtype.kind not in "biuf":
@@ -48,7 +57,7 @@ def find_masked(roles, *, good_is_1, known, comments, path):
     set_ = (values != 0) & ~(values.astype(float) != values.astype(float))
     masked = ~set_ if good_is_1 else set_
     share = masked.mean()
-    if share == 1 or (share > 0.5 and not known and said is None):
+    if share == 1 or (share > 0.5 and not known and said is None and role == "mask"):
         raise SpectrumError(
             f"a mask must leave pixels to use; {column.name} of {path} would leave out {share:.0%}, were "
             f'{"1" if good_is_1 else "0"} good; say which it is: columns={{"mask": "{column.name}"}} '
@@ -57,6 +66,27 @@ def find_masked(roles, *, good_is_1, known, comments, path):
         )
     notes = [] if known or said is not None or role == "good" else [f"0 is taken for good in {column.name}"]
     return masked, notes
+
+
+def mask_of_words(values, role):
+    """The numbers of a mask (or of "good") that is written in words; None where they are not understood.
+
+    values : (n_pixels,) array of str; role : "mask", where 1 is bad, or "good", where 1 is good
+    """
+    words = [str(value).strip().lower() for value in values]
+    if set(words) <= _YES | _NO:
+        return np.array([word in _YES for word in words], dtype=int)
+    if set(words) <= _GOOD | _BAD:
+        return np.array([(word in _GOOD) == (role == "good") for word in words], dtype=int)
+    return None
+
+
+def find_no_errors(sigma):
+    """Pixels whose standard deviation is a number that stands for "none", such as 9999, far above others."""
+    candidate = np.isin(sigma, _NO_ERRORS)
+    if not candidate.any() or candidate.all():
+        return candidate & False
+    return candidate & (sigma > _MUCH_LARGER * np.nanmedian(sigma[~candidate]))
 
 
 def _convention(comments):

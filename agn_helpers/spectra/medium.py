@@ -11,6 +11,16 @@ _SHORTEST_IN_AIR = 2000.0
 
 _WAVE = r"(?:wave|wl\b|lambda|λ|medium|ångström|angstrom)"
 
+# Cards, as text has them.
+_YES_OR_NO = re.compile(
+    r"\W*(?:is_?)?(?:vacuum|vac_?wave|wave_?vac)\W*[=:]\W*(?:(true|t|1|yes)|(false|f|0|no))\b.*"
+)
+
+_EITHER = re.compile(
+    r"\W*(?:air_?or_?vac|air_?vac|(?:wave\w*[_ ])?medium|wave_?(?:med|type|ref))\W*[=:]"
+    r"\W*(?:(vac)|(air))\w*\W?.*"
+)
+
 _SHORT = re.compile(r"\W*(?:in |medium\W+)?(?:air|vac(?:uum)?)\W*(?:wl|scale)?\W*")
 
 
@@ -71,7 +81,10 @@ def medium_in_comments(comments):
     said = set()
     for line in comments:
         lower = line.lower()
-        if re.search(_WAVE, lower) or _SHORT.fullmatch(lower):
+        card = _YES_OR_NO.fullmatch(lower) or _EITHER.fullmatch(lower)
+        if card:
+            said.add("vacuum" if card[1] else "air")
+        elif re.search(_WAVE, lower) or _SHORT.fullmatch(lower):
             said.add(medium_in_text(line))
         elif re.search(r"\bair\b\W*(?:to|2|->|→)\W*vac|vac\w*\W*(?:to|2|->|→)\W*air\b", lower):
             said.add(medium_in_text(line))
@@ -99,8 +112,8 @@ def medium_in_header(header):
             return "vacuum" if yes else "air"
     for key in ("AIRORVAC", "AIRVAC", "AIR_VAC", "MEDIUM", "WAVEMED", "WAVETYPE", "WAVEREF"):
         word = str(header.get(key, "")).strip().lower()
-        if word.startswith(("air", "vac")):
-            return "air" if word.startswith("air") else "vacuum"
+        if word.startswith(("air", "vac")) or word in ("a", "v"):
+            return "air" if word.startswith("a") else "vacuum"
     for key in ("METADATA", "AIRVAC"):
         match = re.search(r"air_?(?:or)?_?vac\w*\W+(air|vac)", str(header.get(key, "")).lower())
         if match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html import escape
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,7 @@ class ObservedSpectrum:
 
     def __post_init__(self):
         """Check everything once, so that nothing behind this border has to."""
+        self._check_words()
         self.name = escape_text(self.name)
         file = self.meta.get("file") or self.name or "a spectrum without a name"
         masked = getattr(self.flux, "mask", False) | getattr(self.ivar, "mask", False)
@@ -78,7 +80,10 @@ class ObservedSpectrum:
             self._strip_units(file)
         for key in ("wavelength", "flux", "ivar"):
             try:
-                array = np.asarray(getattr(self, key), dtype=float)
+                array = np.asarray(getattr(self, key))
+                if array.dtype.kind == "c":
+                    raise SpectrumError(f"{key} must be real numbers; got complex ones for {file}.")
+                array = array.astype(float, copy=False)
             except (TypeError, ValueError) as error:
                 raise SpectrumError(f"{key} must be numbers; {error}, for {file}.") from error
             if array.ndim != 1:
@@ -103,7 +108,7 @@ class ObservedSpectrum:
                 raise SpectrumError(
                     f"{key} must be less than 2**31; got {getattr(self, key)} for {file}; correct it."
                 )
-        if self.label is not None and self.label not in AGN_TYPES:
+        if self.label is not None and not (isinstance(self.label, str) and self.label in AGN_TYPES):
             types = ", ".join(AGN_TYPES)
             raise SpectrumError(f"label must be one of {types}; got {self.label!r} for {file}.")
 
@@ -167,6 +172,21 @@ class ObservedSpectrum:
             redshift=self.redshift if np.isfinite(self.redshift) else None,
             meta={**self.meta, "header": {"VACUUM": True}},
         )
+
+    def _check_words(self):
+        """Refuse what is no number, integer or text where one must be."""
+        if not isinstance(self.meta, dict):
+            raise SpectrumError(f"meta must be a dict; got {self.meta!r}.")
+        if not isinstance(self.name, str):
+            raise SpectrumError(f"name must be text; got {self.name!r}.")
+        of = f"for {self.meta.get('file') or self.name or 'a spectrum without a name'}"
+        if np.ndim(self.redshift) or not isinstance(self.redshift, Real | np.ndarray):
+            raise SpectrumError(
+                f"redshift must be a number, or NaN where unknown; got {self.redshift!r} {of}."
+            )
+        for key in ("plate", "mjd", "fiberid"):
+            if not isinstance(getattr(self, key), Integral):
+                raise SpectrumError(f"{key} must be an integer; got {getattr(self, key)!r} {of}.")
 
     def _check_wavelength(self, file):
         finite = np.isfinite(self.wavelength) & (self.wavelength > 0)

@@ -241,7 +241,7 @@ def _finish(item, name, path, redshift, label, columns, medium):
     if isinstance(item, dict) and medium == "air":
         notes = [
             *item["meta"].get("assumptions", ()),
-            "wavelengths converted from air to vacuum as told; the format has vacuum",
+            "wavelengths converted from air to vacuum as told, while the format has vacuum",
         ]
         meta = {**item["meta"], "medium": "air", "assumptions": notes}
         fields = {**item, "wavelength": air_to_vacuum(item["wavelength"]), "meta": meta}

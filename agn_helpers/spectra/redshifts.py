@@ -10,15 +10,16 @@ _STATEMENTS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?<![\w-])(?:(?:spectroscopic|spec|systemic|heliocentric|best|emission|adopted)[\s_-]*)?redshift"
-        rf"(?:\s*\(?\bz\b\)?)?\s*(?:[:=~]|\bis\b|\bof\b|\bz\s*=)?\s*{_NUMBER}",
-        rf"\b(?:z_?spec|z_?best|spec_?z|z_?sys|z_?helio|z_?em|z_?vi|z_?pipe|z_?nl)\s*[:=\s]\s*{_NUMBER}",
-        rf"(?<![\w.+-])z\s*[:=]\s*{_NUMBER}",
+        rf"(?:\s*\bz\b|\s*\([a-z][\w ]{{0,15}}\))?\s*(?:[:=~,]|\bis\b|\bof\b|\bz\s*=)?\s*'?{_NUMBER}",
+        rf"\b(?:z_?spec|z_?best|spec_?z|z_?sys|z_?helio|z_?em|z_?vi|z_?pipe|z_?nl)\s*[:=\s]\s*'?{_NUMBER}",
+        rf"(?<![\w.+-])z\s*(?:\([a-z]\w{{0,15}}\)\s*)?[:=~≈]\s*'?{_NUMBER}",
     )
 )
 
 # Where z is a filter or an angle, or a redshift was not measured from lines.
 _OTHER_Z = re.compile(
     r"\bmag|magnitude|\bfilter|\bband|zenith|airmass|distance|\bdeg|photo|phot_?z|z_?phot|pixel|position"
+    r"|\babs|absor|\blens|foreground|interven|\bfocus|\bangle|metal|solar|z_?sun"
     r"|(?<![\w.])[ugriyjhk]\s*[:=]\s*[-+]?\d",
     re.IGNORECASE,
 )
@@ -34,8 +35,14 @@ _CARDS = (
     "Z_HELIO",
     "ZHELIO",
     "Z_SYS",
+    "Z_VI",
     "Z",
 )
+
+_FILLINGS = (9.99, 9.999, 9.9999, 9.99999, -0.99, -0.999, -0.9999)
+
+# Of GAMA, OzDES and WiggleZ, 2dFGRS, VIPERS.
+_QUALITIES = ("NQ", "QOP", "Q_Z", "ZQUALITY", "QUALITY", "ZFLG", "ZFLAGS")
 
 # SDSS: SKY, UNPLUGGED, BAD_TARGET, NODATA; of DESI's bits the same ones.
 _NO_REDSHIFT = 1 << 0 | 1 << 7 | 1 << 8 | 1 << 9
@@ -63,7 +70,7 @@ def known_redshift(redshift, *, zwarning=0, spectral_class="", quality=None):
         value = float(redshift)
     except (TypeError, ValueError):
         return math.nan
-    if not math.isfinite(value) or value <= -5 or value == -1 or value > 20:
+    if not math.isfinite(value) or value <= -5 or value == -1 or value > 20 or value in _FILLINGS:
         return math.nan
     if value == 0 and (zwarning or not str(spectral_class).strip(" -?")):
         return math.nan
@@ -99,10 +106,11 @@ def redshift_in_header(header):
     meta : dict
     """
     meta = describe_row({key.upper(): header.get(key) for key in ("CLASS", "SUBCLASS", "ZWARNING", "ZWARN")})
-    quality = next(
-        (header[key] for key in ("NQ", "QOP", "Q_Z", "ZQUALITY", "QUALITY") if key in header), None
-    )
-    quality = quality if isinstance(quality, int) else None
+    quality = next((header[key] for key in _QUALITIES if key in header), None)
+    quality = int(quality) if isinstance(quality, int | float) else None
+    if "ZFLG" in header or "ZFLAGS" in header:
+        # VIPERS, zCOSMOS, VVDS: 11 is 1 of a broad-line AGN.
+        quality = None if quality is None else quality % 10
     for key in _CARDS:
         if key not in header or (key == "Z" and _OTHER_Z.search(str(header.comments[key]))):
             continue

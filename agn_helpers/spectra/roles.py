@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import SpectrumError
+from .units import axis_of_unit, kind_of_unit
 
 #: What can be said with ``columns={role: name}``.
 ROLES = ("wavelength", "flux", "error", "variance", "ivar", "mask", "good", "sky", "model", "continuum")
@@ -16,13 +17,15 @@ _AXIS = (
 
 _FLUX = (
     r"fluxes|fluxdensity|fluxdens|fluxlambda|fluxlam|fluxnu|flux|flambda|flam|fnu|fl|spectrum|spectra|spec"
-    r"|science|sci|data|intensity|relativeflux|relflux"
+    r"|science|sci|data(?:array)?|intensity|relativeflux|relflux"
 )
 
 _ERROR = (
     r"staterrors?|staterr|errors?|errs|err|er|sigma|sig|stddev|stdev|std|uncertainty|uncertainties|uncert|unc"
     r"|noise|rms|onesigma|1sigma"
 )
+
+_MASK = r"masks?|masked|qual|quality|dq|dqflags?|flags?|badpix(?:els?)?|bpm|isbad"
 
 _UNIT = r"(?P<unit>a|aa|ang|angstroms?|nm|um|microns?|hz|ghz|thz|ev|kev|jy|mjy|ujy)?"
 
@@ -36,11 +39,11 @@ _WORDS = {
     "loglam": rf"log(?:10)?(?:vac|air|obs)?(?:{_AXIS})(?:vac|vacuum|air|obs)?{_UNIT}",
     "lnlam": rf"ln(?:{_AXIS})",
     "wavelength": rf"(?:obs|observed|vac|vacuum|air|opt|helio|bary)?(?:{_AXIS})"
-    rf"(?:obs|observed|vac|vacuum|air|helio|bary)?{_UNIT}",
+    rf"(?:obs|observed|(?:in)?(?:vac|vacuum|air)|helio|bary)?{_UNIT}",
     "frequency": rf"freq(?:uency)?(?:obs)?{_UNIT}|nu",
     "energy": rf"energy{_UNIT}|photonenergy",
     "wavenumber": r"wavenum(?:ber)?s?|kayser",
-    "ivar": rf"(?:{_FLUX})?(?:ivar|invvar|inversevariance|inversevar|inverse)(?:{_FLUX})?",
+    "ivar": rf"(?:{_FLUX}|err)?(?:ivar|invvar|inversevariance|inversevar|inverse)(?:{_FLUX})?",
     "variance": rf"(?:{_FLUX})?(?:variances?|vari|var|stat|sigma2|sigmasq|err2|errsq)(?:{_FLUX})?",
     "energy flux": _ENERGY,
     "magnitude": r"(?:ab|st)?mag(?:s|ab|st|nitudes?)?|magnitude(?:ab|st)",
@@ -49,10 +52,8 @@ _WORDS = {
     "error": rf"(?:{_ERROR})(?:{_FLUX})?(?:err)?|(?:{_FLUX})(?:{_ERROR}|e|stat)|(?:d|e|u|s|delta)(?:{_FLUX})"
     rf"|(?:mag)(?:{_ERROR})|(?:{_ERROR}|e|d)(?:mag|abmag)",
     "bits": r"(?:and|or)masks?|maskbits",
-    "mask": r"(?:pix|pixel|flux|spec|bad)?"
-    r"(?:masks?|masked|qual|quality|dq|dqflags?|flags?|badpix(?:els?)?|bpm|isbad)"
-    r"|bad",
-    "good": r"(?:is)?good(?:pix(?:els?)?)?|gpm|(?:is)?valid|usable|use|isok|ok",
+    "mask": rf"(?:pix|pixel|flux|spec|data|bad)?(?:qual|quality)?(?:{_MASK})|bad",
+    "good": r"(?:is)?good(?:pix(?:els?)?|flags?)?(?:mask)?|maskgood|gpm|(?:is)?valid|usable|use|isok|ok",
     "sky": rf"sky(?:{_FLUX}|model|level)?|(?:{_FLUX})sky|background|bkg|bg|telluric",
     "model": rf"(?:{_FLUX}|best)?(?:model|bestfit|fit|template|synth|synthetic)(?:{_FLUX})?",
     "continuum": rf"(?:{_FLUX})?(?:continuum|cont)(?:{_FLUX})?",
@@ -63,7 +64,7 @@ _PATTERNS = {role: re.compile(pattern) for role, pattern in _WORDS.items()}
 
 # Words of which a name of another flux, such as flux_telluric_corrected, is not made.
 _NO_FLUX = re.compile(
-    rf"norm|rectif|smooth|model|fit|sky|back|cont|templ|resid|raw|mask|qual|bad|ratio|snr|(?:{_ERROR})(?!v)|var$|ivar|fiber"
+    rf"^log|log$|norm|rectif|smooth|model|fit|sky|back|cont|templ|resid|raw|mask|qual|bad|ratio|snr|(?:{_ERROR})(?!v)|var$|ivar|fiber"
 )
 
 #: Roles of spectral axes, in the order in which they are taken.
@@ -107,10 +108,12 @@ def split_name(name):
     """The word of a name, in lower case without marks, and the unit in brackets in it ("" if none)."""
     # What is longer is no name, and patterns take long to see it.
     name = name[:_LONGEST_NAME]
+    for letter, spelt in {"å": "a", "λ": "lambda", "σ": "sigma", "ν": "nu"}.items():
+        name = name if letter not in name.lower() else re.sub(letter, spelt, name, flags=re.IGNORECASE)
+    # A function of a quantity is a word of its own.
+    name = re.sub(r"^\s*(log10|log|ln)\s*[\[(]\s*([a-z_ ]{3,})[\])]", r"\1\2", name, flags=re.IGNORECASE)
     bracket = re.search(r"[\[(](.*)[\])]", name)
-    word = re.sub(
-        r"[\[(].*|[^a-z0-9]", "", name.lower().replace("å", "a").replace("λ", "lambda").replace("σ", "sigma")
-    )
+    word = re.sub(r"[\[(].*|[^a-z0-9]", "", name.lower())
     return word, bracket[1].strip() if bracket else ""
 
 
@@ -164,7 +167,8 @@ def _ucd_role(ucd, utype, named):
 
 def list_columns(columns):
     """What a file holds, in one phrase for errors."""
-    return ", ".join(f"{c.name} [{c.unit}]" if c.unit else c.name for c in columns)[:300] or "nothing"
+    named = (f"{c.name} [{c.unit}]" if c.unit and c.unit not in c.name else c.name for c in columns)
+    return ", ".join(named)[:300] or "nothing"
 
 
 def assign_roles(columns, chosen, path):
@@ -193,13 +197,26 @@ def assign_roles(columns, chosen, path):
         Where wavelength or flux is not found, or two columns may be meant.
     """
     roles, notes = {role: _find_named(role, name, columns, path) for role, name in (chosen or {}).items()}, []
-    found = {}
+    found, by_unit = {}, {}
     for column in columns:
         role, unit = name_role(column.name, column.ucd, column.utype)
         role = column.role or role
         column.unit = column.unit or unit
         if role is not None and column not in roles.values():
             found.setdefault(role, []).append(column)
+        elif role is None and (kind := _kind_by_unit(column)) and column not in roles.values():
+            by_unit.setdefault(kind, []).append(column)
+    for kind, others in (
+        ("flux", ("flux", "energy flux", "magnitude", "counts", "other flux")),
+        ("axis", AXES),
+    ):
+        # What a name does not tell, the unit does, where one column alone has such a one.
+        group = by_unit.get(kind, []) if not found.keys() & set(others) else []
+        if len(group) == 1 and not (kind == "axis" and _is_disordered(group[0].values)):
+            found["flux" if kind == "flux" else axis_of_unit(group[0].unit)] = group
+            notes.append(
+                f"{group[0].name} taken for {'flux' if kind == 'flux' else 'wavelength'}, by its unit"
+            )
     if "flux" not in roles:
         roles["flux"] = _choose_flux(found, columns, path, notes)
     elif name_role(roles["flux"].name)[0] == "energy flux":
@@ -216,6 +233,8 @@ def assign_roles(columns, chosen, path):
     for role in ("mask", "good"):
         if found.get(role) and not roles.keys() & {"mask", "good"}:
             roles[role] = _only(role, found[role], columns, path)
+    if not roles.keys() & {"mask", "good"}:
+        notes += _name_odd_masks(columns, roles, size)
     for role, column in roles.items():
         if np.size(column.values) != size:
             raise SpectrumError(
@@ -224,6 +243,34 @@ def assign_roles(columns, chosen, path):
                 f"{roles['flux'].name} {size}."
             )
     return roles, notes
+
+
+def _name_odd_masks(columns, roles, size):
+    """Columns whose names speak of a mask, in words that are not understood: said, since it is not used."""
+    odd = [
+        column.name
+        for column in columns
+        if re.search(r"mask|flag|qual|badpix|goodpix", split_name(column.name)[0])
+        and name_role(column.name)[0] is None
+        and column not in roles.values()
+        and np.size(column.values) == size
+        and np.asarray(column.values).dtype.kind in "biu"
+    ]
+    return [f"{', '.join(odd)} not used, name it as mask or good if it is one"] if odd else []
+
+
+def _kind_by_unit(column):
+    """What a column is by its unit, "axis" or "flux", where its name says nothing; else ""."""
+    kind, word = kind_of_unit(column.unit), split_name(column.name)[0]
+    other = (
+        _NO_FLUX.search(word) if kind == "flux" else re.search(r"disp|fwhm|width|res|lsf|step|bin|err", word)
+    )
+    return "" if other else kind
+
+
+def _is_disordered(values):
+    steps = np.diff(np.ma.compressed(np.ma.masked_invalid(np.ma.asarray(values, dtype=float))))
+    return not (steps > 0).all() and not (steps < 0).all()
 
 
 def _find_named(role, name, columns, path):
@@ -287,10 +334,9 @@ def _choose_flux(found, columns, path, notes):
     if re.fullmatch(r"f(?:lux)?(?:density)?nu", split_name(flux.name)[0]) and not flux.unit:
         flux.unit = "erg/s/cm2/Hz"
         notes.append(f"{flux.name} taken for a flux density per frequency, by its name")
-    if role == "magnitude":
-        flux.unit = flux.unit or ("AB mag" if "ab" in split_name(flux.name)[0] else "mag")
-        if flux.unit.strip().lower() in ("mag", "mags") and "ab" in split_name(flux.name)[0]:
-            flux.unit = "AB mag"
+    if role == "magnitude" and flux.unit.strip().lower() in ("", "mag", "mags"):
+        word = split_name(flux.name)[0]
+        flux.unit = "AB mag" if "ab" in word else "ST mag" if "st" in word else "mag"
     return flux
 
 
@@ -311,10 +357,13 @@ def _choose_axis(found, columns, path):
 def _choose_error(found, flux, columns, path, notes):
     """The error of the flux that was chosen: the one of its name, else the one without another's name."""
     word = split_name(flux.name)[0]
+    # Of flux_obs: flux_obs_err, err_flux_obs, err_obs.
+    last = re.sub(rf"^(?:{_FLUX})", "", word)
+    word = f"(?:{re.escape(word)}|{re.escape(last)})" if last else re.escape(word)
     belongs = {
-        "error": rf"(?:{_ERROR}|e|d){re.escape(word)}|{re.escape(word)}(?:{_ERROR}|e)",
-        "ivar": rf"(?:ivar|invvar){re.escape(word)}|{re.escape(word)}(?:ivar|invvar)",
-        "variance": rf"var(?:iance)?{re.escape(word)}|{re.escape(word)}var(?:iance)?",
+        "error": rf"(?:{_ERROR}|e|d){word}|{word}(?:{_ERROR}|e)",
+        "ivar": rf"(?:ivar|invvar){word}|{word}(?:ivar|invvar)",
+        "variance": rf"var(?:iance)?{word}|{word}var(?:iance)?",
     }
     kinds = {}
     for kind, pattern in belongs.items():
@@ -326,9 +375,12 @@ def _choose_error(found, flux, columns, path, notes):
             candidates = plain or candidates
         if not named:
             # With a UCD but under the name of another flux, it is the error of that.
-            candidates = [c for c in candidates if _PATTERNS[kind].fullmatch(split_name(c.name)[0])]
+            candidates = [c for c in candidates if _is_plain_error(kind, split_name(c.name)[0])]
         if candidates:
             kinds[kind] = _only(kind, candidates, columns, path)
+    if not kinds:
+        odd = [c.name for c in columns if re.search(rf"{_ERROR}|var", split_name(c.name)[0])]
+        notes += [f"{', '.join(odd)} not used, of no known flux"] if odd else []
     if len(kinds) > 1:
         _check_agreement(kinds, columns, path)
         notes.append("errors are " + " and ".join(c.name for c in kinds.values()) + ", which agree")
@@ -337,6 +389,11 @@ def _choose_error(found, flux, columns, path, notes):
         if kinds
         else {}
     )
+
+
+def _is_plain_error(kind, word):
+    """Whether a name says "error" and no more, or nothing at all, so that the UCD alone says what it is."""
+    return _PATTERNS[kind].fullmatch(word) or not re.search(rf"flux|fl|var|{_ERROR}", word)
 
 
 def _check_agreement(kinds, columns, path):

@@ -173,6 +173,7 @@ _PIXELS = _NEEDED | {"AND_MASK"}
 
 _CATALOGUE = frozenset(
     ("Z", "ZWARNING", "CLASS", "SUBCLASS", "PLATE", "MJD", "FIBERID", "FIELD", "CATALOGID", "SDSS_ID")
+    + ("PLUG_RA", "PLUG_DEC", "RACAT", "DECCAT")
 )
 
 _FILE_NAMES = (
@@ -241,6 +242,7 @@ def _read_spec(primary, columns, row, path):
         "subclass": row.get("SUBCLASS", b"").decode("latin-1").strip(),
         "zwarning": int(row.get("ZWARNING", 0)),
         **_header_meta(primary),
+        **_find_place(row, primary),
     }
     meta["assumptions"] = remark_on(meta)
     # Without the column CLASS, or an empty one, redshift 0 is no measurement.
@@ -254,6 +256,16 @@ def _read_spec(primary, columns, row, path):
         **_identifiers(row, primary, path),
         "meta": meta,
     }
+
+
+def _find_place(row, primary):
+    """Right ascension and declination of the fibre, degrees; RA and DEC in headers are those of the plate."""
+    found = {}
+    for key, names in (("ra", ("PLUG_RA", "RACAT", "RAOBJ")), ("dec", ("PLUG_DEC", "DECCAT", "DECOBJ"))):
+        value = next((row.get(name, primary.value(name)) for name in names
+                      if name in row or name in primary.cards), "nan")  # fmt: skip
+        found[key] = _number(str(value))
+    return found if np.isfinite(found["ra"]) and abs(found["dec"]) <= 90 else {}
 
 
 def _read_catalogue(content, hdus):
@@ -280,7 +292,8 @@ def _read_spspec(content, primary, path):
     redshift = known_redshift(
         _number(primary.value("Z", "nan")), spectral_class=primary.value("SPEC_CLN", "")
     )
-    meta = {"format": "SDSS spSpec", "medium": "vacuum", **_header_meta(primary), "assumptions": []}
+    meta = {"format": "SDSS spSpec", "medium": "vacuum", **_header_meta(primary)}
+    meta |= {**_find_place({}, primary), "assumptions": []}
     return {
         "wavelength": 10 ** (first + step * np.arange(shape[1])),
         "flux": rows[0].astype(float),

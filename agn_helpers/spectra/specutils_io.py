@@ -152,6 +152,6 @@ def make_spectrum(fields, *, redshift=None, label=None):
     if redshift is not None and not np.isnan(redshift):
         stated = fields.get("redshift", np.nan)
         if abs(stated - redshift) > 1e-3:
-            notes.append(f"redshift {redshift:g} as told; the file says {stated:.5g}")
+            notes.append(f"redshift {redshift:g} as told, while the file says {stated:.5g}")
         fields = {**fields, "redshift": redshift}
     return ObservedSpectrum(**fields, label=label)

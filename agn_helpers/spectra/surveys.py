@@ -169,7 +169,7 @@ def adapt_to_survey(layout, hdus):
     elif "MUSE" in stated["INSTRUME"].upper() or {"DATA", "STAT"} <= names:
         layout.format = "MPDAF"
         if "MUSE" in stated["INSTRUME"].upper():
-            layout.usual_medium = "air"
+            layout.usual_medium = "vacuum" if stated["CTYPE1"].split()[:1] == ["WAVE"] else "air"
         for column in layout.columns:
             if re.fullmatch(r"stat", column.name, re.IGNORECASE) and not column.unit:
                 column.unit = ""

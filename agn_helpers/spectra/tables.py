@@ -1,6 +1,7 @@
 """Spectra in tables of any kind: VOTable, ECSV, CDS, Parquet, HDF5, and rows that each hold a spectrum."""
 
 import io
+import itertools
 import re
 import warnings
 
@@ -18,9 +19,10 @@ from ..limits import (
     summarise_error,
 )
 from .assemble import Layout
+from .masks import mask_of_words
 from .medium import medium_in_comments
 from .redshifts import describe_row, known_redshift, redshift_in_comments
-from .roles import Column, name_role, split_name
+from .roles import AXES, Column, name_role, split_name
 
 # Columns that name the object of a row, the most telling first.
 _NAMES = (
@@ -92,7 +94,7 @@ def read_table(content, kind, path):
     described = table.meta.get("description")
     comments += [str(described)] if described else []
     comments += [f"{key} = {value}" for key, value in table.meta.items() if np.isscalar(value)]
-    return layouts_of_table(table, kind.removeprefix("ascii.").upper(), comments, path)
+    return layouts_of_table(table, _FORMATS.get(kind, kind), comments, path)
 
 
 def _open_table(content, kind, path):
@@ -112,7 +114,7 @@ def _open_table(content, kind, path):
         return _from_arrow(pyarrow.parquet.read_table(source, use_threads=False, pre_buffer=False))
     if kind == "votable":
         check_votable(content, path)
-        return Table.read(io.BytesIO(content), format="votable")
+        return _table_in_votable(content)
     if len(content) > LARGEST_TEXT:
         raise SpectrumError(f"{path} must be a table of spectra; it is text of {len(content) >> 20} MB.")
     text = content.decode("utf-8-sig")
@@ -120,6 +122,31 @@ def _open_table(content, kind, path):
     if longest > LONGEST_LINE:
         raise SpectrumError(f"{path} must have lines of at most {LONGEST_LINE} characters; got {longest}.")
     return Table.read(text, format=kind)
+
+
+def _table_in_votable(content):
+    """The first table of a VOTable that holds a flux, else the first; its parameters as meta."""
+    from astropy.io import votable
+
+    tree = votable.parse(io.BytesIO(content))
+    tables = [part.to_table(use_names_over_ids=True) for part in tree.iter_tables() if len(part.array)]
+    parts = [part for part in tree.iter_tables() if len(part.array)]
+    if not tables:
+        raise ValueError("it holds no table with rows")
+    columns = [{_role_of(table[name]) for name in table.colnames} for table in tables]
+    fluxes = {"flux", "energy flux", "other flux", "magnitude", "counts"}
+    chosen = next((i for i, roles in enumerate(columns) if roles & fluxes and roles.intersection(AXES)), 0)
+    table = tables[chosen]
+    for item in itertools.chain(*(r.params + r.infos for r in tree.resources), parts[chosen].params):
+        if np.ndim(item.value) == 0:
+            redshift = "redshift" in f"{item.ucd} {item.utype}".lower() and "error" not in str(item.ucd)
+            table.meta["redshift" if redshift else item.name] = item.value
+    return table
+
+
+def _role_of(column):
+    meta = column.info.meta or {}
+    return name_role(column.name, str(meta.get("ucd", "")), str(meta.get("utype", "")))[0]
 
 
 def _from_arrow(arrow):
@@ -173,9 +200,32 @@ def _table_in_hdf5(file, path):
         table.meta = {key: value for key, value in item.attrs.items() if np.isscalar(value)}
         if any(name_role(name)[0] == "flux" for name in table.colnames):
             found.append(table)
-    if len(found) != 1:
-        raise SpectrumError(f"{path} must hold one table with a column flux; it holds {len(found)}.")
+    if len(found) != 1 or len(found[0].colnames) < 2:
+        table = _pool_datasets(groups)
+        if table is not None:
+            return table
+        paths = ", ".join(item.name for item in groups if isinstance(item, h5py.Dataset))[:200]
+        raise SpectrumError(
+            f"{path} must hold one table with columns of wavelength and flux; it holds {paths or 'no data'}."
+        )
     return found[0]
+
+
+def _pool_datasets(items):
+    """Arrays that lie in groups of their own, named as these (Starlink's NDF); None where they are not so."""
+    table = Table()
+    for item in items:
+        if getattr(item, "ndim", 0) != 1 or item.dtype.names:
+            continue
+        *_, group, name = item.name.split("/")
+        if name.lower() not in ("data", "values", "value", "array") or not group:
+            return None
+        if group in table.colnames or (len(table) and len(table) != len(item)):
+            return None
+        table[group] = np.asarray(item)
+        unit = item.attrs.get("units", item.attrs.get("unit", ""))
+        table[group].unit = str(unit.decode() if isinstance(unit, bytes) else unit) or None
+    return table if len(table.colnames) > 1 else None
 
 
 def layouts_of_table(table, kind, comments, path):
@@ -202,10 +252,10 @@ def layouts_of_table(table, kind, comments, path):
         return [_row_layout(table, number, arrays, kind, comments, path) for number in range(len(table))]
     names = next((n for n in table.colnames if split_name(n)[0] in _LONG_NAMES and _repeats(table[n])), None)
     if names is None:
-        return [_column_layout(table, kind, comments, "")]
+        return [_column_layout(table, kind, comments, "", path)]
     keys = np.asarray(table[names]).astype(str)
     return [
-        _column_layout(table[keys == key], kind, comments, key if len(set(keys)) > 1 else "")
+        _column_layout(table[keys == key], kind, comments, key if len(set(keys)) > 1 else "", path)
         for key in dict.fromkeys(keys)
     ]
 
@@ -239,14 +289,24 @@ def _make(table, name, values):
     )
 
 
-def _column_layout(table, kind, comments, name):
+def _column_layout(table, kind, comments, name, path):
     columns, scalars = [], {}
     for key in table.colnames:
         values = table[key]
         if values.ndim != 1:
             continue
         if values.dtype.kind not in "biuf":
-            scalars[key] = values[0]
+            role = name_role(key)[0]
+            if role not in ("mask", "good") or len(set(values.tolist())) == 1:
+                scalars[key] = values[0]
+                continue
+            numbers = mask_of_words(values, role)
+            if numbers is None:
+                raise SpectrumError(
+                    f"a mask must be numbers, or words such as good and bad; {key} of {path} holds "
+                    f"{str(values[0])[:20]!r}; give numbers."
+                )
+            columns.append(Column(key, numbers))
             continue
         if name_role(key)[0] == "redshift":
             spread = np.ptp(np.ma.compressed(np.ma.asarray(values)))

@@ -189,6 +189,10 @@ def _number(field, comma):
         return float(f"{fortran[1]}e{fortran[2] or fortran[3]}")
 
 
+def _is_number(field):
+    return _numbers([field], False) is not None
+
+
 def _numbers(fields, comma):
     """The fields as floats, missing ones NaN; None where one is no number."""
     try:
@@ -251,7 +255,8 @@ def _comment_header(comments, delimiter, n_columns):
         for mark in dict.fromkeys((delimiter, ",", None)):
             names = _split_header(comment, mark)
             # Names, some of them unknown: not to be passed over for an order that is usual.
-            if len(names) == n_columns and any(name_role(name)[0] for name in names):
+            known = any(name_role(name)[0] for name in names)
+            if len(names) == n_columns and known and not any(map(_is_number, names)):
                 return names
     return None
 

@@ -42,7 +42,7 @@ _WORDS = {
 
 _MAGNITUDES = {
     **dict.fromkeys(("abmag", "abmags", "magab", "mab", "ab", "abmagnitude", "abmagnitudes"), u.ABmag),
-    **dict.fromkeys(("stmag", "magst"), u.STmag),
+    **dict.fromkeys(("stmag", "stmags", "magst"), u.STmag),
     **dict.fromkeys(("mag", "mags", "magnitude", "magnitudes", "vegamag"), u.mag),
 }
 
@@ -154,6 +154,41 @@ def is_unit(text):
         return False
 
 
+@functools.lru_cache(maxsize=500)
+def kind_of_unit(text):
+    """What is of such a unit: "axis" (wavelength, frequency, energy), "flux" (a flux density), or ""."""
+    unit = parse_unit(text) if is_unit(text) else None
+    if unit is None or isinstance(unit, u.LogUnit):
+        return ""
+    if unit.is_equivalent(u.Jy) or unit.is_equivalent(_PER_WAVELENGTH[0]):
+        return "flux"
+    return "axis" if axis_of_unit(text) else ""
+
+
+@functools.lru_cache(maxsize=500)
+def axis_of_unit(text):
+    """The spectral axis that a unit is of: "wavelength", "frequency", "energy", or ""."""
+    unit = parse_unit(text) if is_unit(text) else None
+    if unit is None or isinstance(unit, u.LogUnit):
+        return ""
+    kinds = {"wavelength": u.AA, "frequency": u.Hz, "energy": u.eV}
+    return next((name for name, one in kinds.items() if unit.is_equivalent(one)), "")
+
+
+_NO_DENSITY = re.compile(
+    r"\b(?:(?:lambda|lam|λ)[\s_*·×]*f[\s_]*(?:lambda|lam|λ)|(?:nu|ν)[\s_*·×]*f[\s_]*(?:nu|ν))"
+    r"|\blog(?:10)?[\s_(]*(?:of\s+)?(?:the\s+)?flux|\bflux(?:es)?\s*(?:is|are|in|=|:)\s*(?:in\s+)?log\w*"
+    r"|\bcontinuum[\s-]*(?:normali[sz]ed|divided|rectified)|\brectified\s+(?:flux|spectrum)",
+    re.IGNORECASE,
+)
+
+
+def find_no_density(comments):
+    """What comments say of fluxes that are no flux densities: λF_λ, logarithms, ratios; "" where nothing."""
+    found = (_NO_DENSITY.search(line) for line in comments if not re.search(r"\bnot\b", line))
+    return next((match[0] for match in found if match), "")
+
+
 def read_unit(text, what, path):
     """`parse_unit`, its error a SpectrumError that says of which column (`what`) and file."""
     try:
@@ -201,9 +236,14 @@ def convert_flux(column, wavelength, path, *, counts=False, error=None):
     values, unit, notes = column.values, read_unit(column.unit, "flux", path), []
     if unit in (u.ABmag, u.STmag, u.mag):
         return _from_magnitudes(values, unit, wavelength, path, error)
+    if isinstance(unit, u.LogUnit):
+        raise _refuse_flux(column, path)
     factor, out = 1.0, column.unit
     bare = unit is None or unit.is_equivalent(u.dimensionless_unscaled)
-    if bare:
+    if bare and column.energy:
+        factor = 1 / wavelength
+        notes.append("flux converted from λF_λ (by its name) to F_λ")
+    elif bare:
         notes.append("flux unit not stated, taken for a flux density per Å")
     elif column.energy and unit.is_equivalent(_ENERGY_FLUX):
         factor, out = 1 / wavelength, (unit / u.AA).to_string()
@@ -274,7 +314,7 @@ def _convert_error(error, flux, unit, wavelength, path, notes):
     if role != "error" and stated == unit and unit != u.dimensionless_unscaled:
         # The unit of the flux, copied.
         notes.append(
-            f"{column.name} says {column.unit}, the unit of flux; taken for that to the power {power}"
+            f"{column.name} says {column.unit}, the unit of flux, and is taken for that to the power {power}"
         )
         return sigma
     own = unit or u.dimensionless_unscaled

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, check_X_y
@@ -29,6 +32,10 @@ GAMMA_VALUES = tuple(5.0 * 10.0**decade for decade in range(-3, 1))
 PARAM_GRID = {name: {"C": C_VALUES, "gamma": GAMMA_VALUES} for name in TUNED_KERNELS}
 
 
+# Two fibres within so many arcsec saw one object.
+_SAME_OBJECT = 1.0
+
+
 class Split(NamedTuple):
     """Row numbers of the three parts of a sample."""
 
@@ -37,7 +44,42 @@ class Split(NamedTuple):
     test: np.ndarray
 
 
-def split_sample(y, *, random_state=0, stratified=False):
+def group_repeats(sample):
+    """Say which spectra of a reduced sample are repeats of one object.
+
+    Spectra of one name, of one ``object`` or within 1 arcsec on the sky, as far as the sample tells; what
+    a chain of such pairs joins is one object.
+
+    Parameters
+    ----------
+    sample : astropy.table.Table
+        With ``name`` and, where known, ``object, ra, dec`` (degrees).
+
+    Returns
+    -------
+    (n_spectra,) array of int
+        The row of each object's first spectrum.
+    """
+    rows = np.arange(len(sample))
+    pairs = [np.empty((0, 2), dtype=int)]
+    for key in {"name", "object"}.intersection(sample.colnames):
+        words = np.ma.filled(np.ma.asarray(sample[key]).astype(str), "")
+        first = np.unique(words, return_index=True)[1][np.unique(words, return_inverse=True)[1].ravel()]
+        pairs.append(np.stack([rows, np.where(words == "", rows, first)], axis=1))
+    if {"ra", "dec"} <= set(sample.colnames):
+        ra, dec = (np.ma.filled(np.ma.asarray(sample[key], dtype=float), np.nan) for key in ("ra", "dec"))
+        known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+        ra, dec = np.radians(ra[known]), np.radians(dec[known])
+        places = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+        chord = 2 * np.sin(np.radians(_SAME_OBJECT / 3600) / 2)
+        pairs.append(known[cKDTree(places).query_pairs(chord, output_type="ndarray")])
+    one, other = np.concatenate(pairs).T
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(len(rows), len(rows)))
+    groups = connected_components(graph, directed=False)[1]
+    return np.unique(groups, return_index=True)[1][groups]
+
+
+def split_sample(y, *, random_state=0, stratified=False, groups=None):
     """Split a sample 64/16/20 into training, validation and test rows, as the paper does.
 
     80/20, then the 80 again 80/20; for the paper's 3346 spectra the sizes of its Table 2.
@@ -49,6 +91,9 @@ def split_sample(y, *, random_state=0, stratified=False):
         Seed of the permutation.
     stratified : bool
         Keep the classes' shares in all parts; the paper does not.
+    groups : (n,) array, optional
+        Of `group_repeats`: rows of one group are in one part.  The groups are then split as rows are without
+        any, each counted as its first row; where all differ the split is the same.
 
     Returns
     -------
@@ -61,6 +106,10 @@ def split_sample(y, *, random_state=0, stratified=False):
         For fewer than five rows and, with `stratified`, a class too small to be in every part.
     """
     y = np.asarray(y)
+    if groups is not None and len(np.unique(groups)) < len(y):
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        parts = split_sample(y[first], random_state=random_state, stratified=stratified)
+        return Split(*(np.flatnonzero(np.isin(group.ravel(), part)) for part in parts))
     n_train, n_validation = round(0.64 * len(y)), round(0.16 * len(y))
     n_test = len(y) - n_train - n_validation
     if min(n_train, n_validation, n_test) < 1:
@@ -76,6 +125,38 @@ def split_sample(y, *, random_state=0, stratified=False):
     except ValueError as error:
         raise AgnError(f"every class must be in every part; {error} Leave stratified out.") from error
     return Split(train, validation, test)
+
+
+def fold_sample(y, *, groups=None, n_folds=5, random_state=0):
+    """Stratified folds, for cross-validation, in which no repeats of an object are on both sides.
+
+    Parameters
+    ----------
+    y : (n,) array of labels
+    groups : (n,) array, optional
+        Of `group_repeats`.
+    n_folds : int
+    random_state : int
+        Shuffles the folds.
+
+    Returns
+    -------
+    StratifiedKFold, or list of (train, test) rows
+        The latter where there are repeats.
+
+    Raises
+    ------
+    AgnError
+        Where a type has fewer objects than there are folds.
+    """
+    y = np.asarray(y)
+    if groups is None or len(np.unique(groups)) == len(y):
+        return StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
+    for name in np.unique(y):
+        if (n_objects := len(np.unique(np.asarray(groups)[y == name]))) < n_folds:
+            raise AgnError(f"each type needs {n_folds} objects, one a fold; got {n_objects} of {name}.")
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
+    return list(folds.split(np.zeros(len(y)), y, groups))
 
 
 def tabulate_split(split, y, *, types=None):
@@ -133,8 +214,8 @@ def search_grid(
         Standardise the features first, in each fold by its training part.
     class_weight : dict, "balanced" or None
         The paper's is "balanced".
-    cv : int or scikit-learn splitter
-        A number means stratified folds, shuffled with seed 0; a splitter has a seed of its own.
+    cv : int, scikit-learn splitter, or list of (train, test) rows
+        A number means stratified folds, shuffled with seed 0; see `fold_sample`.
     refine : bool
         Whether to go on after the grid.
     n_jobs : int, optional

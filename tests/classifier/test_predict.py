@@ -15,10 +15,12 @@ from agn_helpers.classifier import (
     join_parts,
 )
 from agn_helpers.errors import AgnError
-from agn_helpers.lines import AGN_TYPES
+from agn_helpers.lines import AGN_TYPES, LINES
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import Rejected
 from agn_helpers.survey import simulate_survey
+
+ORIGIN = ["ra", "dec", "class", "zwarning", "assumptions"]
 
 
 def train(spectra):
@@ -56,7 +58,8 @@ def test_types_come_out_as_they_were_put_in(model, spectra):
     (part,) = classify_spectra(spectra, model)
     columns = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
     columns += ["unobserved", "missing_lines", "reason"]
-    assert part.table.colnames == columns
+    assert part.table.colnames == [*columns, *ORIGIN]
+    assert set(part.table["zwarning"]) == {-1} and set(part.table["assumptions"]) == {""}
     assert list(part.table["name"]) == [spectrum.name for spectrum in spectra]
     assert_allclose(part.table["redshift"], [spectrum.redshift for spectrum in spectra])
     probability = np.column_stack([part.table[f"p_{agn_type.key}"] for agn_type in AGN_TYPES.values()])
@@ -129,8 +132,9 @@ def test_simulated_spectra_among_others_are_named(model, spectra):
 def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
     (plain,) = classify_spectra(spectra, model)
     (part,) = classify_spectra(spectra, doubting_model)
-    assert part.table.colnames == [*plain.table.colnames, "prediction_set", "novelty", "unlike_training"]
-    for name in plain.table.colnames:
+    names = [name for name in plain.table.colnames if name not in ORIGIN]
+    assert part.table.colnames == [*names, "prediction_set", "novelty", "unlike_training", *ORIGIN]
+    for name in names:
         assert list(part.table[name]) == list(plain.table[name])
     X, _ = sample_arrays(part.sample)
     detector, sets = (doubting_model.extras[name] for name in ("novelty", "prediction_sets"))
@@ -141,6 +145,20 @@ def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
         names = types.split("|") if types else []
         assert sorted(names) == sorted(sets.classes_[row])
         assert names == [name for name in AGN_TYPES if name in names]
+
+
+def test_sets_of_undetermined_spectra_hold_all_types_that_may_be(doubting_model, spectra):
+    """What was not observed leaves no type out that has 5 % or more, and no set empty."""
+    sample, _ = doubting_model.reduce(spectra)
+    window = np.abs(LINES["Hbeta"].velocity(doubting_model.grid)) <= 3000
+    sample["ivar"][:, window] = 0
+    table, forced = doubting_model.predict(sample), doubting_model.predict(sample, force=True)
+    assert set(table["predicted"]) == {"undetermined"}
+    for row, plain in zip(table, forced):
+        allowed = {agn_type.name for agn_type in AGN_TYPES.values() if row[f"p_{agn_type.key}"] >= 0.05}
+        sets = [set(filter(None, each["prediction_set"].split("|"))) for each in (row, plain)]
+        assert allowed and sets[0] == allowed | sets[1]
+    assert list(table["prediction_set"]) != list(forced["prediction_set"])
 
 
 def test_a_model_of_other_classes_predicts_no_type(model, spectra):

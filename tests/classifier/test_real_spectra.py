@@ -1,13 +1,18 @@
 """The embedded survey against the paper, and a model trained on it alone against real spectra."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from astropy.table import Table
+from numpy.testing import assert_allclose
 
 from agn_helpers.classifier import ProbabilisticSVC
 from agn_helpers.reduction import reduce_spectra, sample_arrays
-from agn_helpers.spectra import read_spectra
+from agn_helpers.spectra import read_spectra, read_spectrum
 from agn_helpers.tuning import score_predictions, split_sample
+
+from ..rewriting import LAYOUTS
 
 SEEDS = (0, 5, 10)
 
@@ -76,3 +81,25 @@ def test_odd_files_are_rejected_with_a_reason_and_other_formats_are_read(shared)
     for folder, number in (("spspec", 2), ("desi", 8)):
         sample, rejected = reduce_spectra(read_spectra(shared / "spectra" / folder))
         assert (len(sample), len(rejected)) == (number, 0)
+
+
+def test_types_do_not_depend_on_the_layout(completing_model, shared, tmp_path):
+    """Real SDSS spectra rewritten as LAMOST's, DESI's, CSV in air, CSV with a mask: numbers and types."""
+    folders = [shared / "spectra" / name for name in ("sdss", "sdss2")]
+    true = [spectrum for folder in folders for spectrum in read_spectra(folder)]
+    assert len(true) == 189
+    original = completing_model.classify(true)
+    for name, write in LAYOUTS.items():
+        rewritten = []
+        for number, spectrum in enumerate(true):
+            write(spectrum, tmp_path / name)
+            again = read_spectrum(tmp_path / name)
+            used = again.ivar > 0
+            assert_allclose(again.wavelength, spectrum.wavelength, rtol=1e-9, err_msg=name)
+            assert_allclose(again.ivar, spectrum.ivar, rtol=1e-9, err_msg=name)
+            assert_allclose(again.flux[used], spectrum.flux[used], rtol=1e-9, atol=1e-12, err_msg=name)
+            assert_allclose(again.redshift, spectrum.redshift, rtol=1e-9)
+            rewritten.append(dataclasses.replace(again, name=str(number)))
+        table = completing_model.classify(rewritten)
+        assert list(table["predicted"]) == list(original["predicted"])
+        assert_allclose(table["p_type1"], original["p_type1"], rtol=1e-4, atol=1e-7)

@@ -7,7 +7,6 @@ import pytest
 from scipy.special import logsumexp
 
 from agn_helpers.classifier import (
-    ProbabilisticSVC,
     SpectrumCompleter,
     TrainedModel,
     load_model,
@@ -18,7 +17,6 @@ from agn_helpers.lines import LINES, PAPER_GRID
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.spectra import ObservedSpectrum, read_spectra
 from agn_helpers.survey import simulate_survey
-from agn_helpers.tuning import split_sample
 
 HBETA = np.abs(LINES["Hbeta"].velocity(PAPER_GRID)) <= 3000
 FOLDERS = ("sdss", "sdss2")
@@ -58,23 +56,13 @@ MASKS = {
 
 
 @pytest.fixture(scope="module")
-def split(embedded_sample):
-    parts = split_sample(sample_arrays(embedded_sample)[1])
-    return np.concatenate([parts.train, parts.validation]), parts.test
+def split(embedded_split):
+    return embedded_split
 
 
 @pytest.fixture(scope="module")
-def model(embedded_sample, split):
-    """The model of notebook 02, with what it knows of spectra."""
-    known = embedded_sample[split[0]]
-    X, y = sample_arrays(known)
-    classifier = ProbabilisticSVC(
-        C=0.07, kernel="linear", class_weight="balanced", prior="sample", random_state=0
-    )
-    # The number that SpectrumCompleter() chooses here by cross-validated likelihood, see the last test.
-    completion = SpectrumCompleter(40).fit(X, np.asarray(known["ivar"]))
-    meta = {"survey": "synthetic", "normalisation": "window"}
-    return TrainedModel(classifier.fit(X, y), PAPER_GRID, meta, {"completion": completion})
+def model(completing_model):
+    return completing_model
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ from ..disks import small_disk
 
 COLUMNS = ["name", "redshift", "p_type1", "p_intermediate", "p_type2", "predicted", "snr"]
 COLUMNS += ["unobserved", "missing_lines", "reason"]
+ORIGIN = ["ra", "dec", "class", "zwarning", "assumptions"]
 
 
 def write_notebook(folder, name, source, parameters='run = "synthetic"\nsurvey = "synthetic"', tags=()):
@@ -118,7 +119,7 @@ def one_line(capsys, kind="error"):
 def test_classify_a_folder(trained, spectra, capsys):
     assert cli.main(["classify", str(spectra)]) == 0
     table = read_table("classified.ecsv")
-    assert table.colnames == COLUMNS
+    assert table.colnames == [*COLUMNS, *ORIGIN]
     assert list(table["name"]) == sorted(path.stem for path in spectra.iterdir())
     assert sorted(table["predicted"]) == ["type 1", "type 1", "type 2", "type 2"]
     total = table["p_type1"] + table["p_intermediate"] + table["p_type2"]
@@ -143,7 +144,7 @@ def test_classify_says_what_the_model_does_not_know(
         write_spec_lite(wrong, folder / f"{wrong.name}.fits")
     assert cli.main(["classify", str(folder), "--output", f"mine{suffix}"]) == 0
     table = read_table(f"mine{suffix}")
-    assert table.colnames == [*COLUMNS, "prediction_set", "novelty", "unlike_training"]
+    assert table.colnames == [*COLUMNS, "prediction_set", "novelty", "unlike_training", *ORIGIN]
     unlike = [str(value) == "True" for value in table["unlike_training"]]
     assert unlike == [name == simulated[-2].name for name in table["name"]]
     assert unlike == list(table["novelty"] > 1)
@@ -168,7 +169,7 @@ def test_without_hbeta_a_type_is_undetermined_and_can_be_forced(trained, model, 
     assert cli.main(["classify", str(folder), "--explain"]) == 0
     table = read_table("classified.ecsv")
     table.sort("unobserved")
-    assert table.colnames == [*COLUMNS, "log_odds_error"]
+    assert table.colnames == [*COLUMNS, "log_odds_error", *ORIGIN]
     assert list(table["predicted"]) == ["type 2", "undetermined"]
     assert "at least half of Hβ" in table["reason"][1] and not np.ma.filled(table["reason"], "")[0]
     assert table["missing_lines"][1] == "Hbeta"
@@ -186,7 +187,7 @@ def test_without_hbeta_a_type_is_undetermined_and_can_be_forced(trained, model, 
 def test_suffix_chooses_the_format(trained, spectra, suffix):
     assert cli.main(["classify", str(spectra), "--output", f"out/mine{suffix}"]) == 0
     table = read_table(f"out/mine{suffix}")
-    assert table.colnames == COLUMNS
+    assert table.colnames == [*COLUMNS, *ORIGIN]
     assert len(table) == 4
     assert read_table(f"out/mine_rejected{suffix}").colnames == ["name", "file", "reason"]
     assert sorted(os.listdir("out")) == [f"mine{suffix}", f"mine_rejected{suffix}"]
@@ -198,13 +199,55 @@ def test_redshift_from_file_then_index_then_option(trained, simulated, tmp_path)
     for spectrum, name in zip(simulated, ("file.fits", "index.txt", "option.txt")):
         (write_spec_lite if name.endswith("fits") else write_text)(spectrum, folder / name)
     truth = [spectrum.redshift for spectrum in simulated[:3]]
-    # The file's own redshift wins over the index, so that a wrong one there does no harm.
+    # The index goes before the option, and both before the file.
     index = f"file,redshift,label\nindex.txt,{truth[1]},type 2\nfile.fits,{truth[0]},\n"
     (folder / "index.csv").write_text(index)
     assert cli.main(["classify", str(folder), "--redshift", str(truth[2])]) == 0
     table = read_table("classified.ecsv")
     np.testing.assert_allclose(table["redshift"], truth, rtol=1e-6)
     assert set(table["predicted"]) == {"type 1"}
+
+
+def test_columns_and_medium_as_told_and_what_was_assumed(trained, simulated, tmp_path, capsys):
+    """Options reach every file; what was assumed is a column, and counted where something was."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for number, spectrum in enumerate((simulated[0], simulated[-1])):
+        decoy = np.full(spectrum.flux.size, 7.0)
+        columns = [spectrum.wavelength, decoy, spectrum.flux, spectrum.ivar]
+        table = Table(columns, names=["wavelength", "flux", "mine", "ivar"])
+        table.meta["comments"] = [f"redshift = {spectrum.redshift}"]
+        table.write(folder / f"{number}.ecsv")
+    argv = ["classify", str(folder), "--columns", "flux=mine,ivar=ivar", "--medium", "vacuum"]
+    assert cli.main(argv) == 0
+    table = read_table("classified.ecsv")
+    assert list(table["predicted"]) == ["type 1", "type 2"]
+    np.testing.assert_allclose(table["redshift"], [simulated[0].redshift, simulated[-1].redshift])
+    assumed = ["wavelength unit Å (from its values)", "flux unit not stated, taken for a flux density per Å"]
+    assert list(table["assumptions"]) == ["; ".join(assumed)] * 2
+    counted = capsys.readouterr().out.splitlines()[-1]
+    assert counted == f"assumed: {assumed[0]} (2); {assumed[1]} (2)."
+    assert cli.main([*argv[:-1], "air", "--redshift", str(simulated[0].redshift)]) == 0
+    said = capsys.readouterr().out
+    assert "wavelengths converted from air to vacuum (2)" in said
+    assert "redshift … as told, while the file says … (1)" in said
+    assert cli.main([*argv[:-1], "water"]) == 1
+    assert one_line(capsys) == 'error: medium must be "air" or "vacuum"; got \'water\'.'
+    assert cli.main(["classify", str(folder), "--columns", "fluss=mine"]) == 1
+    assert "columns must be written as flux=NAME,error=NAME" in one_line(capsys)
+
+
+def test_warnings_and_places_of_pipelines_come_through(trained, simulated, tmp_path, capsys):
+    folder = tmp_path / "warned"
+    folder.mkdir()
+    meta = {"zwarning": 4, "class": "GALAXY", "survey": "synthetic"}
+    write_spec_lite(dataclasses.replace(simulated[0], meta=meta), folder / "warned.fits")
+    (folder / "index.csv").write_text("file,ra,dec\nwarned.fits,150.25,-2.5\n")
+    assert cli.main(["classify", str(folder)]) == 0
+    (row,) = read_table("classified.ecsv")
+    assert (row["zwarning"], row["class"], row["ra"], row["dec"]) == (4, "GALAXY", 150.25, -2.5)
+    assert row["assumptions"] == "the pipeline doubts its redshift (ZWARNING 4)"
+    assert "1 with a redshift that its pipeline doubts (column zwarning)." in capsys.readouterr().out
 
 
 def test_spectrum_without_redshift_is_rejected(trained, simulated, tmp_path, capsys):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from base64 import b64decode
 
 import nbformat
@@ -49,6 +50,23 @@ def run(project, **options):
 
 def files_below(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_long_folder_for_temporary_files_is_no_hindrance(project, tmp_path, monkeypatch, short):
+    """Names of sockets are cut at some hundred bytes: a shorter folder, or the loopback, holds them."""
+    long = tmp_path / ("long " * 40) / "folder"
+    long.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(batch, "_SHORT_FOLDERS", batch._SHORT_FOLDERS if short else ())
+    monkeypatch.setenv("HOME", str(long))
+    with batch._make_socket_folder() as folder:
+        assert (len(folder) < 90) == short
+    write_notebook(project / "notebooks", "01_first", "print(6 * 7)")
+    (path,) = run(project)
+    assert "42" in path.read_text()
+    assert not list(long.glob("agn-*"))
 
 
 def test_notebooks_run_in_order_and_become_pages(project, tmp_path, monkeypatch):

@@ -4,12 +4,10 @@ import csv
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from numpy.testing import assert_allclose
 
 from agn_helpers.errors import SpectrumError
 from agn_helpers.spectra import read_index, read_spectra, read_spectrum
-from agn_helpers.spectra.medium import air_to_vacuum
 
 # Of DESI's arms, which the table describes before they are merged.
 _BEFORE_MERGING = "coadd-one.fits"
@@ -140,52 +138,3 @@ def test_real_epochs_of_one_quasar(real):
     """Three SDSS files of one object, with its redshift."""
     for path in sorted(real.glob("spec-73*.fits.gz")):
         assert_allclose(read_spectrum(path).redshift, 0.456, atol=1e-3)
-
-
-def test_sdss_spectra_in_other_layouts_are_the_same(shared, tmp_path):
-    """Real spectra rewritten as LAMOST's, DESI's, as CSV in air and with a mask: the same numbers."""
-    files = [
-        *sorted((shared / "spectra/sdss").glob("*.fits"))[::16],
-        *sorted((shared / "spectra/sdss2").glob("*.fits"))[::16],
-    ]
-    assert len(files) > 10
-    for path in files:
-        true = read_spectrum(path)
-        flux, ivar = true.flux, true.ivar
-        with np.errstate(divide="ignore"):
-            sigma = np.where(ivar > 0, ivar**-0.5, 0)
-        wild = np.where(ivar > 0, flux, 100 * np.abs(flux).max())
-        air = true.wavelength
-        for _ in range(4):
-            air = air - (air_to_vacuum(air) - true.wavelength)
-        lamost = fits.PrimaryHDU(np.array([flux, ivar, true.wavelength, 0 * flux, 0 * flux]))
-        lamost.header.update(TELESCOP="LAMOST", Z=true.redshift, CLASS="QSO", COEFF0=3.6, COEFF1=1e-4)
-        lamost.writeto(tmp_path / "lamost.fits", overwrite=True)
-        middle = len(flux) // 2
-        hdus = [fits.PrimaryHDU()]
-        for arm, part in (("B", slice(0, middle + 40)), ("R", slice(middle, None))):
-            shared_pixels = slice(middle, None) if arm == "B" else slice(0, 40)
-            own = ivar[part].copy()
-            # Two arms that measured the same: half of the weight each.
-            own[shared_pixels] /= 2
-            hdus += [fits.ImageHDU(true.wavelength[part], name=f"{arm}_WAVELENGTH")]
-            hdus += [
-                fits.ImageHDU(flux[None, part], name=f"{arm}_FLUX"),
-                fits.ImageHDU(own[None], name=f"{arm}_IVAR"),
-            ]
-        fits.HDUList(hdus).writeto(tmp_path / "coadd.fits", overwrite=True)
-        rows = np.array([air, flux, sigma]).T
-        header = f"wavelengths in air\nredshift = {true.redshift}\nwave flux err"
-        np.savetxt(tmp_path / "air.txt", rows, fmt="%.17g", header=header)
-        rows = np.array([true.wavelength, wild, np.where(ivar > 0, ivar, 1), ivar <= 0]).T
-        np.savetxt(
-            tmp_path / "mask.csv", rows, fmt="%.17g", delimiter=",", header="wave,flux,ivar,mask", comments=""
-        )
-        for name in ("lamost.fits", "coadd.fits", "air.txt", "mask.csv"):
-            again = read_spectrum(tmp_path / name)
-            used = again.ivar > 0
-            assert_allclose(again.wavelength, true.wavelength, rtol=1e-9, err_msg=name)
-            assert_allclose(again.ivar, ivar, rtol=1e-9, err_msg=name)
-            assert_allclose(again.flux[used], flux[used], rtol=1e-9, atol=1e-12, err_msg=name)
-            if name in ("lamost.fits", "air.txt"):
-                assert_allclose(again.redshift, true.redshift, rtol=1e-9)

@@ -16,6 +16,8 @@ from agn_helpers.spectra import (
 )
 from agn_helpers.spectra.medium import air_to_vacuum
 
+from .test_formats import image, table_hdu, write
+
 WAVE = 4300 + 2.0 * np.arange(100)
 FLUX = 20 + np.random.default_rng(3).normal(0, 0.5, 100)
 
@@ -60,7 +62,7 @@ def test_index_as_a_spreadsheet_saves_it(folder, text, encoding):
     assert (spectra["a"].meta["ra"], spectra["a"].meta["dec"]) == (150.5, -2.25)
     assert np.isnan(spectra["b"].redshift) and "ra" not in spectra["b"].meta
     assert spectra["c"].redshift == 0.4
-    assert "redshift 0.4 as told; the file says 0.31" in spectra["c"].meta["assumptions"]
+    assert "redshift 0.4 as told, while the file says 0.31" in spectra["c"].meta["assumptions"]
 
 
 def test_absent_files_are_one_line(folder):
@@ -135,6 +137,26 @@ def test_inspect_and_formats_print_tables(folder, capsys):
     assert main(["formats"]) == 0
     assert "LAMOST" in capsys.readouterr().out
     assert inspect_file(folder / "a.csv").columns["taken for"].tolist() == ["wavelength", "flux", "error"]
+
+
+def test_what_is_not_used_is_not_said_to_be(tmp_path, capsys):
+    """Another flux, the model, tables of objects and lines; the flux of an image without a name."""
+    lines = table_hdu("LINES", NAME=np.array([b"Hb", b"Ha"]), EW=[1.0, 2.0])
+    columns = {"wave": WAVE, "model": FLUX, "flux": FLUX, "flux_corr": 2 * FLUX, "loglam": np.log10(WAVE)}
+    path = write(tmp_path / "o.fits", table_hdu("S", **columns), lines)
+    found = inspect_file(path)
+    assert list(found.columns["taken for"]) == ["wavelength", "-", "flux", "-", "-", "-"]
+    assert list(found.columns["place"]) == ["1 S"] * 5 + ["2 LINES"]
+    assert main(["inspect", str(path)]) == 0
+    assert "unknown" in capsys.readouterr().out
+    axis = {"CTYPE1": "LINEAR", "CUNIT1": "Angstrom", "CRVAL1": 4300.0, "CDELT1": 2.0}
+    found = inspect_file(write(path, image(FLUX, primary=True, **axis), image(0 * FLUX + 0.5, "ERR")))
+    assert list(found.columns["taken for"]) == ["flux", "error", "wavelength"]
+    assert list(found.columns["place"]) == ["0 PRIMARY", "1 ERR", "0 PRIMARY"]
+    # Where it cannot be read, what would be taken for what.
+    found = inspect_file(write(path, table_hdu("S", wave=WAVE, flux1=FLUX, flux2=FLUX + 1)))
+    assert "flux may be flux1 and flux2" in found.problem
+    assert list(found.columns["taken for"]) == ["wavelength", "other flux", "other flux"]
 
 
 @pytest.mark.parametrize(

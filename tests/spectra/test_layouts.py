@@ -13,7 +13,8 @@ from astropy.table import Table
 
 from agn_helpers.errors import SpectrumError
 from agn_helpers.spectra import read_spectrum
-from agn_helpers.spectra.medium import air_to_vacuum
+
+from ..rewriting import to_air
 
 N_LAYOUTS = 2000
 PIXELS = 60
@@ -79,14 +80,6 @@ def make_truth(rng):
     bad = np.zeros(PIXELS, dtype=bool)
     bad[rng.choice(np.arange(2, PIXELS - 2), rng.integers(2, 9), replace=False)] = True
     return wavelength, flux, sigma, bad
-
-
-def to_air(vacuum):
-    """The inverse of `air_to_vacuum`, by secants."""
-    air = vacuum
-    for _ in range(4):
-        air = air - (air_to_vacuum(air) - vacuum)
-    return air
 
 
 def choose_layout(rng):

@@ -368,7 +368,7 @@ def test_the_users_redshift_goes_before_the_files(sdss_file, tmp_path):
     text.write_text("5000,1\n5001,2\n")
     told = read_spectrum(sdss_file, redshift=0.7)
     assert told.redshift == 0.7
-    assert told.meta["assumptions"] == ["redshift 0.7 as told; the file says 0.1"]
+    assert told.meta["assumptions"] == ["redshift 0.7 as told, while the file says 0.1"]
     assert read_spectrum(sdss_file, redshift=0.1005).meta["assumptions"] == []
     assert read_spectrum(text, redshift=0.7).redshift == 0.7
     assert np.isnan(read_spectrum(text).redshift)

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from sklearn.datasets import make_classification
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -14,6 +15,8 @@ from agn_helpers.tuning import (
     TUNED_KERNELS,
     best_result,
     classify_plane,
+    fold_sample,
+    group_repeats,
     list_problems,
     make_classifier,
     noise_curve,
@@ -32,6 +35,28 @@ from agn_helpers.tuning.metrics import NOISE_SIGMAS, reliability_curve
 from agn_helpers.tuning.search import C_VALUES, GAMMA_VALUES, Split
 
 CLASSES = ["intermediate", "type 1", "type 2"]
+
+
+def make_repeats():
+    """300 objects, then 60 of them again: 20 by object and place, 20 by place alone, 20 by object alone."""
+    rng = np.random.default_rng(0)
+    again = rng.choice(300, 40, replace=False)
+    truth = np.r_[np.arange(300), again, again[:20]]
+    ra, dec = rng.uniform(0, 360, 300)[truth], rng.uniform(-60, 60, 300)[truth]
+    dec[320:340] += 0.5 / 3600
+    ra[340:] = np.nan
+    objects = np.array([f"object {number}" for number in truth])
+    objects[320:340] = ""
+    return Table(
+        {
+            "name": [f"spectrum {row}" for row in range(len(truth))],
+            "object": objects,
+            "ra": ra,
+            "dec": dec,
+            "label": np.array(CLASSES)[truth % 3],
+            "truth": truth,
+        }
+    )
 
 
 def make_grid(C, gamma, *kernels):
@@ -75,6 +100,50 @@ class TestSplit:
         problems = list_problems(y, np.array([3, 1, 2]))
         assert problems["type 1 or type 2"].tolist() == [3, 2]
         assert list(list_problems(y, np.array([0, 2]))) == ["all types"]
+
+    @pytest.mark.parametrize("stratified", [False, True])
+    def test_repeats_of_an_object_are_in_one_part(self, stratified):
+        """By object or within an arcsec; without any repeats as if there were no groups."""
+        sample = make_repeats()
+        groups = group_repeats(sample)
+        assert len(np.unique(groups)) == 300
+        y = np.asarray(sample["label"])
+        parts = split_sample(y, random_state=1, stratified=stratified, groups=groups)
+        assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(y)))
+        objects = [set(sample["truth"][part]) for part in parts]
+        assert not objects[0] & objects[1] and not objects[1] & objects[2] and not objects[0] & objects[2]
+        assert [len(each) for each in objects] == [192, 48, 60]
+        alone = group_repeats(sample[:300])
+        for grouped, plain in zip(
+            split_sample(y[:300], random_state=1, stratified=stratified, groups=alone),
+            split_sample(y[:300], random_state=1, stratified=stratified),
+        ):
+            assert np.array_equal(grouped, plain)
+
+    def test_repeats_of_an_object_are_in_one_fold(self):
+        sample = make_repeats()
+        y, groups = np.asarray(sample["label"]), group_repeats(sample)
+        folds = fold_sample(y, groups=groups, random_state=2)
+        assert np.array_equal(np.sort(np.concatenate([test for _, test in folds])), np.arange(len(y)))
+        for train, test in folds:
+            assert not set(sample["truth"][train]) & set(sample["truth"][test])
+            assert set(y[test]) == set(CLASSES)
+        plain = StratifiedKFold(5, shuffle=True, random_state=2)
+        for ours, theirs in zip(
+            fold_sample(y[:300], groups=groups[:300], random_state=2).split(y, y), plain.split(y, y)
+        ):
+            assert np.array_equal(ours[1], theirs[1])
+        with pytest.raises(AgnError, match="each type needs 5 objects, one a fold; got 1 of b"):
+            fold_sample(["a"] * 9 + ["b"] * 9, groups=[*range(9), *[9] * 9])
+
+    def test_a_sample_without_names_of_objects_has_no_repeats(self):
+        sample = Table(
+            {"name": ["a", "b", "c"], "object": ["", "", ""], "ra": [np.nan] * 3, "dec": [0.0] * 3}
+        )
+        assert group_repeats(sample).tolist() == [0, 1, 2]
+        assert group_repeats(sample["name",]).tolist() == [0, 1, 2]
+        near = Table({"name": ["a", "b", "c"], "ra": [359.9999, 0.0001, 0.0], "dec": [80.0, 80.0, 80.0005]})
+        assert group_repeats(near).tolist() == [0, 0, 2]
 
     def test_a_tiny_sample_is_refused(self):
         with pytest.raises(ValueError, match="at least 5 rows; got 2"):
