@@ -5,6 +5,8 @@ SURVEY ?= synthetic
 RUN ?=
 # Further options of `agn reproduce`, e.g. ARGS="-p n_type1=80 --only 01,02".
 ARGS ?=
+# How long `make fuzz` goes on.
+FUZZ_SECONDS ?= 3600
 # Processes that tests run in; all tests of a file in the same one.
 WORKERS ?= 2
 VENV := .venv
@@ -13,7 +15,7 @@ ENVIRONMENT := $(VENV)/complete
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lab bench lint readme clean
+.PHONY: help reproduce test lab bench lint fuzz audit readme clean
 
 help:  ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -36,6 +38,12 @@ lint: $(ENVIRONMENT)  ## style and types of the code; notebooks carry no outputs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_notebooks.py -k "clean"
 
+fuzz: $(ENVIRONMENT)  ## feed every reader with damaged files (FUZZ_SECONDS=3600)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+audit: $(ENVIRONMENT)  ## versions, licences and known holes of what is installed; no network needed
+	$(BIN)/python -m tests.audit
+
 readme: $(ENVIRONMENT)  ## collect numbers and figures of the README from data/synthetic
 	$(BIN)/python -m tests.readme
 
@@ -46,6 +54,6 @@ clean:  ## remove the environment; data/ and figures/ stay
 $(ENVIRONMENT): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; got %s. Say which with: make PYTHON=python3.12 …" % sys.version.split()[0])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

@@ -2,7 +2,11 @@
 
 
 class AgnError(ValueError):
-    """A rule was broken: the message says the rule, the value, the file and what to do."""
+    """A rule was broken: the message says the rule, the value, the file and what to do, in one line."""
+
+    def __init__(self, message=""):
+        # Values and names come from files, and may hold line ends.
+        super().__init__(" ".join(str(message).splitlines()))
 
 
 class SpectrumError(AgnError):

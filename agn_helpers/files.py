@@ -2,13 +2,18 @@
 
 import contextlib
 import errno
+import hashlib
+import io
 import os
 import re
 import tempfile
 import warnings
 from pathlib import Path
+from urllib.parse import quote
 
 from .errors import AgnError
+from .limits import check_columns, check_fits, check_parquet, read_regular, summarise_error
+from .locks import sweep_unfinished, unfinished_folder
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -20,6 +25,12 @@ _REMEDIES = {
     errno.EEXIST: "a file of that name is in the way; choose another folder",
     errno.EISDIR: "that is a folder; name a file",
 }
+
+# Letters of a file name before its suffix: with a hash behind them, less than any file system takes.
+_LONGEST_STEM = 150
+
+# With these a cell begins that spreadsheets take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 #: File suffix to the name that astropy gives the format.
 TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
@@ -55,13 +66,14 @@ def check_writable(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         tempfile.TemporaryFile(dir=path.parent).close()
+        sweep_unfinished(path.parent)
     except OSError as error:
         raise _explain(path, error) from error
 
 
 @contextlib.contextmanager
 def whole_file(path):
-    """Give a temporary path beside `path`; rename it to `path` only when the block ends well.
+    """Give a temporary path near `path`; rename it to `path` only when the block ends well.
 
     A block that raises (or is interrupted) leaves `path` as it was and no temporary file.
     Raises AgnError, in one line with a remedy, for a full disk or a read-only folder.
@@ -73,22 +85,30 @@ def whole_file(path):
     """
     path = Path(path)
     make_folder(path.parent)
-    temporary = None
     try:
-        # The suffix stays last, since writers choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix="-" + path.name, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        # In a folder of its own it has its final name, by which writers choose the format.
+        with unfinished_folder(path.parent) as folder:
+            temporary = folder / path.name
+            temporary.touch()
+            yield temporary
+            with open(temporary, "rb+") as file:
+                # Without this a loss of power could leave an empty file under the final name.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     except OSError as error:
         raise _explain(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+
+
+def name_file(name, suffix):
+    """A file name for what bears any name: letters that a disk may not take are quoted, long names cut.
+
+    Different names give different files.
+    """
+    stem = quote(name, safe=" +") or "unnamed"
+    if len(stem) > _LONGEST_STEM:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        stem = f"{stem[:_LONGEST_STEM]}-{digest}"
+    return stem + suffix
 
 
 def table_format(path):
@@ -105,12 +125,15 @@ def write_table(table, path):
     """Write astropy `table` as ECSV, CSV, FITS or Parquet, by the suffix of `path`.
 
     CSV keeps the columns only; the others keep ``table.meta`` as well, which `read_table` gives back.  FITS
-    knows only ASCII: other characters become Python escapes there.
+    knows only ASCII: other characters become Python escapes there.  Text that a spreadsheet would run as a
+    formula, having = + - or @ at its begin, has an apostrophe before it in CSV, which `read_table` takes off.
     Raises AgnError for another suffix, or where the file cannot be written.
     """
     table_name = table_format(path)
     if table_name == "fits":
         table = _prepare_fits(table)
+    elif table_name == "ascii.csv":
+        table = _map_text(table, lambda text: f"'{text}" if text.startswith(_FORMULA) else text)
     with whole_file(path) as temporary, warnings.catch_warnings():
         # Keys longer than eight letters are fine: astropy and TOPCAT read HIERARCH cards.
         warnings.filterwarnings("ignore", message=".*HIERARCH card will be created")
@@ -123,17 +146,16 @@ def read_table(path):
     Raises AgnError, in one line, for another suffix and for a file that is missing or no such table.
     """
     table_name = table_format(path)
-    from astropy.table import Table
-
+    if not os.path.lexists(path):
+        raise AgnError(f"{path} is missing; write it first or give another name.")
+    content = read_regular(path)
     try:
         with warnings.catch_warnings():
             # What astropy warns of in a damaged file, it also raises, or could mend.
             warnings.simplefilter("ignore")
-            table = _read_fits(path) if table_name == "fits" else Table.read(path, format=table_name)
-    except FileNotFoundError:
-        raise AgnError(f"{path} is missing; write it first or give another name.") from None
+            table = _parse_table(content, table_name, path)
     except Exception as error:  # The readers of tables share no class of errors.
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+        reason = summarise_error(error)
         raise AgnError(
             f"{path} must be a table as write_table writes it; it cannot be read: {reason}. Make it again."
         ) from error
@@ -142,12 +164,30 @@ def read_table(path):
     return table
 
 
-def _read_fits(path):
-    """Read the first table of a FITS file, its keys as the comments of their cards spell them."""
+def _parse_table(content, table_name, path):
+    from astropy.table import Table
+
+    if table_name == "fits":
+        check_fits(content, path)
+        return _parse_fits(content)
+    if table_name == "parquet":
+        check_parquet(content, path)
+        return Table.read(io.BytesIO(content), format=table_name)
+    text = content.decode("utf-8-sig")
+    first = next((line for line in text.splitlines() if line and not line.startswith("#")), "")
+    check_columns(1 + max(first.count(mark) for mark in ", "), path)
+    table = Table.read(text, format=table_name)
+    if table_name == "ascii.csv":
+        table = _map_text(table, lambda text: text[text[:1] == "'" and text[1:].startswith(_FORMULA) :])
+    return table
+
+
+def _parse_fits(content):
+    """The first table of a FITS file, its keys as the comments of their cards spell them."""
     from astropy.io import fits
     from astropy.table import Table
 
-    with fits.open(path, memmap=False, character_as_bytes=False) as hdus:
+    with fits.open(io.BytesIO(content), memmap=False, character_as_bytes=False) as hdus:
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise ValueError("it holds no table")
@@ -159,16 +199,27 @@ def _read_fits(path):
     return table
 
 
+def _map_text(table, change):
+    """A copy of a table with a function of text applied to all cells that hold text."""
+    from astropy.table import MaskedColumn
+
+    table = table.copy()
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "U" and len(column):
+            is_masked = isinstance(column, MaskedColumn)
+            cells = [change(text) for text in (column.filled("") if is_masked else column).tolist()]
+            table[name] = MaskedColumn(cells, mask=column.mask) if is_masked else cells
+    return table
+
+
 def _prepare_fits(table):
     """A copy in ASCII; FITS spells short keys in capitals, so the comments of their cards keep them."""
 
     def escape(text):
         return text.encode("ascii", "backslashreplace").decode() if isinstance(text, str) else text
 
-    table = table.copy()
-    for name in table.colnames:
-        if table[name].dtype.kind == "U":
-            table[name] = [escape(text) for text in table[name].tolist()] or table[name]
+    table = _map_text(table, escape)
     table.meta = {key: escape(value) for key, value in table.meta.items() if value is not None}
     for key, value in table.meta.items():
         if len(key) <= 8 and not isinstance(value, list):

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from importlib import metadata
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -11,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 from agn_helpers.cli.batch import list_notebooks, match_parameters, read_parameters
 
+from . import audit
+from .audit import find_holes, list_bounds, read_lock
 from .conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -18,7 +21,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LEFT_OUT = {"desi", "torch"}
 EXTRAS = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in LEFT_OUT}
 REQUIRED = [Requirement(line) for lines in (PROJECT["dependencies"], *EXTRAS.values()) for line in lines]
-LOCK = (ROOT / "requirements.lock").read_text().splitlines()
+PINS = read_lock()
+LOCK = [str(pin) for pin in PINS]
 
 
 def test_environment_yml_names_the_same_packages_and_bounds():
@@ -27,9 +31,26 @@ def test_environment_yml_names_the_same_packages_and_bounds():
     assert set(listed) == ours | {f"python{PROJECT['requires-python']}"}
 
 
-def test_the_lock_is_exact_names_and_versions_only():
-    for line in LOCK:
-        assert re.fullmatch(r"[a-z0-9.-]+==[0-9][\w.+!]*( ; .+)?", line), line
+def test_the_lock_is_exact_names_versions_and_hashes_only():
+    text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
+    for line in text.splitlines():
+        assert re.fullmatch(r"[a-z0-9.-]+==[0-9][\w.+!]*( ; .+?)?(\s+--hash=sha256:[0-9a-f]{64})+", line), (
+            line
+        )
+    assert re.search(r"pip install .*--require-hashes -r requirements\.lock", (ROOT / "Makefile").read_text())
+
+
+def test_neither_the_lock_nor_a_lower_bound_has_a_known_hole(capsys):
+    assert find_holes([("skops", "0.12.0")])[0].startswith(
+        "skops 0.12.0 has a known hole, closed in 0.13: CVE-2025"
+    )
+    assert find_holes(list_bounds()) == []
+    assert find_holes([("jinja2", "3.1.6")]) == []
+    if find_spec("pip_audit") is None:
+        assert audit.main() == 0
+        said = capsys.readouterr().out
+        assert f"{len(PINS)} pins, {len(audit.HOLES)} holes looked for, 0 problems." in said
+        assert re.search(r"^numpy .* hashes  BSD-3-Clause", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("required", REQUIRED, ids=lambda required: required.name)

@@ -16,7 +16,7 @@ from .house import MODULES, PACKAGES, SOURCE, find_imports, find_top, list_modul
 
 # Imports lead to a lower floor, or stay in the same package.
 FLOORS = [
-    {"errors", "files", "lines", "runs", "dispatch"},
+    {"errors", "limits", "locks", "files", "lines", "runs", "dispatch"},
     {"spectra", "maps"},
     {"reduction", "archive"},
     {"survey", "classifier"},

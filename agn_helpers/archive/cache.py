@@ -5,6 +5,7 @@ was asked for and is not there, with the reason; together they are all lists eve
 """
 
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from tqdm import tqdm
 
 from ..errors import AgnError
 from ..files import make_folder, write_table
+from ..limits import check_columns, read_regular, summarise_error
 from ..lines import AGN_TYPES
+from ..locks import hold_lock, sweep_unfinished
 from .catalogue import COLUMNS, make_problems
-from .manifest import Manifest, Outcome, hold_lock
+from .manifest import Manifest, Outcome
 
 #: Folder of everything in a cache that is no spectrum; spectra are looked for beside it, not in it.
 RECORDS = "records"
@@ -49,6 +52,8 @@ def update_index(cache, catalogue, manifest, *, problems=None, fresh=False):
     cache = Path(cache)
     make_folder(cache / RECORDS)
     with hold_lock(cache / RECORDS / ".index.lock"):
+        for folder in (cache, cache / RECORDS):
+            sweep_unfinished(folder)
         before = _make_empty() if fresh else read_request(cache)
         was_usable = before["outcome"] != "unusable"
         asked, conflicts = _add_request(before[was_usable], catalogue[list(COLUMNS)])
@@ -123,7 +128,9 @@ def _read_table(path):
         return None
     table = Table()
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        content = read_regular(path)
+        check_columns(content.partition(b"\n")[0].count(b",") + 1, path)
+        frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
         absent = [key for key in list(_COLUMNS)[:-2] if key not in frame.columns]
         if absent:
             raise ValueError(f"it has no column {absent[0]}")
@@ -131,10 +138,10 @@ def _read_table(path):
             # A column at a time: a million rows take much memory as text of Python.
             cells, kind = np.array(frame.pop(key).tolist(), dtype=str), _COLUMNS.get(key, str)
             table[key] = np.where(cells == "", {str: "", int: "-1", float: "nan"}[kind], cells).astype(kind)
-    except ValueError as error:
+    except Exception as error:  # Whatever the file makes of its readers.
         raise AgnError(
-            f"{path} must be as agn fetch wrote it; it is not ({error}). Remove it and give the same command "
-            "again."
+            f"{path} must be as agn fetch wrote it; it is not ({summarise_error(error)}). Remove it and give "
+            "the same command again."
         ) from error
     return table
 

@@ -20,6 +20,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
 
 from ..errors import AgnError
+from ..limits import read_regular
 from ..lines import AGN_TYPES, parse_label
 from .layout import RUN2D, SPECTRUM_NAME, name_spectrum
 from .tables import parse_table
@@ -152,7 +153,7 @@ def read_coordinates(table, found):
     for row in np.flatnonzero(sexagesimal):
         try:
             position = SkyCoord(words[0][row], words[1][row], unit=("hourangle", "deg"))
-        except ValueError:
+        except Exception:  # astropy's parser of angles raises whatever a cell makes of it.
             continue
         ra[row], dec[row] = position.ra.deg, position.dec.deg
     good = (ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90)
@@ -216,10 +217,7 @@ def read_catalogue(
         For a file that is no table, or one that says neither plate, MJD and fibre nor coordinates.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise AgnError(f"{path} cannot be read ({error.strerror}); name an existing list.") from error
+    content = read_regular(path)
     return make_catalogue(parse_table(content, path), source=path.name, label=label, columns=columns)
 
 

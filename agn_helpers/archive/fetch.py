@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import itertools
+import logging
 import os
 import queue
+import stat
 import threading
 import time
 from os import PathLike
@@ -19,11 +22,12 @@ from tqdm import tqdm
 
 from ..errors import AgnError, SpectrumError
 from ..files import make_folder
+from ..locks import claim_file
 from .cache import MANIFEST, RECORDS, update_index
 from .catalogue import make_problems, name_rows, split_survey_name
 from .http import Failure, StoppedError, Transfer, TransferError, check_base
 from .layout import ARCHIVE, check_release, list_urls, name_dr7_file
-from .manifest import Entry, Manifest, Outcome, Result, claim_file
+from .manifest import Entry, Manifest, Outcome, Result
 from .sparcl import fetch_from_sparcl
 from .verify import verify_spectrum
 
@@ -42,6 +46,11 @@ _OUTCOMES = {Failure.ABSENT: Outcome.ABSENT, Failure.REJECTED: Outcome.REJECTED}
 
 # Seconds until a spectrum that another client is fetching is looked at again, and for threads to end.
 _ASK_AGAIN, _LAST_WAIT = 0.2, 2.0
+
+# Seconds that another client is waited for before it is said.
+_SILENCE = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 class Task(NamedTuple):
@@ -78,6 +87,7 @@ class Fetcher:
         if entry := self._find(task):
             return Result(task.name, Outcome.KEPT, entry)
         folder = make_folder(self.cache / f"{task.plate:04d}")
+        _require_own(folder)
         part = folder / f".{task.name}.part"
         try:
             with claim_file(part) as handle:
@@ -171,6 +181,8 @@ class Fetcher:
         view = memoryview(content)
         while view:
             view = view[os.write(handle, view) :]
+        # Without this a loss of power could leave an empty file under its final name.
+        os.fsync(handle)
         entry = self._record(task, file, content, url=url)
         os.replace(part, self.cache / file)
         return entry
@@ -191,6 +203,22 @@ class Fetcher:
                 f"the archive failed {self._failures} times in a row, the last time so: {problem} "
                 "Nothing that was fetched is lost: give the same command again later."
             )
+
+
+def _require_own(folder):
+    """Raise AgnError for a folder of a cache that leads elsewhere, or is that of a stranger."""
+    found, ours = os.lstat(folder), {os.stat(folder.parent).st_uid, getattr(os, "geteuid", int)()}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
+        raise AgnError(
+            f"{folder} must be a folder of the cache's owner; it is a link or another's; remove it."
+        )
+
+
+def _sweep_parts(cache):
+    """Remove what clients that died had begun; whether one lives, the lock of its file says."""
+    for part in cache.glob("[0-9]*/.*.part"):
+        with contextlib.suppress(OSError), claim_file(part):
+            pass
 
 
 class FetchReport(NamedTuple):
@@ -274,6 +302,7 @@ def fetch_spectra(
             f"{cache} must be a cache of spectra or new; it holds an index.csv of your own. Name another."
         )
     make_folder(cache / RECORDS)
+    _sweep_parts(cache)
     # A name of one's own could lead anywhere.
     named = catalogue.copy()
     named["name"] = name_rows(catalogue, {"name": "name"}, catalogue)
@@ -351,16 +380,35 @@ def _list_tasks(catalogue):
 
 def _fetch_all(fetcher, tasks, number):
     """Yield a Result a task, in the order in which they end; those of another client are looked at again."""
+    limits, since, is_said = fetcher.transfer.limits, time.monotonic(), False
     while tasks:
         busy = []
         for task, result in _run_threads(fetcher, tasks, number):
             if result.outcome == Outcome.BUSY:
                 busy.append(task)
             else:
+                since, is_said = time.monotonic(), False
                 yield result
         tasks, number = busy, min(number, len(busy))
-        if busy:
-            time.sleep(_ASK_AGAIN)
+        if not busy:
+            return
+        waited = time.monotonic() - since
+        if waited > limits.total_time:
+            # No transfer takes longer: whoever it is, it was stopped.
+            for task in busy:
+                yield Result(task.name, Outcome.BUSY, Entry(Outcome.BUSY, reason=_explain_busy(task, waited)))
+            return
+        if waited > _SILENCE and not is_said:
+            logger.warning("%s Waiting for %d such.", _explain_busy(busy[0], waited), len(busy))
+            is_said = True
+        time.sleep(_ASK_AGAIN)
+
+
+def _explain_busy(task, waited):
+    return (
+        f"{task.name} has been claimed by another client for {waited:.0f} s; see whether it was stopped, end "
+        "it and give the same command again."
+    )
 
 
 def _run_threads(fetcher, tasks, number):

@@ -4,7 +4,6 @@ Several clients may append at once.  A line that a dying client left incomplete 
 next.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -13,88 +12,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..files import AgnError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-
-def lock_file(handle, *, wait=True):
-    """Lock an open file until it is closed; False where another client has it and `wait` is False."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
-
-
-def unlock_file(handle):
-    """Give up the lock of an open file."""
-    if fcntl is not None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-@contextlib.contextmanager
-def hold_lock(path):
-    """Keep other clients out of a block; `path` is an empty file that stays behind."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        lock_file(handle)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def claim_file(path):
-    """Open a file that one client at a time may write, which is how it claims what the file is for.
-
-    Gives the file descriptor of an empty file, or None where another client holds the claim.  The claim of a
-    client that died is void, since its lock died with it.  Inside the block the holder may rename the file;
-    what has not been renamed is removed.
-    """
-    handle = _open_claim(path)
-    if handle is None:
-        yield None
-        return
-    try:
-        yield handle
-    finally:
-        # A file of that name is still ours unless the block renamed it.
-        if _is_same(handle, path):
-            os.unlink(path)
-        os.close(handle)
-
-
-def _open_claim(path):
-    """An empty file that is locked and has that name, or None."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if not lock_file(handle, wait=False):
-                os.close(handle)
-                return None
-            # Its former holder may have renamed or removed the file between our opening and locking it.
-            if _is_same(handle, path):
-                os.ftruncate(handle, 0)
-                return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _is_same(handle, path):
-    """Whether an open file still has that name."""
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except FileNotFoundError:
-        return False
-
+from ..errors import AgnError
+from ..locks import FLAGS, lock_file, unlock_file
 
 # A folder and a file in it, and nothing that leads elsewhere.
 _FILE = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
@@ -144,7 +63,7 @@ class Manifest:
         """Read all lines of the file, which is created where it is missing."""
         self._path = path
         try:
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._handle = os.open(path, FLAGS | os.O_APPEND, 0o666)
         except OSError as error:
             raise self._explain(error) from error
         self._lock = threading.Lock()
@@ -238,9 +157,12 @@ class Manifest:
             name = fields["name"]
             if entry.file and not _FILE.fullmatch(entry.file):
                 raise ValueError(f"{entry.file} is no file of the cache")
-            if not isinstance(name, str) or not isinstance(entry.size, int):
-                raise TypeError(f"{name!r} is no name, or {entry.size!r} no size")
-        except (ValueError, TypeError, KeyError):
+            if not isinstance(name, str) or any(
+                type(value) is not type(default) for value, default in zip(entry[1:], Entry("")[1:])
+            ):
+                raise TypeError(f"a field of {name!r} is of another type")
+            Outcome(entry.outcome)
+        except (ValueError, TypeError, KeyError, RecursionError):
             return
         self._latest[name] = entry
         if entry.outcome == Outcome.VERIFIED:

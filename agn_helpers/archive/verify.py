@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SpectrumError
+from ..limits import summarise_error
 from ..spectra import ObservedSpectrum, read_sdss, split_hdus
 
 _BLOCK = 2880
@@ -35,8 +36,8 @@ def verify_spectrum(content, *, plate, mjd, fiberid):
         ObservedSpectrum(**fields)
     except SpectrumError:
         raise
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise SpectrumError(f"{_SENT} is damaged ({error}).") from error
+    except Exception as error:  # Whatever is sent, it is no spectrum then.
+        raise SpectrumError(f"{_SENT} is damaged ({summarise_error(error)}).") from error
 
 
 def _verify_identifiers(fields, primary, asked):

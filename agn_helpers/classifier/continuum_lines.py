@@ -19,7 +19,7 @@ _OIII = {"OIII4959": 1 / 2.98, "OIII5007": 1.0}  # Storey & Zeippen 2000, MNRAS 
 
 # Emission lines that are looked for together, relative to each other, in which FWHM (km/s), and the narrow
 # ones that are fitted beside them.  The absorption of stars hides other Balmer lines.
-_SYSTEMS = (
+_SYSTEMS: tuple[tuple[dict[str, float], tuple[float, ...], dict[str, float]], ...] = (
     ({"OII3727": 1.0}, (500.0,), {}),
     ({"NeIII3869": 1.0}, (500.0,), {}),
     ({"Hbeta": 1.0}, (500.0, 2500.0, 6000.0, 10_000.0), _OIII),

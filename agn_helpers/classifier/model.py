@@ -16,15 +16,21 @@ from typing import Any
 import numpy as np
 import skops.io
 from astropy.table import Table
+from sklearn.base import BaseEstimator
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from ..dispatch import call_above
 from ..errors import AgnError
 from ..files import whole_file
+from ..limits import check_size, summarise_error
 from ..maps import SpectrumMap, place_on_map
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..spectra import open_spectra
+from .completion import SpectrumCompleter
+from .marginal import marginal_proba
+from .novelty import NoveltyDetector
 from .predict import classify_spectra, join_parts, predict_types
+from .prediction_sets import PredictionSets
 
 #: Types of this package that a model file may hold; skops itself trusts numpy's, scipy's and scikit-learn's.
 TRUSTED_TYPES = (
@@ -289,6 +295,8 @@ def load_model(path: str | PathLike) -> TrainedModel:
     if not path.is_file():
         raise AgnError(f"{path} is not there; train a model first, or name another file.")
     try:
+        with zipfile.ZipFile(path) as parts:
+            check_size(sum(part.file_size for part in parts.infolist()), path)
         content = skops.io.load(path, trusted=list(TRUSTED_TYPES))
     except UntrustedTypesFoundException as error:
         if all(name.startswith("agn_helpers.") for name in skops.io.get_untrusted_types(file=path)):
@@ -305,7 +313,61 @@ def load_model(path: str | PathLike) -> TrainedModel:
         ) from error
     if not _is_model(content):
         raise AgnError(_OTHER_VERSION.format(path))
-    return TrainedModel(**{name: content[name] for name in _PARTS})
+    try:
+        model = TrainedModel(**{name: content[name] for name in _PARTS})
+        _try_model(model)
+    except Exception as error:  # Wrong shapes and types, wherever they are, fail somewhere in numpy.
+        raise AgnError(
+            f"{path} must be a model that works; its trial says: {summarise_error(error)}. Train it again: "
+            "agn reproduce --only 01,02."
+        ) from error
+    return model
+
+
+# Of what a model may hold beside its classifier, and is looked for by name.
+_EXTRAS = {"completion": SpectrumCompleter, "novelty": NoveltyDetector, "prediction_sets": PredictionSets}
+
+
+def _try_model(model):
+    """Use a model once, on a spectrum with a gap; whatever is wrong with it raises."""
+    for name, kind in _EXTRAS.items():
+        if not isinstance(model.extras.get(name), kind | None):
+            raise AgnError(f"{name} must be a {kind.__name__}; it is a {type(model.extras[name]).__name__}")
+    for name in ("estimator", "extras"):
+        _require_finite(getattr(model, name), name, set())
+    flux, ivar = np.ones((2, 1, len(model.grid)))
+    ivar[:, : len(model.grid) // 10] = 0
+    if model.completion is not None:
+        completed, log_proba, _ = marginal_proba(model.estimator, model.completion, flux, ivar)
+        found = [completed, log_proba]
+    else:
+        name = "predict_log_proba" if hasattr(model.estimator, "predict_log_proba") else "predict"
+        found = [] if name == "predict" else [model.estimator.predict_log_proba(flux)]
+        model.estimator.predict(flux)
+    if novelty := model.extras.get("novelty"):
+        found.append(novelty.novelty(flux, ivar))
+    if sets := model.extras.get("prediction_sets"):
+        sets.predict(found[1 if model.completion else 0])
+    if not all(np.isfinite(np.maximum(part, -1e9)).all() for part in found):
+        raise AgnError("what it predicts is not finite")
+
+
+def _require_finite(part, place, seen):
+    """Raise AgnError where an array within an object, however deep, is not finite."""
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, np.ndarray | np.generic):
+        if part.dtype.kind in "fc" and not np.isfinite(part).all():
+            raise AgnError(f"{place} must be finite; it is not")
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            _require_finite(value, f"{place}.{key}", seen)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            _require_finite(value, place, seen)
+    elif isinstance(part, BaseEstimator):
+        _require_finite(vars(part), f"{place} ({type(part).__name__})", seen)
 
 
 def _is_model(content):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from ..errors import AgnError
+from ..limits import escape_text, summarise_error
 from ..lines import AGN_TYPES
 from ..reduction import find_missing_lines, observed_shares, reduce_spectra, sample_arrays
 from .completion import MOST_BRIDGED
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ..spectra import ObservedSpectrum, Rejected
     from .model import TrainedModel
 
+logger = logging.getLogger(__name__)
 
 #: What ``predicted`` says where what was observed does not tell the type.
 UNDETERMINED = "undetermined"
@@ -80,7 +83,29 @@ def classify_spectra(
     spectra = iter(spectra)
     while chunk := list(islice(spectra, chunk_size)):
         sample, rejected = reduce_spectra(chunk, grid=model.grid, normalisation=model.normalisation)
-        yield Classified(predict_types(sample, model, force=force), rejected, sample)
+        files = {each.name: str(getattr(each, "meta", {}).get("file", "")) for each in chunk}
+        yield _predict_part(sample, rejected, model, files, force=force)
+
+
+def _predict_part(sample, rejected, model, files, *, force):
+    """Classify a chunk; where that fails, one spectrum after the other, since one of them is to blame."""
+    try:
+        return Classified(predict_types(sample, model, force=force), rejected, sample)
+    except AgnError:
+        raise
+    except Exception as error:
+        logger.debug("%d spectra were not classified together", len(sample), exc_info=error)
+    tables, kept, failed = [predict_types(sample[:0], model)], [], []
+    for row, name in enumerate(sample["name"].tolist()):
+        try:
+            tables.append(predict_types(sample[row : row + 1], model, force=force))
+            kept.append(row)
+        except Exception as error:
+            reason = f"{name} cannot be classified ({summarise_error(error)})."
+            failed.append((name, escape_text(files.get(name, "")), reason))
+    failed = Table(rows=failed or None, names=rejected.colnames, dtype=[str] * 3)
+    join = {"metadata_conflicts": "silent"}
+    return Classified(vstack(tables, **join), vstack([rejected, failed], **join), sample[kept])
 
 
 def predict_types(sample, model, *, force=False):

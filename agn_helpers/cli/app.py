@@ -4,6 +4,7 @@ Exit codes: 0 all went well; 1 an error, no half-written file under a final name
 3 some files were rejected, missing or damaged and the others not; 130 interrupted (Ctrl-C).
 """
 
+import signal
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AgnError
+from ..limits import summarise_error
 from .classify import classify_files
 from .fetch import check_folder, fetch_list
 from .inspect import inspect_spectrum, print_formats
@@ -42,13 +44,22 @@ def main(argv=None):
             print(error.traceback, file=sys.stderr)
         report("error", error)
         return 1
+    except (MemoryError, OSError) as error:
+        # What the machine does not give is nobody's mistake in the code, and a traceback would not help.
+        report("error", f"{summarise_error(error)}; free some memory, files or space, and try again.")
+        return 1
     except SystemExit as stop:
-        if stop.code == 130:
-            report("interrupted", "every file under its final name is whole; the rest was not written.")
-        return stop.code or 0
+        return _say_interrupted() if stop.code == 130 else stop.code or 0
     except KeyboardInterrupt:
-        return 130
+        return _say_interrupted()
     return 0
+
+
+def _say_interrupted():
+    # Who is impatient from here on ends the process at once, without a traceback of its last breath.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    report("interrupted", "every file under its final name is whole; the rest was not written.")
+    return 130
 
 
 def _print_version(wanted: bool):

@@ -28,6 +28,7 @@ from zmq import IPC_PATH_MAX_LEN
 
 from ..errors import AgnError
 from ..files import make_folder, whole_file
+from ..locks import claim_run, scratch_folder, sweep_unfinished
 from ..runs import run_folders
 
 # Set by the runner itself, each from its own option.
@@ -199,7 +200,7 @@ def run_notebooks(
         Before anything runs, for parameters that fit no notebook or tags that name none before it; at the
         first failing cell, first in the order of the notebooks.
     AgnError
-        Where the outputs cannot be written.
+        Where the outputs cannot be written, or another process makes a run of that name.
     """
     project = Path(project).resolve()
     folders = run_folders(run, root=project)
@@ -219,8 +220,13 @@ def run_notebooks(
     ]
     make_folder(folder)
     make_folder(folders.figures)
-    with tqdm(total=sum(each.n_cells for each in notebooks), unit="cell", disable=not progress) as bar:
-        _run_side_by_side(notebooks, bar)
+    with claim_run(folders.data) as lock:
+        for each in folders:
+            sweep_unfinished(each, deep=True)
+        for notebook in notebooks:
+            notebook.lock = lock
+        with tqdm(total=sum(each.n_cells for each in notebooks), unit="cell", disable=not progress) as bar:
+            _run_side_by_side(notebooks, bar)
     return [notebook.target for notebook in notebooks]
 
 
@@ -287,6 +293,13 @@ class _RunningPython(AsyncKernelManager):
         quiet = ["--IPKernelApp.log_level=CRITICAL"]
         return KernelSpec(**get_kernel_dict(extra_arguments=quiet), env=environment)
 
+    async def _async_pre_start_kernel(self, **options):
+        command, options = await super()._async_pre_start_kernel(**options)
+        if os.name == "posix":
+            # A kernel outlives a process that is killed by up to a second, and so does its hold on the run.
+            options["pass_fds"] = (self.notebook.lock,)
+        return command, options
+
 
 class _Ended(Exception):
     """A notebook was told to end, or what it needs failed."""
@@ -299,6 +312,7 @@ class _Notebook:
         self.source, self.target, self.parameters = source, target, parameters
         self.project, self.figures = project, figures
         self.stem, self.kernel, self.is_ending = source.stem, None, False
+        self.lock = None  # the file descriptor of the run's
         self.n_executed = 0
         cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
         self.n_cells = len(cells) + 1  # papermill adds one of the values
@@ -385,13 +399,9 @@ def _list_needs(cell):
 
 def _make_socket_folder():
     """A temporary folder whose name leaves room for those of sockets, which systems cut at some 100 bytes."""
-    for parent in (None, *_SHORT_FOLDERS, Path.home()):
-        with suppress(OSError):
-            folder = tempfile.TemporaryDirectory(prefix="agn-", dir=parent)
-            if _has_room(folder.name):
-                return folder
-            folder.cleanup()
-    return tempfile.TemporaryDirectory(prefix="agn-")
+    parents = [tempfile.gettempdir(), *_SHORT_FOLDERS, Path.home()]
+    fitting = [each for each in parents if os.access(each, os.W_OK) and _has_room(f"{each}/{'x' * 16}")]
+    return scratch_folder((fitting or parents)[0])
 
 
 def _has_room(folder):

@@ -1,15 +1,23 @@
 """`agn classify`: types of spectra, by a trained model."""
 
+import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
 from ..errors import AgnError
+from ..limits import summarise_error
+from ..locks import sweep_unfinished
 from ..runs import SYNTHETIC, find_project, run_folders
 from .messages import MOST_LINES, report
+
+logger = logging.getLogger(__name__)
+
+# Letters of a name in a figure's title: what is longer would leave no room for the spectrum.
+_LONGEST_TITLE = 80
 
 
 def classify_files(
@@ -66,6 +74,8 @@ def classify_files(
     Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
     maps are drawn in a folder of the same name with _saliency added.
 
+    In CSV, text that a spreadsheet would take for a formula has an apostrophe before it.
+
     Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
     some files were rejected and the others classified, 130 for Ctrl-C.
     """
@@ -84,30 +94,37 @@ def classify_files(
     )
     model = _find_model(run)
     folder = output.with_name(f"{output.stem}_saliency") if explain else None
-    parts = _classify(spectra, model, folder, force=force)
+    if folder is not None:
+        sweep_unfinished(folder)
+    parts, undrawn = _classify(spectra, model, folder, force=force)
     table, rejected = join_parts(parts, model, run=run)
     _write_results(table, rejected, output)
+    if undrawn:
+        raise AgnError(f"{len(undrawn)} saliency maps could not be drawn; the table is whole. {undrawn[0]}")
     if len(rejected):
         raise typer.Exit(3)
 
 
 def _classify(spectra, model, folder, *, force):
-    """Classify chunk after chunk; report what is rejected, and draw into `folder` where there is one."""
+    """Classify chunk after chunk; report what is rejected, and draw into `folder` where there is one.
+
+    Returns the chunks, and why some saliency maps could not be drawn.
+    """
     from tqdm import tqdm
 
     from ..classifier import classify_spectra
 
-    parts, n_rejected = [], 0
+    parts, n_rejected, undrawn = [], 0, []
     progress = tqdm(spectra, desc="classify", unit=" spectra", delay=2, disable=None)
     for part in classify_spectra(progress, model, force=force):
         for row in part.rejected[: max(0, MOST_LINES - n_rejected)]:
             report("error", row["reason"], file=row["file"])
         n_rejected += len(part.rejected)
-        if folder is not None:
-            _draw_saliency(part, model, folder)
+        if folder is not None and not undrawn:
+            undrawn += _draw_saliency(part, model, folder)
         # The spectra themselves would not fit into memory, were there a million.
         parts.append(part._replace(sample=None))
-    return parts
+    return parts, undrawn
 
 
 def _write_results(table, rejected, output):
@@ -133,31 +150,42 @@ def _write_results(table, rejected, output):
 
 
 def _draw_saliency(part, model, folder):
-    """Draw each spectrum's saliency map for its most probable type, into a file of its name."""
+    """Draw each spectrum's saliency map for its most probable type, into a file of its name.
+
+    Returns why some could not be drawn; the table of the results does not depend on figures.
+    """
     # Only those who want figures wait for matplotlib, the first time for its list of fonts.
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
 
+    from ..files import name_file
     from ..lines import AGN_TYPES
     from ..plotting import DOUBLE_COLUMN, save_figure
 
     if not len(part.table):
-        return
+        return []
+    undrawn = []
     attribution = model.explain(part.sample)
     survey = None if attribution.survey == "unknown" else attribution.survey
-    with plt.style.context("agn_helpers.agn"):
+    with plt.style.context("agn_helpers.agn"), warnings.catch_warnings():
+        # Names may hold letters that the font has not.
+        warnings.filterwarnings("ignore", message="Glyph")
         for number, row in enumerate(part.table):
             target = attribution.target[number]
             probability = row[f"p_{AGN_TYPES[target].key}"]
             p = "P" if row["predicted"] == target else f"P({target})"
             type_and_p = f"{row['predicted']}, {p} = {probability:.3f}"
-            ax = attribution.plot(
-                number,
-                title=f"{row['name']}, z = {row['redshift']:.4f}: {type_and_p}",
-                ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
-            )
-            # Names may hold anything; quoted, they stay different.
-            save_figure(ax, folder / f"{quote(row['name'], safe=' +')}.png", survey=survey)
+            try:
+                ax = attribution.plot(
+                    number,
+                    title=f"{row['name'][:_LONGEST_TITLE]}, z = {row['redshift']:.4f}: {type_and_p}",
+                    ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
+                )
+                save_figure(ax, folder / name_file(row["name"], ".png"), survey=survey)
+            except Exception as error:
+                logger.debug("%s was not drawn", row["name"], exc_info=error)
+                undrawn.append(summarise_error(error))
+    return undrawn
 
 
 def _find_model(run):

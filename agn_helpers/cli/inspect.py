@@ -43,6 +43,7 @@ def print_formats():
 
     "Medium" is what wavelengths are taken to be in where the file does not say; --medium goes before it.
     """
+    from ..limits import LARGEST_FILE, LARGEST_TEXT, LONGEST_LINE, MOST_COLUMNS, MOST_HEADER_LINES
     from ..spectra import list_formats
 
     for line in list_formats().pformat(max_lines=-1, max_width=-1, align="<"):
@@ -50,4 +51,10 @@ def print_formats():
     print(
         "All of them also as .gz, .bz2, .xz and, for FITS, .fz. A file of many spectra gives many. "
         "agn inspect FILE says what is found in a file."
+    )
+    print(
+        f"Limits: regular files of at most {LARGEST_FILE >> 20} MB, unpacked, "
+        f"text of {LARGEST_TEXT >> 20} MB; "
+        f"{MOST_COLUMNS} columns (FITS: 999), {MOST_HEADER_LINES} lines of a header or comments, "
+        f"{LONGEST_LINE} letters a line. Tables must hold what their headers promise."
     )

@@ -1,6 +1,5 @@
 """`agn reproduce` and `agn explore`: the notebooks of a run in order, and the picker on what they wrote."""
 
-import tempfile
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AgnError
+from ..locks import scratch_folder
 from ..runs import SDSS, SYNTHETIC, find_project, name_run
 
 
@@ -103,7 +103,5 @@ def explore_run(
         raise AgnError("agn explore needs Voilà, which is not installed; pip install 'agn-helpers[explore]'.")
     project = find_project().resolve()
     find_run(run, root=project)
-    with tempfile.TemporaryDirectory(prefix="agn-") as folder:
-        serve_page(
-            Path(folder), {"run": run, "root": str(project), "size": size.value}, port=port, browser=browser
-        )
+    with scratch_folder() as folder:
+        serve_page(folder, {"run": run, "root": str(project), "size": size.value}, port=port, browser=browser)

@@ -13,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from ..errors import AgnError
 from ..files import read_table, write_table
+from ..limits import summarise_error
 
 #: Raised when a map file's columns change meaning; `read_map` refuses other versions.
 MAP_VERSION = 2
@@ -192,16 +193,25 @@ def read_map(path):
             f"{path} must be a map of version {MAP_VERSION}, as write_map writes it; it is of version "
             f"{version}. Make it again: agn reproduce --only 03."
         )
-    X = np.asarray(table["flux"], dtype=np.float32)
-    scaler = SpectrumScaler(
-        standardise=meta.pop("standardise"), n_components=meta.pop("n_components") or None
-    )
-    return SpectrumMap(
-        coordinates=np.column_stack([table["x"], table["y"]]),
-        X=X,
-        name=np.asarray(table["name"], dtype=str),
-        perplexity=meta.pop("perplexity"),
-        scaler=scaler.fit(X),
-        random_state=meta.pop("random_state"),
-        meta=meta,
-    )
+    try:
+        X = np.asarray(table["flux"], dtype=np.float32)
+        coordinates = np.column_stack([table["x"], table["y"]]).astype(float)
+        if X.ndim != 2 or coordinates.shape != (len(X), 2):
+            raise ValueError(f"x, y and flux are of shapes {coordinates.shape} and {X.shape}")
+        if not (np.isfinite(X).all() and np.isfinite(coordinates).all()):
+            raise ValueError("x, y and flux must be finite")
+        standardise, n_components = bool(meta.pop("standardise")), int(meta.pop("n_components"))
+        return SpectrumMap(
+            coordinates=coordinates,
+            X=X,
+            name=np.asarray(table["name"]).astype(str),
+            perplexity=float(meta.pop("perplexity")),
+            scaler=SpectrumScaler(standardise=standardise, n_components=n_components or None).fit(X),
+            random_state=int(meta.pop("random_state")),
+            meta=meta,
+        )
+    except Exception as error:  # Columns and numbers of any kind may stand in a file.
+        raise AgnError(
+            f"{path} must be a map as write_map writes it; reading it says: {summarise_error(error)}. "
+            "Make it again: agn reproduce --only 03."
+        ) from error

@@ -7,6 +7,7 @@ from astropy.table import Table
 
 from ..classifier import UNDETERMINED, TrainedModel, find_reasons, load_model
 from ..errors import AgnError
+from ..files import read_table
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
 from ..maps import SpectrumMap, read_map
 from ..reduction import SpectrumChange, perturb_spectrum, read_sample
@@ -155,8 +156,16 @@ def read_run(run, *, root=None):
         sample=read_sample(paths["sample"]),
         model=load_model(paths["model"]),
         spectrum_map=read_map(paths["spectrum_map"]),
-        split=Table.read(paths["split"]),
+        split=_read_split(paths["split"]),
     )
+
+
+def _read_split(path):
+    split = read_table(path)
+    if not {"name", "part"} <= set(split.colnames):
+        has = ", ".join(split.colnames)
+        raise AgnError(f"{path} must have columns name and part; it has {has}. Run notebook 02 again.")
+    return split
 
 
 class PickerState(MappedSpectra):

@@ -10,9 +10,9 @@ from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from ..errors import AgnError
+from ..files import name_file
 from ..runs import run_folders
 from .exports import draw_picker, write_attribution, write_selection, write_summary_page
 from .state import PickerState, read_run
@@ -233,14 +233,9 @@ class SpectrumPicker:
         """
         if self.state is None:
             return None
-        # Names may hold anything; quoted, they make file names.
-        stem = quote(self.shown.name, safe=" +")
-        names = {
-            "png": f"{stem}_summary.png",
-            "pdf": f"{stem}_summary.pdf",
-            "csv": f"{stem}_{self.shown.method}.csv",
-            "txt": "selection.txt",
-        }
+        endings = {"png": "_summary.png", "pdf": "_summary.pdf", "csv": f"_{self.shown.method}.csv"}
+        names = {key: name_file(self.shown.name, ending) for key, ending in endings.items()}
+        names["txt"] = "selection.txt"
         target = Path(path or Path(folder or self.folder) / names.get(kind, ""))
 
         def write(state):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ..errors import ReductionError
 from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
+from .wild_pixels import find_wild_pixels
 
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
@@ -161,10 +162,12 @@ def resample_flux(wavelength, flux, ivar, *, grid):
 def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     """Bring one ObservedSpectrum to rest, divide it by its flux at 5100 Å, resample it onto `grid`.
 
+    Wild pixels are left out, see `find_wild_pixels`; how many they are is said in ``meta["assumptions"]``.
+
     Returns
     -------
     flux, ivar : (n_grid,) arrays
-        In units of the flux at 5100 Å.
+        In units of the flux at 5100 Å, within single precision.
 
     Raises
     ------
@@ -193,9 +196,33 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
             "leave it out."
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
-    resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
-    level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
-    return resampled / level, resampled_ivar * level**2
+    used = ivar > 0
+    largest, usual = np.abs(flux[used]).max(), np.median(np.abs(flux[used]))
+    if largest > np.finfo(np.float32).max * usual:
+        raise ReductionError(
+            f"flux must be within single precision of its median, {usual:.3g}; got {largest:.3g}; correct or "
+            "mask such pixels."
+        )
+    wild = find_wild_pixels(flux, ivar)
+    if wild.any():
+        ivar = np.where(wild, 0, ivar)
+        note = f"{wild.sum()} wild pixels, sharper than any line, left out"
+        if note not in spectrum.meta.setdefault("assumptions", []):
+            spectrum.meta["assumptions"].append(note)
+    with np.errstate(all="ignore"):
+        resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
+        level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)
+        reduced, reduced_ivar = resampled / level, resampled_ivar * level**2
+        # As samples hold them.
+        single, single_ivar = reduced.astype(np.float32), reduced_ivar.astype(np.float32)
+    vanish = (resampled_ivar > 0) & (single_ivar == 0)
+    if not np.isfinite([single, single_ivar]).all() or vanish.any():
+        raise ReductionError(
+            f"flux and ivar must be within single precision once the flux at 5100 Å is 1; it is {level:.3g}, "
+            f"fluxes reach {np.abs(flux[ivar > 0]).max():.3g}, ivar is {ivar[ivar > 0].min():.3g} to "
+            f"{ivar.max():.3g}; correct or mask them."
+        )
+    return reduced, reduced_ivar
 
 
 #: The paper's Table 1.

@@ -12,6 +12,7 @@ from astropy.table import Table
 from ..dispatch import call_above
 from ..errors import AgnError, ReductionError
 from ..files import read_table, write_table
+from ..limits import escape_text, summarise_error
 from ..lines import LINES, MARKED_LINES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import ObservedSpectrum, Rejected
 from .rest_frame import reduce_spectrum, to_rest_frame
@@ -147,9 +148,11 @@ def reduce_spectra(
             raise AgnError(f"spectra must be ObservedSpectrum; got {kind}. Read files with read_spectra.")
         try:
             flux, ivar = reduce_spectrum(spectrum, grid=grid, normalisation=normalisation)
-        except ReductionError as error:
-            logger.info("%s: %s", spectrum.name, error)
-            rejected.append(Rejected(spectrum.name, str(spectrum.meta.get("file", "")), str(error)))
+            origin = _describe_origin(spectrum.meta)
+        except Exception as error:  # Whatever is wrong with one spectrum must not end the others.
+            logger.debug("%s was not reduced", spectrum.name, exc_info=error)
+            file = str(spectrum.meta.get("file", ""))
+            rejected.append(Rejected(spectrum.name, file, summarise_error(error)))
             continue
         used = ivar > 0
         rows.append(
@@ -162,7 +165,7 @@ def reduce_spectra(
                 spectrum.label or "",
                 float(np.median(flux[used] * np.sqrt(ivar[used]))),
                 float(np.mean(~used)),
-                *_describe_origin(spectrum.meta),
+                *origin,
             )
         )
         # Single precision halves the memory of a million spectra and is finer than any real noise.
@@ -181,14 +184,15 @@ def reduce_spectra(
     sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
     sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
     sample.meta.update(
-        survey=survey or ", ".join(sorted(surveys)) or "unknown",
+        survey=escape_text(survey or ", ".join(sorted(surveys)) or "unknown"),
         grid_min=float(grid[0]),
         grid_max=float(grid[-1]),
         grid_n=int(grid.size),
         normalisation=normalisation,
         flux_unit="flux at 5100 Angstrom",
     )
-    rejects = Table(rows=rejected or None, names=Rejected._fields, dtype=(str, str, str))
+    escaped = [tuple(map(escape_text, row)) for row in rejected]
+    rejects = Table(rows=escaped or None, names=Rejected._fields, dtype=(str, str, str))
     rejects.meta["survey"] = sample.meta["survey"]
     return sample, rejects
 
@@ -198,10 +202,11 @@ _ORIGIN = {"object": str, "ra": float, "dec": float, "class": str, "zwarning": n
 
 
 def _describe_origin(meta):
-    """The cells of `_ORIGIN`."""
-    assumptions = "; ".join(map(str, meta.get("assumptions", ())))
+    """The cells of `_ORIGIN`; what a file says may be of any kind, which raises."""
     unknown = {"object": "", "ra": np.nan, "dec": np.nan, "class": "", "zwarning": -1}
-    return *(meta.get(key, value) for key, value in unknown.items()), assumptions
+    cells = {key: meta.get(key, value) for key, value in unknown.items()}
+    cells["assumptions"] = "; ".join(map(str, meta.get("assumptions", ())))
+    return tuple((escape_text if kind is str else kind)(cells[key]) for key, kind in _ORIGIN.items())
 
 
 def observed_shares(grid, ivar):
@@ -273,4 +278,30 @@ def read_sample(path: str | PathLike) -> ReducedSample:
         raise ReductionError(
             f"{path} must be a reduced sample; it lacks {', '.join(sorted(needed))}. Run notebook 01 again."
         )
+    problem = _find_problem(sample)
+    if problem:
+        raise ReductionError(f"{path} must be a reduced sample; {problem}. Run notebook 01 again.")
     return sample
+
+
+def _find_problem(sample):
+    """What is wrong with the values of a sample that has all of its columns; "" for nothing."""
+    low, high, number = (sample.meta[key] for key in ("grid_min", "grid_max", "grid_n"))
+    if not all(isinstance(value, int | float) for value in (low, high, number)):
+        return f"its grid is {low!r} to {high!r} in {number!r} steps"
+    if not (0 < low < high < np.inf and 3 <= number < np.inf and number == int(number)):
+        return f"its grid is {low:g} to {high:g} in {number:g} steps"
+    for name in ("flux", "ivar"):
+        values = sample[name]
+        if values.shape != (len(sample), number) or values.dtype.kind != "f":
+            return (
+                f"{name} must be {len(sample)} by {number:g} numbers; it is {values.dtype} of {values.shape}"
+            )
+        if not np.isfinite(np.ma.filled(values, np.nan)).all():
+            return f"{name} must be finite"
+    if len(sample) and np.min(sample["ivar"]) < 0:
+        return "ivar must not be negative"
+    for name, kinds in (("name", "U"), ("label", "U"), ("redshift", "f")):
+        if sample[name].ndim != 1 or (len(sample) and sample[name].dtype.kind not in kinds):
+            return f"{name} must be one value a spectrum; it is {sample[name].dtype} of {sample[name].shape}"
+    return ""

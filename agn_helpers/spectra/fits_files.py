@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from ..errors import SpectrumError
+from ..limits import check_fits, summarise_error
 from .axes import read_axis
 from .desi import is_desi, read_desi
 from .fits_images import describe_headers, is_image, list_hdus, read_images
@@ -45,6 +46,8 @@ def read_fits(content, path, chosen):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if content is None:
+                with open(path, "rb") as file:
+                    check_fits(file, path)
                 warnings.filterwarnings("error", message=".*truncated.*")
             hdus = fits.open(path if content is None else io.BytesIO(content), lazy_load_hdus=False)
             if is_desi(hdus):
@@ -54,17 +57,9 @@ def read_fits(content, path, chosen):
             )
     except SpectrumError:
         raise
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-        fits.VerifyError,
-    ) as error:
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise SpectrumError(f"{path} must be a sound FITS file; reading it says: {reason}") from error
+    except Exception as error:  # astropy's readers raise whatever a damaged file makes of them.
+        reason = summarise_error(error)
+        raise SpectrumError(f"{path} must be a sound FITS file; reading it says: {reason}.") from error
     if not layouts:
         raise SpectrumError(
             f"{path} holds no spectrum: no image, and no table with wavelength and flux; it holds "

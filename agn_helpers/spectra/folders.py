@@ -10,6 +10,7 @@ table with the columns ``file`` (relative to it) and, as far as known, ``redshif
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -21,13 +22,16 @@ import numpy as np
 from astropy.table import Table
 
 from ..errors import AgnError, SpectrumError
-from ..files import TABLE_FORMATS
+from ..files import TABLE_FORMATS, read_table
+from ..limits import LARGEST_TEXT, check_columns, read_regular, summarise_error
 from ..lines import parse_label
 from .medium import check_medium
 from .observed import ObservedSpectrum, Rejected
 from .reading import find_spectra, finish_spectrum, name_in_file, name_of
 from .redshifts import known_redshift
 from .roles import ROLES
+
+logger = logging.getLogger(__name__)
 
 #: Files that are taken for the index of their folder.
 INDEX_NAMES = ("index.csv", "index.ecsv", "index.fits")
@@ -81,15 +85,17 @@ def read_index(path):
         raise SpectrumError(f"{path} must be a table whose name ends in {suffixes}; got {path.suffix!r}.")
     try:
         if path.suffix.lower() == ".csv":
-            table = _read_csv(path.read_bytes())
+            table = _read_csv(read_regular(path, largest=LARGEST_TEXT), path)
         else:
-            table = Table.read(path, format=TABLE_FORMATS[path.suffix.lower()])
-    except OSError as error:
-        raise SpectrumError(f"{path} cannot be read: {error.strerror or error}.") from error
+            table = read_table(path)
+        table.convert_bytestring_to_unicode()
+        if "file" in table.colnames and table["file"].ndim != 1:
+            raise SpectrumError(f"{path} must hold a text in each cell of the column file; it holds several.")
+    except AgnError as error:
+        raise SpectrumError(str(error)) from error
     except Exception as error:  # The readers of tables share no class of errors.
-        reason = str(error).strip().split("\n")[0]
-        raise SpectrumError(f"{path} must be a table; it cannot be read as one: {reason}") from error
-    table.convert_bytestring_to_unicode()
+        reason = summarise_error(error)
+        raise SpectrumError(f"{path} must be a table; it cannot be read as one: {reason}.") from error
     names = [name.strip().lower() for name in table.colnames]
     names = [_OTHER_NAMES.get(name, name) if _OTHER_NAMES.get(name) not in names else name for name in names]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -97,10 +103,8 @@ def read_index(path):
         raise SpectrumError(
             f"{path} must have each column once; {', '.join(repeated)} is there twice; rename one."
         )
-    for old, new in zip(table.colnames, [f"column {i}" for i in range(len(names))]):
-        table.rename_column(old, new)
-    for old, new in zip(table.colnames, names):
-        table.rename_column(old, new)
+    # One after the other, a new name might be that of a column whose turn has not come.
+    table = Table([table[name] for name in table.colnames], names=names, meta=table.meta)
     if "file" not in table.colnames:
         has = ", ".join(table.colnames) or "none"
         raise SpectrumError(f"{path} must have the column file; it has {has}; add it.")
@@ -111,7 +115,7 @@ def read_index(path):
     return table
 
 
-def _read_csv(content):
+def _read_csv(content, path):
     """CSV of any spreadsheet: UTF-8 or UTF-16; commas, semicolons or tabs; decimal commas beside these."""
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
@@ -120,6 +124,7 @@ def _read_csv(content):
         text = content.decode("latin-1")
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     mark = max(",;\t", key=first.count)
+    check_columns(first.count(mark) + 1, path)
     table = Table.read(text.splitlines(), format="ascii.csv", delimiter=mark)
     if mark != ",":
         for name in table.colnames:
@@ -146,9 +151,13 @@ class Entry(NamedTuple):
     meta: dict | None = None
 
 
-def read_entries(index):
-    """The rows of an index, by the absolute paths of their files; of two rows for one file the first."""
+def read_entries(index, *, inside=False):
+    """The rows of an index, by the absolute paths of their files; of two rows for one file the first.
+
+    Where `inside`, as for an index that was found and not named, its files must lie in its folder.
+    """
     table, entries = Path(index.meta.get("path", "")), {}
+    folder = os.path.abspath(table.parent)
     for number, row in enumerate(index, start=1):
         cells = {key: _cell(row[key]) for key in _INDEX_COLUMNS if key in index.colnames}
         file = str(row["file"])
@@ -156,6 +165,8 @@ def read_entries(index):
         try:
             if not file:
                 raise AgnError("file must be the name of a spectrum; the cell is empty.")
+            if inside and os.path.commonpath([folder, os.path.abspath(path)]) != folder:
+                raise AgnError("file must lie in the folder of its index, unless the index itself is named.")
             options = {}
             if cells.get("columns"):
                 options["columns"] = parse_columns(cells["columns"])
@@ -298,7 +309,9 @@ def read_spectra(
         indices = [read_index(table) for table in map(find_index, folders) if table]
     else:
         indices = [index if isinstance(index, Table) else read_index(index)]
-    entries = {key: entry for table in indices for key, entry in read_entries(table).items()}
+    entries: dict[str, Entry] = {}
+    for table in indices:
+        entries |= read_entries(table, inside=index is None)
     files: list[Path] = []
     empty: list[Rejected] = []
     for path in named:
@@ -315,7 +328,8 @@ def read_spectra(
 def list_files(folder, entries):
     """Files of a folder and those that its index lists besides; nothing where none of them exists."""
     with os.scandir(folder) as found:
-        names = sorted(entry.name for entry in found if entry.is_file())
+        # What is neither a file nor a folder is named too, and rejected when it is read.
+        names = sorted(entry.name for entry in found if not os.path.isdir(entry.path))
     files = [
         folder / name
         for name in names
@@ -327,7 +341,8 @@ def list_files(folder, entries):
     besides = [
         entry.path
         for key, entry in entries.items()
-        if key not in listed and entry.path.is_relative_to(folder)
+        if key not in listed
+        and (entry.path.is_relative_to(folder) or Path(entry.row.rpartition(", row ")[0]).parent == folder)
     ]
     return files + besides if files or any(path.exists() for path in besides) else []
 
@@ -381,15 +396,21 @@ def _read_one(file, entry, redshift, options):
             redshift = redshift if np.isnan(entry.redshift) else entry.redshift
             label, meta, options = entry.label, entry.meta or {}, {**options, **(entry.options or {})}
         spectra = find_spectra(file, **options)
+        items = iter(spectra.items)
     except SpectrumError as error:
         yield Rejected(name_of(file), str(file), str(error))
         return
-    for own_name, item in zip(spectra.names, spectra.items):
+    for own_name in spectra.names:
         name = name_in_file(file, own_name, spectra.count)
         try:
-            spectrum = finish_spectrum(item, name, file, redshift=redshift, label=label, **options)
+            spectrum = finish_spectrum(next(items), name, file, redshift=redshift, label=label, **options)
         except SpectrumError as error:
             yield Rejected(name, str(file), str(error))
+        except Exception as error:  # What is read on the way, of a file of many.
+            logger.debug("%s cannot be read on", file, exc_info=error)
+            reason = f"{file} must be a sound file; reading it on fails ({summarise_error(error)})."
+            yield Rejected(name, str(file), reason)
+            return
         else:
             spectrum.meta.update(meta)
             yield spectrum

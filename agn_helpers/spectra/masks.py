@@ -109,7 +109,9 @@ def _convention(comments):
 def find_fillings(flux):
     """Pixels whose flux is a number that stands for "none", such as -9999, far outside of the others."""
     finite = np.isfinite(flux)
-    candidate = finite & (np.isin(flux, _FILLINGS) | (np.abs(flux) >= 1e30))
+    # What single precision does not hold is no filling of anybody's, and refused later.
+    huge = (np.abs(flux) >= 1e30) & (np.abs(flux) <= np.finfo(np.float32).max)
+    candidate = finite & (np.isin(flux, _FILLINGS) | huge)
     rest = flux[finite & ~candidate]
     if not candidate.any() or not rest.size:
         return candidate & False

@@ -14,6 +14,7 @@ from astropy.nddata import InverseVariance
 
 from ..dispatch import call_above
 from ..errors import SpectrumError
+from ..limits import escape_text
 from ..lines import AGN_TYPES
 from .units import FLUX_UNIT
 
@@ -43,7 +44,7 @@ class ObservedSpectrum:
     redshift : float
         Greater than -1; NaN where unknown.
     name : str
-        Unique in its sample; for SDSS ``spec-PPPP-MMMMM-FFFF``.
+        Unique in its sample; for SDSS ``spec-PPPP-MMMMM-FFFF``.  What cannot be printed is escaped, as is $.
     plate, mjd, fiberid : int
         SDSS identifiers; -1 where there are none.
     label : str or None
@@ -72,6 +73,7 @@ class ObservedSpectrum:
     def __post_init__(self):
         """Check everything once, so that nothing behind this border has to."""
         self._check_words()
+        self.name = escape_text(self.name)
         file = self.meta.get("file") or self.name or "a spectrum without a name"
         masked = getattr(self.flux, "mask", False) | getattr(self.ivar, "mask", False)
         if any(isinstance(array, u.Quantity) for array in (self.wavelength, self.flux, self.ivar)):
@@ -100,6 +102,12 @@ class ObservedSpectrum:
         if not -1 < self.redshift < np.inf and not np.isnan(self.redshift):
             rule = "greater than -1" if self.redshift < 0 else "finite, or NaN where unknown"
             raise SpectrumError(f"redshift must be {rule}; got {self.redshift:g} for {file}; correct it.")
+        for key in ("plate", "mjd", "fiberid"):
+            # Tables of samples hold them in four bytes.
+            if not -(2**31) <= getattr(self, key) < 2**31:
+                raise SpectrumError(
+                    f"{key} must be less than 2**31; got {getattr(self, key)} for {file}; correct it."
+                )
         if self.label is not None and not (isinstance(self.label, str) and self.label in AGN_TYPES):
             types = ", ".join(AGN_TYPES)
             raise SpectrumError(f"label must be one of {types}; got {self.label!r} for {file}.")

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import itertools
+import logging
 import lzma
-import stat
 import zlib
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import SpectrumError
+from ..errors import AgnError, SpectrumError
+from ..limits import (
+    LARGEST_FILE,
+    LARGEST_TEXT,
+    check_fits,
+    read_at_most,
+    read_regular,
+    summarise_error,
+)
 from .assemble import assemble
 from .fits_files import read_fits
 from .medium import air_to_vacuum, check_medium
@@ -23,10 +32,7 @@ from .specutils_io import make_spectrum, read_with_specutils
 from .tables import read_table, table_format
 from .text import read_text
 
-#: Bytes that a compressed file may unpack to; DESI's largest coadds have a tenth of it.
-_LARGEST = 4 << 30
-
-_LARGEST_TEXT = 256 << 20
+logger = logging.getLogger(__name__)
 
 _LARGE_FITS = 16 << 20
 
@@ -140,10 +146,10 @@ def find_spectra(path, *, columns=None, medium=None):
             if _is_large_fits(path)
             else _recognise(read_content(path), path, columns)
         )
-    except SpectrumError:
-        raise
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise SpectrumError(f"{path} must be a sound file; reading it fails ({error}).") from error
+    except AgnError as error:
+        raise SpectrumError(str(error)) from error
+    except Exception as error:  # Whatever a damaged file makes of a reader, it is that file's failure.
+        raise _explain(path, error) from error
     if isinstance(found, dict):
         return _Spectra([found.get("name", "")], [found])
     if isinstance(found, list):
@@ -165,6 +171,7 @@ def _is_large_fits(path):
 def _recognise(content, path, columns):
     """Fields of one SDSS spectrum, a list of Layouts, or the targets of a DESI file."""
     if content.startswith(b"SIMPLE  ="):
+        check_fits(content, path)
         fields = None if columns else read_sdss(content, path)
         if fields is not None:
             return fields
@@ -186,7 +193,7 @@ def _recognise(content, path, columns):
             f"{path} must be of a known format (agn formats lists them); it is binary and begins with "
             f"{begins}."
         )
-    if len(content) > _LARGEST_TEXT:
+    if len(content) > LARGEST_TEXT:
         raise SpectrumError(f"{path} must be a spectrum; it is text of {len(content) >> 20} MB.")
     return read_text(content, path, columns)
 
@@ -210,7 +217,22 @@ def name_in_file(path, name, count):
 
 
 def finish_spectrum(item, name, path, *, redshift, label, columns, medium):
-    """An ObservedSpectrum of a Layout or of fields."""
+    """An ObservedSpectrum of a Layout or of fields; SpectrumError whatever is wrong with it."""
+    try:
+        return _finish(item, name, path, redshift, label, columns, medium)
+    except SpectrumError:
+        raise
+    except Exception as error:  # As in find_spectra.
+        raise _explain(path, error) from error
+
+
+def _explain(path, error):
+    """What was not foreseen, in one line, and the rest of it for those who debug."""
+    logger.debug("%s cannot be read", path, exc_info=error)
+    return SpectrumError(f"{path} must be a sound file; reading it fails ({summarise_error(error)}).")
+
+
+def _finish(item, name, path, redshift, label, columns, medium):
     fields = (
         item
         if isinstance(item, dict)
@@ -248,31 +270,24 @@ def read_content(path):
         For what cannot be read, is damaged, too large, or plainly no spectrum.
     """
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise SpectrumError(f"{path} must be a regular file; it is a device, a pipe or a socket.")
-        content = path.read_bytes()
+        content = read_regular(path)
         unpack = next((opener for magic, opener in _COMPRESSED.items() if content.startswith(magic)), None)
         if unpack is not None:
-            with unpack(path) as file:
+            with unpack(io.BytesIO(content)) as file:
                 start = file.read(16)
-                limit = _LARGEST if start.startswith((b"SIMPLE  =", b"PAR1", b"\x89HDF")) else _LARGEST_TEXT
-                content = start + file.read(limit)
+                limit = (
+                    LARGEST_FILE if start.startswith((b"SIMPLE  =", b"PAR1", b"\x89HDF")) else LARGEST_TEXT
+                )
+                content = start + read_at_most(file, limit)
             if len(content) > limit:
                 raise SpectrumError(
                     f"{path} must unpack to a spectrum; it unpacks to {len(content) >> 20} MB or more."
                 )
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+    except AgnError as error:
+        raise SpectrumError(str(error)) from error
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise SpectrumError(
             f"{path} is truncated or damaged (compression: {error}); get the file again."
-        ) from error
-    except OSError as error:
-        if error.strerror is None:
-            raise SpectrumError(
-                f"{path} is truncated or damaged (compression: {error}); get the file again."
-            ) from error
-        raise SpectrumError(
-            f"{path} cannot be read ({error.strerror}); name an existing file, not a folder."
         ) from error
     if not content:
         raise SpectrumError(f"{path} is empty; get the file again.")

@@ -101,8 +101,13 @@ class Column:
     energy: bool = field(default=False, repr=False)
 
 
+_LONGEST_NAME = 200
+
+
 def split_name(name):
     """The word of a name, in lower case without marks, and the unit in brackets in it ("" if none)."""
+    # What is longer is no name, and patterns take long to see it.
+    name = name[:_LONGEST_NAME]
     for letter, spelt in {"å": "a", "λ": "lambda", "σ": "sigma", "ν": "nu"}.items():
         name = name if letter not in name.lower() else re.sub(letter, spelt, name, flags=re.IGNORECASE)
     # A function of a quantity is a word of its own.

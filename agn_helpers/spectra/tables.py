@@ -9,6 +9,15 @@ import numpy as np
 from astropy.table import Table
 
 from ..errors import SpectrumError
+from ..limits import (
+    LARGEST_TEXT,
+    LONGEST_LINE,
+    MOST_HEADER_LINES,
+    check_parquet,
+    check_size,
+    check_votable,
+    summarise_error,
+)
 from .assemble import Layout
 from .masks import mask_of_words
 from .medium import medium_in_comments
@@ -22,6 +31,8 @@ _NAMES = (
 ).split()
 
 _LONG_NAMES = set(_NAMES) - {"name", "source", "target"} | {"name", "target"}
+
+_LONGEST_COMMENT = 1000
 
 _FORMATS = {
     "hdf5": "HDF5",
@@ -75,10 +86,11 @@ def read_table(content, kind, path):
     except SpectrumError:
         raise
     except Exception as error:  # The readers of tables share no class of errors.
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        reason = summarise_error(error)
         name = _FORMATS.get(kind, kind)
         raise SpectrumError(f"{path} must be a sound {name} table; reading it says: {reason}") from error
-    comments = [str(line) for line in np.atleast_1d(table.meta.get("comments", []))]
+    said = table.meta.get("comments", [])
+    comments = [line for line in (said if isinstance(said, list) else [said]) if isinstance(line, str)]
     described = table.meta.get("description")
     comments += [str(described)] if described else []
     comments += [f"{key} = {value}" for key, value in table.meta.items() if np.isscalar(value)]
@@ -96,12 +108,19 @@ def _open_table(content, kind, path):
     if kind == "parquet":
         import pyarrow.parquet
 
+        check_parquet(content, path)
         # Through pyarrow, lists in cells come as arrays; its threads may abort a process that soon ends.
         source = io.BytesIO(content)
         return _from_arrow(pyarrow.parquet.read_table(source, use_threads=False, pre_buffer=False))
     if kind == "votable":
+        check_votable(content, path)
         return _table_in_votable(content)
+    if len(content) > LARGEST_TEXT:
+        raise SpectrumError(f"{path} must be a table of spectra; it is text of {len(content) >> 20} MB.")
     text = content.decode("utf-8-sig")
+    longest = max(map(len, text.splitlines()), default=0)
+    if longest > LONGEST_LINE:
+        raise SpectrumError(f"{path} must have lines of at most {LONGEST_LINE} characters; got {longest}.")
     return Table.read(text, format=kind)
 
 
@@ -157,6 +176,8 @@ def _table_in_hdf5(file, path):
 
     groups = [file]
     file.visititems(lambda _, item: groups.append(item))
+    # Of a dataset that was never written the file holds nothing, whatever its shape.
+    check_size(sum(item.nbytes for item in groups if isinstance(item, h5py.Dataset)), path)
     found = []
     for item in groups:
         if isinstance(item, h5py.Dataset) and item.dtype.names:
@@ -224,6 +245,8 @@ def layouts_of_table(table, kind, comments, path):
     """
     if not len(table):
         raise SpectrumError(f"{path} must hold a spectrum; its table has no row.")
+    # Of a longer comment the beginning is read, of very many the first.
+    comments = [line[:_LONGEST_COMMENT] for line in comments[:MOST_HEADER_LINES]]
     arrays = [name for name in table.colnames if _holds_arrays(table[name])]
     if arrays:
         return [_row_layout(table, number, arrays, kind, comments, path) for number in range(len(table))]

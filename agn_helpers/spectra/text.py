@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..errors import SpectrumError
+from ..limits import LONGEST_LINE, MOST_HEADER_LINES, check_columns
 from .noise import estimate_noise, invert_variance
 from .roles import AXES, Column, name_role, split_name
 from .tables import layouts_of_table
@@ -19,8 +20,8 @@ _WORDS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}
 
 _FLUXES = {"flux", "energy flux", "magnitude", "counts", "other flux"}
 
-#: A line longer than this is no line of a spectrum.
-_LONGEST_LINE = 20_000
+# Of a longer comment the beginning is read.
+_LONGEST_COMMENT = 1000
 
 #: The finest spectra have a tenth of it.
 _MOST_LINES = 3_000_000
@@ -113,14 +114,16 @@ def _split_lines(text, path):
         raise SpectrumError(f"{path} must be one spectrum; it has more than {_MOST_LINES} lines.")
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()
-        if len(line) > _LONGEST_LINE:
+        if len(line) > LONGEST_LINE:
             raise SpectrumError(
                 f"{path} must hold lines of numbers; line {number} has {len(line)} characters."
             )
         if line.startswith(_COMMENT):
-            comments.append(line.lstrip("#%!;\\/ "))
+            comments.append(line.lstrip("#%!;\\/ ")[:_LONGEST_COMMENT])
         elif line:
             lines.append((number, line))
+    if len(comments) > MOST_HEADER_LINES:
+        raise SpectrumError(f"{path} must have at most {MOST_HEADER_LINES} comments; it has {len(comments)}.")
     end = next((i for i, (_, line) in enumerate(lines[:2000]) if line == "END"), None)
     if end is not None and all(
         re.match(r"[A-Z0-9_-]{1,8}\s*=|COMMENT|HISTORY", line) for _, line in lines[:end]
@@ -201,11 +204,9 @@ def _numbers(fields, comma):
 def _split_header(line, delimiter):
     if delimiter:
         return _split(line, delimiter)
-    # "wave (nm) flux [erg / s]" is two columns.
-    return [
-        name.strip("\"'")
-        for name in re.findall(r"[^\s\[(]+(?:\s*[\[(](?:[^\[\]()]|\([^()]*\))*[\])])?", line)
-    ]
+    # "wave (nm) flux [erg / s]" is two columns. Bounds keep the time in proportion to the line.
+    pattern = r"[^\s\[(]+(?:\s{0,20}[\[(](?:[^\[\]()]|\([^()]{0,80}\)){0,80}+[\])])?"
+    return [name.strip("\"'") for name in re.findall(pattern, line)]
 
 
 def _take_unit_row(lines, delimiter, comma, n_columns):
@@ -311,6 +312,7 @@ def _read_columns(lines, delimiter, comma, path, *, named):
     rows = [_split(line, delimiter) for _, line in lines]
     if not rows:
         raise SpectrumError(f"{path} holds no numbers; expected columns wavelength, flux and ivar or error.")
+    check_columns(len(rows[0]), path)
     for (number, _), row in zip(lines, rows):
         if len(row) != len(rows[0]):
             raise SpectrumError(

@@ -76,6 +76,10 @@ _SCALE = re.compile(
 )
 
 
+# Letters of a unit, with its scale and in brackets.
+_LONGEST = 100
+
+
 @functools.lru_cache(maxsize=500)
 def parse_unit(text):
     """Understand a unit as headers, tables and people write it.
@@ -96,6 +100,8 @@ def parse_unit(text):
         For what is no unit.
     """
     text = str(text).strip().translate(_SUPERSCRIPTS).strip("\"'")
+    if len(text) > _LONGEST:
+        raise ValueError(f"{text[:20]!r}… is no unit")
     word = re.sub(r"[^a-z0-9]", "", text.lower())
     if text.lower() in _UNSTATED or (word and word in _UNSTATED):
         return None

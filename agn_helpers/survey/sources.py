@@ -67,7 +67,7 @@ def open_survey(
     index = read_index(survey)
     if "label" not in index.colnames:
         raise SpectrumError(f"{index.meta['path']} must have the column label, with types; add it.")
-    entries = read_entries(index)
+    entries = read_entries(index, inside=survey.is_dir())
     problems = [entry.problem for entry in entries.values() if entry.problem]
     if len(problems) == len(entries):
         raise SpectrumError(problems[0])

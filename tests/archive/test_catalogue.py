@@ -135,7 +135,7 @@ def test_positions_in_degrees_and_in_hours_are_the_same():
         (b"plate,mjd,fiberid\n", "no row"),
         (b"a,b\n1,2\n", "must have columns plate, mjd and fiberid, or ra and dec; it has a, b"),
         (b"<html><body>Sorry</body></html>", "web page"),
-        (b"SIMPLE  = nonsense", "cannot be read as one"),
+        (b"SIMPLE  = nonsense", "is truncated in the header of HDU 0"),
         (b"\x89PNG\x00\x01", "cannot be read as one"),
         (b"1,2\n3,4\n", "needs at least plate, MJD and fibre"),
     ],

@@ -23,6 +23,7 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from agn_helpers.archive import check_cache, fetch_spectra, list_urls, summarise_request
+from agn_helpers.archive import fetch as fetching
 from agn_helpers.archive import layout as archive_urls
 from agn_helpers.archive.cache import read_request
 from agn_helpers.archive.catalogue import make_catalogue
@@ -41,6 +42,7 @@ from agn_helpers.archive.manifest import Entry, Manifest
 from agn_helpers.archive.verify import verify_spectrum
 from agn_helpers.cli import app as cli
 from agn_helpers.errors import AgnError, SpectrumError
+from agn_helpers.locks import claim_file
 from agn_helpers.spectra import ObservedSpectrum, Rejected, read_spectrum, write_spec_lite
 from agn_helpers.survey import open_survey
 
@@ -951,3 +953,42 @@ def test_arguments(catalogue, server, tmp_path):
             fetch(catalogue, tmp_path / "x", server, **options)
     assert not (tmp_path / "x").exists()
     assert fetch(catalogue[:0], tmp_path / "x", server).counts == {}
+
+
+# Neighbours that were stopped, and links in the place of folders
+
+
+def test_a_stopped_neighbour_is_reported_and_not_waited_for(server, catalogue, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(fetching, "_SILENCE", 0.3)
+    limits = dataclasses.replace(LIMITS, total_time=1.0)
+    name, plate = catalogue["name"][0], catalogue["plate"][0]
+    part = tmp_path / f"{plate:04d}" / f".{name}.part"
+    part.parent.mkdir()
+    started = time.monotonic()
+    with claim_file(part):
+        report = fetch(catalogue, tmp_path, server, limits=limits)
+        assert time.monotonic() - started < 20
+        assert report.counts == {"verified": N_OBJECTS - 1, "busy": 1}
+        [(missing, outcome, reason)] = report.missing.as_array().tolist()
+        assert (missing, outcome) == (name, "busy")
+        assert "claimed by another client" in reason and "see whether it was stopped" in reason
+        assert [r for r in caplog.records if name in r.message and "Waiting for 1 such" in r.message]
+    assert fetch(catalogue, tmp_path, server).counts == {"verified": 1, "kept": N_OBJECTS - 1}
+
+
+def test_what_dead_clients_began_is_swept(server, catalogue, tmp_path):
+    left = tmp_path / "0001" / ".spec-0001-50000-0001.part"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    fetch(catalogue, tmp_path, server)
+    assert not left.exists()
+
+
+def test_folders_that_lead_elsewhere_are_refused(server, catalogue, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / f"{catalogue['plate'][0]:04d}").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(AgnError, match="must be a folder of the cache's owner; it is a link or another's"):
+        fetch(catalogue, cache, server)
+    assert os.listdir(tmp_path / "elsewhere") == []
