@@ -274,9 +274,11 @@ def test_lists_with_hours_alone_and_with_too_many_columns(tmp_path):
         lambda model: setattr(model.extras["completion"], "mean_", np.ones(3)),
         lambda model: setattr(model.extras["completion"], "components_", np.full((3, 40), np.inf)),
         lambda model: setattr(model.extras["novelty"], "basis_", np.ones((2, 2))),
-        lambda model: setattr(model.extras["novelty"], "threshold_", np.nan),
+        lambda model: model.extras["novelty"].thresholds_.update(features=np.nan),
         lambda model: model.extras.update(novelty=np.ones(3)),
         lambda model: model.extras.update(completion="x"),
+        lambda model: model.extras.update(ensemble=np.ones(3)),
+        lambda model: model.extras.update(ensemble={"classes": model.classes, "weights": np.ones((1, 3, 2))}),
         lambda model: model.extras.update(prediction_sets=model.extras["novelty"]),
     ],
 )

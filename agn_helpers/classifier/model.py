@@ -27,7 +27,7 @@ from ..maps import SpectrumMap, place_on_map
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..spectra import open_spectra
 from .completion import SpectrumCompleter
-from .marginal import marginal_proba
+from .marginal import ensemble_log_proba, marginal_proba
 from .novelty import NoveltyDetector
 from .predict import classify_spectra, join_parts, predict_types
 from .prediction_sets import PredictionSets
@@ -325,7 +325,12 @@ def load_model(path: str | PathLike) -> TrainedModel:
 
 
 # Of what a model may hold beside its classifier, and is looked for by name.
-_EXTRAS = {"completion": SpectrumCompleter, "novelty": NoveltyDetector, "prediction_sets": PredictionSets}
+_EXTRAS = {
+    "completion": SpectrumCompleter,
+    "novelty": NoveltyDetector,
+    "prediction_sets": PredictionSets,
+    "ensemble": dict,
+}
 
 
 def _try_model(model):
@@ -348,6 +353,10 @@ def _try_model(model):
         found.append(novelty.novelty(flux, ivar))
     if sets := model.extras.get("prediction_sets"):
         sets.predict(found[1 if model.completion else 0])
+    if ensemble := model.extras.get("ensemble"):
+        if not np.array_equal(ensemble["classes"], model.classes):
+            raise AgnError("ensemble must have the model's classes; it has others")
+        found.append(ensemble_log_proba(ensemble, flux))
     if not all(np.isfinite(np.maximum(part, -1e9)).all() for part in found):
         raise AgnError("what it predicts is not finite")
 

@@ -208,7 +208,9 @@ class NoveltyDetector(BaseEstimator):
         self.continuum_range_ = np.stack([middle, np.maximum(common, _noise_range(level.shape[1], _COMMON))])
 
         lines = measure_lines(X, ivar, grid=self.grid_, systematic=self.systematic)
-        self.line_error_ = np.quantile(lines.error, _NOISIEST, axis=0, method="lower")
+        observed = [each[np.isfinite(each)] for each in lines.error.T]
+        # A line that no training spectrum shows is never noisier than in them.
+        self.line_error_ = np.array([np.quantile(each, _NOISIEST) if each.size else 1e6 for each in observed])
 
     def significance(self, X, ivar):
         """Features that the components cannot make, at every wavelength.

@@ -48,8 +48,8 @@ class PredictionSets(BaseEstimator):
     mended by more confidence: coverage falls by as much as the two distributions differ (Barber et al. 2023).
     Sets are therefore wider the nearer a spectrum's novelty is to being unlike the training sample: the share
     of calibration spectra that count as unusual falls in proportion from 1 - `confidence` at half the
-    threshold, below which half of the training sample and more are, to none at the threshold.  From there on,
-    nothing is known, and all classes are in the set.
+    threshold, below which nine of ten spectra like the training sample are, to none at the threshold.  From
+    there on nothing is known, and all classes are in the set.
 
     References
     ----------

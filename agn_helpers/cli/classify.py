@@ -67,10 +67,11 @@ def classify_files(
 
     Columns: name, redshift, p_type1, p_intermediate, p_type2, predicted, snr, unobserved (share of the
     wavelengths), missing_lines (less than half observed), reason (where predicted is "undetermined"),
-    log_odds_error (left by what was not observed), prediction_set (for 95 % of spectra like the training
+    log_odds_error (left by what was not observed), p_low and p_high (of the most probable type, over other
+    surveys to train on; where the model has them), prediction_set (for 95 % of spectra like the training
     sample it holds the true type; of an undetermined one also all types of 5 % or more), novelty,
-    unlike_training (novelty above 1), ra, dec, class, zwarning (of the file's pipeline; -1: unknown),
-    assumptions (made in reading the file, joined by "; ").
+    unlike_training (novelty above 1), unlike_in (features, continuum or lines), ra, dec, class, zwarning (of
+    the file's pipeline; -1: unknown), assumptions (made in reading the file, joined by "; ").
     Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
     maps are drawn in a folder of the same name with _saliency added.
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from agn_helpers.classifier import ProbabilisticSVC, SpectrumCompleter, marginal_proba
+from agn_helpers.classifier import ProbabilisticSVC, SpectrumCompleter, marginal_proba, train_ensemble
 from agn_helpers.classifier import marginal as module
 
 from ..toy_spectra import make_spectra
@@ -107,3 +108,22 @@ def test_a_spectrum_has_the_same_answer_in_any_company(estimator, completer, mas
         alone = marginal_proba(estimator, completer, spectra[part], ivar[part])
         for one, other in zip(alone, together):
             np.testing.assert_allclose(one, other[part], rtol=1e-6, atol=1e-9)
+
+
+def test_an_ensemble_is_its_members_trained_one_by_one():
+    halves = [(X[::2], Y[::2]), (X[1::2], Y[1::2])]
+    log_proba = module.ensemble_log_proba(train_ensemble(ESTIMATORS["linear"], iter(halves)), X)
+    for half, values in zip(halves, log_proba):
+        member = clone(ESTIMATORS["linear"]).fit(*half)
+        np.testing.assert_allclose(values, member.predict_log_proba(X), rtol=1e-6, atol=1e-9)
+
+
+def test_ensembles_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="at least one sample"):
+        train_ensemble(ESTIMATORS["linear"], [])
+    with pytest.raises(ValueError, match="of linear kernels"):
+        train_ensemble(ESTIMATORS["rbf"], [(X, Y)])
+    kept = np.unique(Y)[0] != Y if len(np.unique(Y)) > 2 else None
+    other = (X[kept], Y[kept]) if kept is not None else (X, np.char.add("x", Y.astype(str)))
+    with pytest.raises(ValueError, match="must have the classes"):
+        train_ensemble(ESTIMATORS["linear"], [(X, Y), other])

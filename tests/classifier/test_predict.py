@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
 from agn_helpers.classifier import (
     NoveltyDetector,
@@ -13,6 +14,7 @@ from agn_helpers.classifier import (
     classify_spectra,
     describe_doubts,
     join_parts,
+    train_ensemble,
 )
 from agn_helpers.errors import AgnError
 from agn_helpers.lines import AGN_TYPES, LINES
@@ -133,14 +135,16 @@ def test_doubts_are_told_beside_the_types(model, doubting_model, spectra):
     (plain,) = classify_spectra(spectra, model)
     (part,) = classify_spectra(spectra, doubting_model)
     names = [name for name in plain.table.colnames if name not in ORIGIN]
-    assert part.table.colnames == [*names, "prediction_set", "novelty", "unlike_training", *ORIGIN]
+    doubts = ["prediction_set", "novelty", "unlike_training", "unlike_in"]
+    assert part.table.colnames == [*names, *doubts, *ORIGIN]
     for name in names:
         assert list(part.table[name]) == list(plain.table[name])
     X, _ = sample_arrays(part.sample)
     detector, sets = (doubting_model.extras[name] for name in ("novelty", "prediction_sets"))
     assert_allclose(part.table["novelty"], detector.novelty(X, np.asarray(part.sample["ivar"])))
     assert list(part.table["unlike_training"]) == list(part.table["novelty"] > 1)
-    inside = sets.predict(model.estimator.predict_log_proba(X))
+    assert list(part.table["unlike_in"] != "") == list(part.table["unlike_training"])
+    inside = sets.predict(model.estimator.predict_log_proba(X), part.table["novelty"])
     for types, row in zip(part.table["prediction_set"], inside):
         names = types.split("|") if types else []
         assert sorted(names) == sorted(sets.classes_[row])
@@ -199,12 +203,51 @@ def test_doubts_of_chunks_are_joined(doubting_model, spectra):
 
 def test_doubts_are_counted():
     table = Table(
-        {"prediction_set": ["type 1", "type 1|type 2", "", "type 2"], "unlike_training": [True] * 4}
+        {"prediction_set": ["type 1", "type 1|type 2", "type 1", "type 2"], "unlike_training": [True] * 4}
     )
-    several = "1 may well be of more than one type, 1 are typical of none."
+    several = "1 may well be of more than one type (column prediction_set)."
     assert describe_doubts(table) == [several, "4 spectra are unlike anything the model was trained on."]
     assert describe_doubts(table[:1])[1] == "1 spectrum is unlike anything the model was trained on."
     table["unlike_training"] = False
     assert describe_doubts(table)[1] == "0 spectra are unlike anything the model was trained on."
     assert describe_doubts(table["prediction_set", "unlike_training"][:0])[0].startswith("0 may")
     assert describe_doubts(Table({"name": ["x"]})) == []
+    table["unlike_training"] = [True, True, False, False]
+    table["unlike_in"] = ["lines", "features|lines", "", ""]
+    table["p_low"] = [0.4, 0.9, 0.9, 0.9]
+    doubted, _, unlike = describe_doubts(table)
+    assert doubted == "1 type is doubted by a model of another survey (column p_low below 0.5)."
+    assert unlike.endswith("was trained on (features 1, lines 2).")
+
+
+def test_a_spectrum_unlike_the_training_sample_may_be_of_any_type(doubting_model):
+    spectra, _ = simulate_survey(n_type1=5, n_intermediate=0, n_type2=5, random_state=3)
+    for spectrum in spectra:
+        x = spectrum.wavelength / (1 + spectrum.redshift) / 5100
+        level = np.median(spectrum.flux)
+        spectrum.flux = level * x**-1.5 + np.random.default_rng(0).normal(0, 0.03 * level, x.size)
+        spectrum.ivar = np.full(x.size, (0.03 * level) ** -2)
+    table = doubting_model.classify(spectra)
+    assert set(table["unlike_in"]) == {"lines"}
+    assert set(table["prediction_set"]) == {"|".join(AGN_TYPES)}
+
+
+def test_probabilities_have_the_range_of_an_ensemble(model, spectra):
+    samples = [
+        sample_arrays(
+            reduce_spectra(simulate_survey(n_type1=30, n_intermediate=30, n_type2=30, **seed)[0])[0]
+        )
+        for seed in ({"random_state": 1}, {"random_state": 2}, {"random_state": 3})
+    ]
+    ensemble = train_ensemble(model.estimator, iter(samples))
+    knowing = TrainedModel(model.estimator, model.grid, model.meta, {"ensemble": ensemble})
+    plain, table = model.classify(spectra), knowing.classify(spectra)
+    assert table.colnames == [*plain.colnames[: -len(ORIGIN)], "p_low", "p_high", *ORIGIN]
+    X, _ = sample_arrays(reduce_spectra(spectra)[0])
+    members = [model.estimator, *(clone(model.estimator).fit(*sample) for sample in samples)]
+    predicted = [list(model.classes).index(name) for name in table["predicted"]]
+    each = [member.predict_proba(X)[np.arange(len(X)), predicted] for member in members]
+    assert_allclose(table["p_low"], np.min(each, axis=0), rtol=1e-6)
+    assert_allclose(table["p_high"], np.max(each, axis=0), rtol=1e-6)
+    (empty,) = classify_spectra([Rejected("x", "x.fits", "broken")], knowing)
+    assert empty.table.colnames == table.colnames

@@ -78,9 +78,32 @@ def test_a_class_too_rare_to_be_excluded_is_in_every_set():
         assert np.any(~sets.predict(log_proba)[:, 2]) == excluded
 
 
+def test_the_most_probable_class_is_in_every_set():
+    rng = np.random.default_rng(6)
+    log_proba, y = draw(400, rng)
+    sets = PredictionSets(confidence=0.6).fit(log_proba, y, classes=CLASSES)
+    new, _ = draw(200, rng)
+    best = new.argmax(axis=1)
+    assert np.any(sets.p_values(new)[np.arange(200), best] <= 0.4)  # where ranks alone would leave it out
+    assert np.all(sets.predict(new)[np.arange(200), best])
+
+
+def test_sets_widen_with_novelty():
+    rng = np.random.default_rng(7)
+    sets = PredictionSets().fit(*draw(400, rng), classes=CLASSES)
+    new, _ = draw(200, rng)
+    sizes = [sets.predict(new, np.full(200, novelty)).sum() for novelty in (0, 0.5, 0.7, 0.9, 1.0, 5.0)]
+    assert sizes[0] == sizes[1] == sets.predict(new).sum()
+    assert sizes == sorted(sizes) and sizes[1] < sizes[3] < sizes[4]
+    assert sizes[-2] == sizes[-1] == 3 * 200
+    mixed = sets.predict(new, np.where(np.arange(200) < 100, 0, 2))
+    assert np.all(mixed[100:])
+    assert_array_equal(mixed[:100], sets.predict(new[:100]))
+
+
 def test_nothing_to_predict():
     sets = PredictionSets().fit(*draw(100, np.random.default_rng(4)), classes=CLASSES)
-    assert sets.predict(np.empty((0, 3))).shape == (0, 3)
+    assert sets.predict(np.empty((0, 3)), np.empty(0)).shape == (0, 3)
 
 
 def test_bad_input_is_refused():

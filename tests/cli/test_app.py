@@ -144,13 +144,13 @@ def test_classify_says_what_the_model_does_not_know(
         write_spec_lite(wrong, folder / f"{wrong.name}.fits")
     assert cli.main(["classify", str(folder), "--output", f"mine{suffix}"]) == 0
     table = read_table(f"mine{suffix}")
-    assert table.colnames == [*COLUMNS, "prediction_set", "novelty", "unlike_training", *ORIGIN]
+    assert table.colnames == [*COLUMNS, "prediction_set", "novelty", "unlike_training", "unlike_in", *ORIGIN]
     unlike = [str(value) == "True" for value in table["unlike_training"]]
     assert unlike == [name == simulated[-2].name for name in table["name"]]
     assert unlike == list(table["novelty"] > 1)
     summary, several, novel = capsys.readouterr().out.splitlines()
     assert summary.startswith("3 spectra: ")
-    assert several.endswith("typical of none.")
+    assert several.endswith("more than one type (column prediction_set).")
     assert novel == "1 spectrum is unlike anything the model was trained on."
 
 
