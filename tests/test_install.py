@@ -76,7 +76,7 @@ def test_an_installed_program_classifies_in_a_folder_of_its_own(wheel, tmp_path)
     assert list(Table.read(work / "classified.ecsv")["name"]) == [spectrum.name]
     assert list((work / "classified_saliency").glob("*.png"))
 
-    # Without a model and without notebooks to train one, it says where they are.
-    refused = agn("classify", "spectrum.fits")
+    # Without the model of a run it says how to make one.
+    refused = agn("classify", "spectrum.fits", "--run", "synthetic")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in refused.stderr

@@ -81,7 +81,7 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def trained(project, model):
-    save_model(model, project / "data" / "synthetic" / "model.skops")
+    save_model(model, project / "data" / "general" / "model.skops")
     return project
 
 
@@ -124,7 +124,8 @@ def test_classify_a_folder(trained, spectra, capsys):
     assert sorted(table["predicted"]) == ["type 1", "type 1", "type 2", "type 2"]
     total = table["p_type1"] + table["p_intermediate"] + table["p_type2"]
     np.testing.assert_allclose(total, 1)
-    assert table.meta["survey"] == table.meta["model_survey"] == table.meta["run"] == "synthetic"
+    assert table.meta["survey"] == table.meta["model_survey"] == "synthetic"
+    assert table.meta["run"] == "general"
     assert len(read_table("classified_rejected.ecsv")) == 0
     said = capsys.readouterr()
     assert said.out == "4 spectra: 2 type 1, 0 intermediate, 2 type 2. Table: classified.ecsv\n"
@@ -136,7 +137,7 @@ def test_classify_says_what_the_model_does_not_know(
     trained, doubts, model, simulated, tmp_path, capsys, suffix
 ):
     knowing = TrainedModel(model.estimator, model.grid, model.meta, doubts)
-    save_model(knowing, trained / "data" / "synthetic" / "model.skops")
+    save_model(knowing, trained / "data" / "general" / "model.skops")
     folder = tmp_path / "doubtful"
     folder.mkdir()
     for number, shift in ((0, 0.0), (-1, 0.0), (-2, 0.02)):
@@ -151,14 +152,14 @@ def test_classify_says_what_the_model_does_not_know(
     summary, several, novel = capsys.readouterr().out.splitlines()
     assert summary.startswith("3 spectra: ")
     assert several.endswith("more than one type (column prediction_set).")
-    assert novel == "1 spectrum is unlike anything the model was trained on."
+    assert novel.startswith("1 spectrum is unlike anything the model was trained on (features 1")
 
 
 def test_without_hbeta_a_type_is_undetermined_and_can_be_forced(trained, model, simulated, tmp_path, capsys):
     sample, _ = reduce_spectra(simulated)
     completion = SpectrumCompleter(8).fit(sample["flux"], sample["ivar"])
     knowing = TrainedModel(model.estimator, model.grid, model.meta, {"completion": completion})
-    save_model(knowing, trained / "data" / "synthetic" / "model.skops")
+    save_model(knowing, trained / "data" / "general" / "model.skops")
     folder = tmp_path / "masked"
     folder.mkdir()
     for spectrum in (simulated[0], simulated[-1]):
@@ -417,25 +418,26 @@ def test_run_is_a_plain_name(trained, spectra, capsys):
 
 
 def test_damaged_model_is_an_error(trained, spectra, capsys):
-    path = trained / "data" / "synthetic" / "model.skops"
+    path = trained / "data" / "general" / "model.skops"
     path.write_bytes(path.read_bytes()[:1000])
     assert cli.main(["classify", str(spectra)]) == 1
     assert "model.skops is not a readable model" in one_line(capsys)
 
 
-def test_default_model_is_trained_on_first_use_only(project, model, spectra, monkeypatch, capsys):
+def test_the_general_model_is_trained_on_first_use_only(project, model, spectra, monkeypatch, capsys):
     calls = []
 
-    def run_notebooks(notebooks, **options):
-        calls.append((notebooks, options))
-        save_model(model, project / "data" / "synthetic" / "model.skops")
+    def train_general():
+        calls.append(1)
+        return model
 
-    monkeypatch.setattr(batch, "run_notebooks", run_notebooks)
+    monkeypatch.setattr("agn_helpers.tuning.models.train_general", train_general)
     assert cli.main(["classify", str(spectra)]) == 0
-    assert calls == [(project / "notebooks", {"project": project, "only": ["01", "02"]})]
     assert "trained first" in capsys.readouterr().err
     assert cli.main(["classify", str(spectra)]) == 0
     assert len(calls) == 1
+    assert "trained first" not in capsys.readouterr().err
+    assert (project / "data" / "general" / "model.skops").is_file()
 
 
 def test_explain_draws_a_figure_a_spectrum(trained, spectra, monkeypatch):
