@@ -130,6 +130,8 @@ def wait_for(path, process):
 
 
 def test_of_two_runs_of_one_name_the_second_is_refused_and_the_first_ends_well(project):
+    wait = "import time\nfrom pathlib import Path\nwhile not Path('go').exists():\n    time.sleep(0.1)"
+    write_notebook(project / "notebooks", "03_third", wait)
     first = start("reproduce", "--run", "mine")
     wait_for(project / "data" / "mine" / ".lock", first)
     second = start("reproduce", "--run", "mine")
@@ -140,6 +142,7 @@ def test_of_two_runs_of_one_name_the_second_is_refused_and_the_first_ends_well(p
     assert "Traceback" not in said
     # Another run does not wait for it.
     finish("reproduce", "--run", "other", "--only", "01")
+    (project / "go").touch()
     _, said = first.communicate(timeout=120)
     assert first.returncode == 0, said
 
