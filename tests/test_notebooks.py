@@ -209,7 +209,6 @@ SMALL = {
     "n_fits": 1,
     "n_draws": 2,
     "perplexities": [5, 50],
-    "n_refits": 2,
     "n_noise": 5,
     "n_curves": 10,
     "n_explained": 4,

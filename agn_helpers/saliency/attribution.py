@@ -137,7 +137,7 @@ class Attribution:
     def quantity(self):
         """What the values are, as figures write it."""
         if self.of == "novelty":
-            return "significance (σ)"
+            return "significance"
         number = {"log_p": "ln P", "p": "P", "margin": "margin"}[self.of]
         is_derivative = self.method in ("gradient", "finite_difference", "smoothgrad")
         return f"∂ {number} / ∂ flux" if is_derivative else f"{number} per pixel"
@@ -161,7 +161,7 @@ class Attribution:
         uncertainty = None if self.uncertainty is None else self.uncertainty[row]
         look = {"title": str(self.name[row]), "uncertainty": uncertainty, "quantity": self.quantity}
         if self.of == "novelty":
-            look["meaning"] = "less light  ←  than the training sample has  →  more light"
+            look["meaning"] = "less  ←  light than expected  →  more"
         grid = check_wavelengths(self.grid, self.values.shape[1])
         return call_above(
             "plotting.plot_saliency",
@@ -215,8 +215,9 @@ def explain(
         Observed spectra need a model, which reduces them; an array holds fluxes as the classifier takes them.
         What was not observed of spectra and samples is completed by the model, see `Attribution`.
     method : str
-        One of `METHODS`; or "novelty": the features for which a model's `NoveltyDetector` finds spectra
-        unlike its training sample, which are no matter of the classifier and have no `target`.
+        One of `METHODS`; or "novelty": the narrow features for which a model's `NoveltyDetector` finds
+        spectra unlike its training sample, which are no matter of the classifier and have no `target`; what
+        is odd in a continuum or in lines that lack has no wavelength (`novelty_by_part` of the detector).
     target : label or (n_spectra,) sequence of labels, optional
         Class whose probability is explained; the most probable one of each spectrum by default.
     grid : (n_grid,) array, optional
