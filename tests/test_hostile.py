@@ -85,7 +85,8 @@ def classify(*files, output="o.ecsv"):
     code = main(["classify", *map(str, files), "--run", "small", "--output", output])
     table, rejected = read_table(output), read_table(output.replace("o.", "o_rejected."))
     for name in table.colnames:
-        assert table[name].dtype.kind != "f" or np.isfinite(table[name]).all()
+        # Where a spectrum lies may be unknown.
+        assert name in ("ra", "dec") or table[name].dtype.kind != "f" or np.isfinite(table[name]).all()
     return code, table, dict(zip(map(os.path.basename, rejected["file"]), rejected["reason"]))
 
 

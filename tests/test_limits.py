@@ -29,6 +29,8 @@ from agn_helpers.spectra import (
     read_spectra,
     read_spectrum,
 )
+from agn_helpers.spectra.medium import medium_in_text
+from agn_helpers.spectra.redshifts import redshift_in_comments
 from agn_helpers.spectra.roles import name_role
 from agn_helpers.spectra.text import _split_header
 
@@ -173,6 +175,9 @@ def test_votables_and_parquet_may_not_promise_more_than_they_hold(tmp_path):
         "flux " * 4_000,
         "a ( " * 4_999,
         "[a" * 9_999 + "]",
+        "redshift" + "9" * 19_980,
+        "redshift" + " " * 19_980,
+        "air vac" + "1" * 19_980,
     ],
 )
 def test_reading_a_line_takes_no_time_that_grows_faster_than_it(text):
@@ -183,7 +188,9 @@ def test_reading_a_line_takes_no_time_that_grows_faster_than_it(text):
         read(words)
         return time.process_time() - start
 
-    for read in (lambda words: _split_header(words, None), name_role):
+    readers = [lambda words: _split_header(words, None), name_role, medium_in_text]
+    readers.append(lambda words: redshift_in_comments([words]))
+    for read in readers:
         short, long = (
             min(measure(read, words) for _ in range(3)) for words in (text[: len(text) // 4], text)
         )

@@ -185,7 +185,7 @@ def _at_rest(comments):
     """Whether comments say that the wavelengths are those at rest."""
     said = r"\brest[- ]?(?:frame)?\s*(?:wave|lambda|spectr)|(?:wave\w*|lambda|spectr\w*)\b[^.;]{0,30}\brest\b"
     said += r"|de-?redshifted|\bshifted (?:in)?to (?:the )?rest"
-    lines = [line.lower() for line in comments]
+    lines = [line[:1000].lower() for line in comments]
     return any(re.search(said, line) and not re.search(r"\bobserve|\bnot\b", line) for line in lines)
 
 

@@ -92,7 +92,7 @@ def find_no_errors(sigma):
 def _convention(comments):
     """True where comments say that 1 is good, False where 0 is, None where neither."""
     for line in comments:
-        line = line.lower()
+        line = line[:1000].lower()
         if re.search(
             r"\b(?:1|true|nonzero)\W{0,3}(?:=|:|is|means|for)?\W{0,3}good|\b0\W{0,3}(?:=|:|is|means)?\W{0,3}bad",
             line,

@@ -56,7 +56,7 @@ def check_medium(medium):
 
 def medium_in_text(text):
     """What one comment, card or column name says: "air", "vacuum" or None."""
-    text = text.lower()
+    text = text[:1000].lower()
     air, vacuum = (
         re.search(r"\bair\b(?!\W*(?:mass|temp|press|humid|flow))|_air\b|\bair_", text),
         re.search(r"\bvac(?:uum)?\b|_vac(?:uum)?\b|\bvac_", text),

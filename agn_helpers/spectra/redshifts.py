@@ -3,14 +3,17 @@
 import math
 import re
 
-_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[ed][-+]?\d+)?)(?![\w.]*\d)"
+# Nothing is tried twice (++, *+), or a line of digits would take for ever.
+_NUMBER = r"([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[ed][-+]?\d++)?)(?![\w.]*\d)"
+
+_LONGEST_COMMENT = 1000
 
 # In the order of trust.
 _STATEMENTS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?<![\w-])(?:(?:spectroscopic|spec|systemic|heliocentric|best|emission|adopted)[\s_-]*)?redshift"
-        rf"(?:\s*\bz\b|\s*\([a-z][\w ]{{0,15}}\))?\s*(?:[:=~,]|\bis\b|\bof\b|\bz\s*=)?\s*'?{_NUMBER}",
+        rf"(?:\s*+\bz\b|\s*+\([a-z][\w ]{{0,15}}\))?\s*+(?:[:=~,]|\bis\b|\bof\b|\bz\s*+=)?\s*+'?{_NUMBER}",
         rf"\b(?:z_?spec|z_?best|spec_?z|z_?sys|z_?helio|z_?em|z_?vi|z_?pipe|z_?nl)\s*[:=\s]\s*'?{_NUMBER}",
         rf"(?<![\w.+-])z\s*(?:\([a-z]\w{{0,15}}\)\s*)?[:=~≈]\s*'?{_NUMBER}",
     )
@@ -86,6 +89,7 @@ def redshift_in_comments(comments):
     for statement in _STATEMENTS:
         found = set()
         for line in comments:
+            line = line[:_LONGEST_COMMENT]
             match = None if _OTHER_Z.search(line) else statement.search(line)
             if match:
                 value = known_redshift(re.sub("[dD]", "e", match[1]), spectral_class="stated")
