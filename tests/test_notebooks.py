@@ -213,6 +213,12 @@ SMALL = {
     "n_curves": 10,
     "n_explained": 4,
     "n_pairs": 40,
+    "n_surveys": 2,
+    "n_detail": 2,
+    "size": 0.05,
+    "n_test": 20,
+    "n_general": 40,
+    "n_jobs": 1,
 }
 
 

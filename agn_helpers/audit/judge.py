@@ -29,6 +29,9 @@ _SHIFTS = (-4000, -2000, -1000, -400, 0, 400, 1000, 2000, 4000)
 # type 1 (Winkler 1992, MNRAS 257, 677: Seyfert 1.2 above, 1.5 below).
 _LEAST_SIGMA, _LEAST_EW, _TYPE1_RATIO = 5.0, 3.0, 2.0
 
+# Of reading the width of broad Hβ, in the order of `measure_widths`.
+_WAYS = ("|gradient|", "|gradient x flux|", "line fit", "ridge", "kernel ridge")
+
 _OIII_RATIO = 2.98  # of 5007 to 4959 Å
 
 
@@ -185,19 +188,20 @@ def measure_widths(survey):
     for name in ("type 1", "intermediate"):
         train, test = survey.train[y[survey.train] == name], survey.test[y[survey.test] == name]
         if min(len(train), len(test)) < 20:
+            values |= dict.fromkeys((f"{way} | {name}" for way in _WAYS), np.nan)
             continue
         attribution = gradient(survey.model.estimator, X[test], target=name)
         above = np.abs(attribution * (X[test] - np.median(X[test][:, near], axis=1, keepdims=True)))
-        ways = {
-            "|gradient|": _second_moment(np.abs(attribution)[:, near], velocity[near]),
-            "|gradient x flux|": _second_moment(above[:, near], velocity[near]),
-            "line fit": fit_lines(X[test], ivar[test], grid=grid)["fwhm_broad"],
-            "ridge": RidgeCV(np.logspace(-2, 4, 7)).fit(X[train], np.log(fwhm[train])).predict(X[test]),
-            "kernel ridge": KernelRidge(alpha=0.1, kernel="rbf", gamma=0.003)
+        ways = [
+            _second_moment(np.abs(attribution)[:, near], velocity[near]),
+            _second_moment(above[:, near], velocity[near]),
+            fit_lines(X[test], ivar[test], grid=grid)["fwhm_broad"],
+            RidgeCV(np.logspace(-2, 4, 7)).fit(X[train], np.log(fwhm[train])).predict(X[test]),
+            KernelRidge(alpha=0.1, kernel="rbf", gamma=0.003)
             .fit(X[train], np.log(fwhm[train]) - np.log(fwhm[train]).mean())
             .predict(X[test]),
-        }
-        for way, measured in ways.items():
+        ]
+        for way, measured in zip(_WAYS, ways):
             values[f"{way} | {name}"] = spearmanr(measured, fwhm[test], nan_policy="omit").statistic
     return values
 
