@@ -215,7 +215,7 @@ SMALL = {
     "n_pairs": 40,
     "n_surveys": 2,
     "n_detail": 2,
-    "size": 0.05,
+    "scale": 0.05,
     "n_test": 20,
     "n_general": 40,
     "n_jobs": 1,
