@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from agn_helpers.classifier import ProbabilisticSVC
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.spectra import read_spectra, read_spectrum
-from agn_helpers.tuning import score_predictions, split_sample
+from agn_helpers.tuning import score_predictions, split_sample, train_general
 
 from ..rewriting import LAYOUTS
 
@@ -22,14 +22,18 @@ def embedded(embedded_sample):
     return sample_arrays(embedded_sample)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_scores_on_the_embedded_survey_are_the_papers(embedded, paper_model, seed):
+def test_scores_on_the_embedded_survey_are_near_the_papers(embedded, paper_model):
+    """Means over splits: those of a single one scatter by 0.03 for intermediates."""
     X, y = embedded
-    model, test = paper_model(seed)
-    scores = score_predictions(y[test], model.predict(X[test]))["f_score"]
-    assert scores["macro"] == pytest.approx(0.94, abs=0.03)
-    assert scores["type 1"] >= 0.98
-    assert 0.78 <= scores["intermediate"] <= 0.92
+    scores = []
+    for seed in SEEDS:
+        model, test = paper_model(seed)
+        scores.append(score_predictions(y[test], model.predict(X[test]))["f_score"])
+    mean = sum(scores) / len(scores)
+    assert mean["macro"] == pytest.approx(0.942, abs=0.025)
+    assert mean["type 1"] >= 0.97
+    assert mean["intermediate"] == pytest.approx(0.86, abs=0.06)
+    assert mean["type 2"] == pytest.approx(0.96, abs=0.015)
 
 
 def test_permuted_labels_cannot_be_learned(embedded):
@@ -43,30 +47,31 @@ def test_permuted_labels_cannot_be_learned(embedded):
 
 
 @pytest.fixture(scope="module")
-def calls(paper_model, shared):
-    """What the model of notebook 02 calls the real spectra; a table of kind and predicted type."""
-    model, _ = paper_model(0)
+def calls(shared):
+    """What a general model of one survey predicts for the real spectra: kind and predicted type."""
+    model = train_general(doubts=False, random_state=1000)
     kinds, predicted = [], []
-    for folder in ("sdss", "text"):
-        sample, rejected = reduce_spectra(read_spectra(shared / "spectra" / folder))
+    for folder in ("sdss", "sdss2", "text", "text2"):
+        sample, rejected = model.reduce(shared / "spectra" / folder)
         assert len(rejected) == 0
         index = Table.read(shared / "spectra" / folder / "index.csv")
         kind = {str(row["file"]).rsplit(".", 1)[0]: str(row["kind"]) for row in index}
         kinds += [kind[name] for name in sample["name"]]
-        predicted += list(model.predict(sample_arrays(sample)[0]))
+        predicted += list(model.estimator.predict(sample_arrays(sample)[0]))
     return Table({"kind": kinds, "predicted": predicted})
 
 
-def test_real_broad_line_objects_are_called_type_1_or_intermediate(calls):
+def test_real_broad_line_objects_are_predicted_type_1_or_intermediate(calls):
     broad = calls["predicted"][calls["kind"] == "broad"]
-    assert len(broad) == 59
-    assert np.mean(broad != "type 2") >= 0.97
+    assert len(broad) == 117
+    assert np.mean(broad != "type 2") >= 0.98
 
 
-def test_real_narrow_line_objects_are_called_type_2(calls):
+def test_real_narrow_line_objects_are_predicted_type_2(calls):
     narrow = calls["predicted"][calls["kind"] == "narrow"]
-    assert len(narrow) == 13
-    assert np.sum(narrow != "type 2") <= 1
+    assert len(narrow) == 30
+    # Two or three are wrong in every survey: a bump beside Hβ, and type 2 quasars with wide lines.
+    assert np.sum(narrow != "type 2") <= 4
 
 
 def test_odd_files_are_rejected_with_a_reason_and_other_formats_are_read(shared):
