@@ -18,7 +18,7 @@ from agn_helpers.classifier import ProbabilisticSVC, SpectrumCompleter, TrainedM
 from agn_helpers.lines import PAPER_GRID
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.survey import simulate_survey
-from agn_helpers.tuning import split_sample
+from agn_helpers.tuning import split_sample, train_general
 
 ROOT = Path(__file__).parents[1]
 # Material that is not part of the project.
@@ -92,6 +92,12 @@ def completing_model(embedded_sample, embedded_split):
     completion = SpectrumCompleter(40).fit(X, np.asarray(known["ivar"]))
     meta = {"survey": "synthetic", "normalisation": "window"}
     return TrainedModel(classifier.fit(X, y), PAPER_GRID, meta, {"completion": completion})
+
+
+@pytest.fixture(scope="session")
+def general_model():
+    """The model that `agn classify` uses, trained anew."""
+    return train_general()
 
 
 @pytest.fixture(scope="session")

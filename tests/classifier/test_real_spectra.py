@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from agn_helpers.classifier import ProbabilisticSVC
 from agn_helpers.reduction import reduce_spectra, sample_arrays
 from agn_helpers.spectra import read_spectra, read_spectrum
-from agn_helpers.tuning import score_predictions, split_sample, train_general
+from agn_helpers.tuning import score_predictions, split_sample
 
 from ..rewriting import LAYOUTS
 
@@ -47,17 +47,16 @@ def test_permuted_labels_cannot_be_learned(embedded):
 
 
 @pytest.fixture(scope="module")
-def calls(shared):
-    """What a general model of one survey predicts for the real spectra: kind and predicted type."""
-    model = train_general(doubts=False, random_state=1000)
+def calls(general_model, shared):
+    """What the general model predicts for the real spectra: kind and predicted type."""
     kinds, predicted = [], []
     for folder in ("sdss", "sdss2", "text", "text2"):
-        sample, rejected = model.reduce(shared / "spectra" / folder)
+        sample, rejected = general_model.reduce(shared / "spectra" / folder)
         assert len(rejected) == 0
         index = Table.read(shared / "spectra" / folder / "index.csv")
         kind = {str(row["file"]).rsplit(".", 1)[0]: str(row["kind"]) for row in index}
         kinds += [kind[name] for name in sample["name"]]
-        predicted += list(model.estimator.predict(sample_arrays(sample)[0]))
+        predicted += list(general_model.predict(sample)["predicted"])
     return Table({"kind": kinds, "predicted": predicted})
 
 

@@ -104,20 +104,20 @@ def test_simulated_spectra_keep_their_types_and_the_change_is_as_announced(model
 
 
 # What the embedded survey cannot tell: the bluest 200 Å of real spectra are brighter than those of simulated
-# ones alike elsewhere, by 0.15 to 0.25 of the flux at 5100 Å in broad-line objects.
+# ones alike elsewhere.
 TOO_BLUE = pytest.mark.xfail(
     strict=True, reason="real spectra are bluer below 3930 Å than the embedded survey"
 )
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[TOO_BLUE] * n.startswith("first")) for n in MASKS])
-def test_real_spectra_keep_their_types(model, real, name):
-    assert compare(model, real, name)[0] >= 0.98
+def test_real_spectra_keep_their_types(general_model, real, name):
+    assert compare(general_model, real, name)[0] >= 0.98
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[TOO_BLUE] * n.endswith("200")) for n in MASKS])
-def test_real_spectra_change_as_announced(model, real, name):
-    assert compare(model, real, name)[1] >= 0.90
+def test_real_spectra_change_as_announced(general_model, real, name):
+    assert compare(general_model, real, name)[1] >= 0.90
 
 
 def test_no_real_spectrum_without_hbeta_has_a_type_in_silence(model, real):
@@ -153,7 +153,8 @@ def test_half_of_hbeta_is_enough(model, test_sample):
 
 def test_missing_lines_are_named(model, test_sample):
     first, oiii = PAPER_GRID < 4150, np.abs(LINES["OIII5007"].velocity(PAPER_GRID)) < 600
-    few = test_sample[:2]
+    whole = model.predict(test_sample)["missing_lines"] == ""
+    few = test_sample[whole][:2]
     table = model.predict(hide(few, np.array([first, oiii])))
     assert list(table["missing_lines"]) == ["OII3727|HeI3889|Hdelta", "OIII5007"]
     np.testing.assert_allclose(table["unobserved"], np.mean(hide(few, [first, oiii])["ivar"] == 0, axis=1))
