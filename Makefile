@@ -42,7 +42,7 @@ fuzz: $(ENVIRONMENT)  ## feed every reader with damaged files (FUZZ_SECONDS=3600
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 audit: $(ENVIRONMENT)  ## versions, licences and known holes of what is installed; no network needed
-	$(BIN)/python -m tests.audit
+	$(BIN)/python -m tests.supply_chain
 
 readme: $(ENVIRONMENT)  ## collect numbers and figures of the README from data/synthetic
 	$(BIN)/python -m tests.readme

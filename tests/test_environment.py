@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 from agn_helpers.cli.batch import list_notebooks, match_parameters, read_parameters
 
 from . import audit
-from .audit import find_holes, list_bounds, read_lock
 from .conftest import ROOT
+from .supply_chain import find_holes, list_bounds, read_lock
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Extras that pyproject.toml keeps out of the common environment, and why.
