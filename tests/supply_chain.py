@@ -1,4 +1,4 @@
-"""What the lock brings: versions, licences, known holes.  `python -m tests.supply_chain`, with or without a network.
+"""What the lock brings: versions, licences, known holes.  `python -m tests.supply_chain`, offline too.
 
 Offline it compares the lock with the holes listed here, each with the version that closed it, by its
 advisory.  Where pip-audit is installed (it is in no lock of ours), what it knows of the lock is said as well.

@@ -6,6 +6,7 @@ Exit codes: 0 all went well; 1 an error, no half-written file under a final name
 
 import signal
 import sys
+import threading
 from importlib import metadata
 from typing import Annotated
 
@@ -36,6 +37,8 @@ app.command("inspect")(inspect_spectrum)
 def main(argv=None):
     """Run a command line (that of the process by default) and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler and _in_main_thread():
+        signal.signal(signal.SIGINT, _interrupt_once)
     try:
         app(argv, prog_name="agn")
     except AgnError as error:
@@ -53,6 +56,17 @@ def main(argv=None):
     except KeyboardInterrupt:
         return _say_interrupted()
     return 0
+
+
+def _interrupt_once(number, frame):
+    """Interrupt; a second one, in the middle of tidying up, would break locks that are held."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _in_main_thread():
+    """Where alone signals can be set."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _say_interrupted():
