@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from agn_helpers.cli.batch import list_notebooks, match_parameters, read_parameters
 
-from . import audit
+from . import supply_chain
 from .conftest import ROOT
 from .supply_chain import find_holes, list_bounds, read_lock
 
@@ -47,9 +47,9 @@ def test_neither_the_lock_nor_a_lower_bound_has_a_known_hole(capsys):
     assert find_holes(list_bounds()) == []
     assert find_holes([("jinja2", "3.1.6")]) == []
     if find_spec("pip_audit") is None:
-        assert audit.main() == 0
+        assert supply_chain.main() == 0
         said = capsys.readouterr().out
-        assert f"{len(PINS)} pins, {len(audit.HOLES)} holes looked for, 0 problems." in said
+        assert f"{len(PINS)} pins, {len(supply_chain.HOLES)} holes looked for, 0 problems." in said
         assert re.search(r"^numpy .* hashes  BSD-3-Clause", said, re.MULTILINE)
 
 
