@@ -36,6 +36,8 @@ def find_wild_pixels(flux, ivar):
     (n_pixels,) bool array
     """
     found, good = np.zeros(flux.shape, bool), np.flatnonzero(ivar > 0)
+    if good.size <= _AROUND or _is_smooth(flux[good], ivar[good]):
+        return found
     # A wild pixel may hide another: what is found is taken out, and the rest is looked at again.
     for _ in range(WIDEST):
         if good.size <= _AROUND:
@@ -46,6 +48,18 @@ def find_wild_pixels(flux, ivar):
         found[good[wild]] = True
         good = good[~wild]
     return found
+
+
+def _is_smooth(flux, ivar):
+    """Whether no step from pixel to pixel, or to the level beyond an end, is that of a wild pixel's edge."""
+    ends = [np.abs(part[0] - np.median(part)) for part in (flux[:_AROUND], flux[: -_AROUND - 1 : -1])]
+    steps = np.concatenate([ends[:1], np.abs(flux[1:] - flux[:-1]), ends[1:]])
+    least = np.concatenate([ivar[:1], np.minimum(ivar[1:], ivar[:-1]), ivar[-1:]])
+    # A little less than `_find_once` asks for, which rounds otherwise.
+    with np.errstate(all="ignore"):
+        return bool(
+            (steps * steps * least).max() < (1 - 1e-6) * 2 * (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) ** 2
+        )
 
 
 def _find_once(flux, ivar, gaps):
