@@ -12,16 +12,9 @@ def arm_wavelengths():
     return {arm: np.arange(low, high + 0.4, 0.8).round(1) for arm, (low, high) in ARMS.items()}
 
 
-def simulate_arms(spectra, rng, *, number=None):
-    """Fluxes of spectra drawn anew: each is one of `spectra`, with noise of its own, on DESI's pixels.
-
-    spectra : list of ObservedSpectrum
-    number : int, default as many as `spectra`
-
-    Returns dict of arm to (flux, ivar), (number, n_arm) float32 arrays, and the redshifts (number,).
-    """
-    number = len(spectra) if number is None else number
-    waves = arm_wavelengths()
+def prepare_arms(spectra, number):
+    """A function of a random generator that draws `number` spectra anew, see `simulate_arms`."""
+    waves, which = arm_wavelengths(), np.arange(number) % len(spectra)
     base = {arm: np.empty((2, len(spectra), wave.size), dtype=np.float32) for arm, wave in waves.items()}
     for arm, wave in waves.items():
         for row, spectrum in enumerate(spectra):
@@ -30,14 +23,27 @@ def simulate_arms(spectra, rng, *, number=None):
             used = spectrum.ivar > 0
             base[arm][0, row] = np.interp(wave, spectrum.wavelength, smooth)
             base[arm][1, row] = np.interp(wave, spectrum.wavelength[used], spectrum.ivar[used])
-    which = np.arange(number) % len(spectra)
-    arms = {}
-    for arm, wave in waves.items():
-        flux, ivar = base[arm][0][which], base[arm][1][which]
-        noise = rng.standard_normal((number, wave.size), dtype=np.float32)
-        noise /= np.sqrt(ivar)
-        arms[arm] = flux + noise, ivar
-    return arms, np.array([spectra[i].redshift for i in which])
+    redshift = np.array([spectra[row].redshift for row in which])
+
+    def draw(rng):
+        arms = {}
+        for arm, (flux, ivar) in base.items():
+            noise = rng.standard_normal((number, flux.shape[1]), dtype=np.float32)
+            arms[arm] = flux[which] + noise / np.sqrt(ivar[which]), ivar[which]
+        return arms, redshift
+
+    return draw
+
+
+def simulate_arms(spectra, rng, *, number=None):
+    """Fluxes of spectra drawn anew: each is one of `spectra`, with noise of its own, on DESI's pixels.
+
+    spectra : list of ObservedSpectrum
+    number : int, default as many as `spectra`
+
+    Returns dict of arm to (flux, ivar), (number, n_arm) float32 arrays, and the redshifts (number,).
+    """
+    return prepare_arms(spectra, len(spectra) if number is None else number)(rng)
 
 
 def write_coadd(

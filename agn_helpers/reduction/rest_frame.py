@@ -6,7 +6,7 @@ import pandas as pd
 from ..errors import ReductionError
 from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from .resampling import LEAST_OBSERVED, resample_flux
-from .wild_pixels import find_wild_pixels
+from .wild_pixels import find_wild_pixels, middle
 
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
@@ -88,8 +88,8 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
 
 
 def _clipped_mean(values):
-    deviation = np.abs(values - np.median(values))
-    return values[deviation <= _CLIP * np.median(deviation)].mean()
+    deviation = np.abs(values - middle(values))
+    return values[deviation <= _CLIP * middle(deviation)].mean()
 
 
 def find_reach(wavelength, grid):

@@ -66,28 +66,32 @@ def merge_arms(places, n_pixels, arms):
     Returns
     -------
     flux, ivar : (n_targets, n_pixels) arrays
+        In single precision, as DESI's files have them, where all arms are; means are rounded to it.
     """
-    flux, ivar = (np.zeros((len(arms[0][0]), n_pixels)) for _ in range(2))
+    number, kind = (
+        len(arms[0][0]),
+        np.result_type(np.float32, *(each.dtype for arm in arms for each in arm[:2])),
+    )
+    flux, ivar = (np.zeros((number, n_pixels), dtype=kind.newbyteorder("=")) for _ in range(2))
     count = np.bincount(np.concatenate(places), minlength=n_pixels)
     shared = np.flatnonzero(count > 1)
-    weighed = np.zeros((len(flux), shared.size))
-    total = np.zeros_like(weighed)
+    weighed, total = np.zeros((2, number, shared.size))
     for where, (arm_flux, arm_ivar, bad) in zip(places, arms):
         # Most arms lie in one piece: a slice is faster than an index.
         piece = slice(where[0], where[-1] + 1) if where[-1] - where[0] == where.size - 1 else where
         flux[:, piece] = arm_flux
         ivar[:, piece] = arm_ivar
         if bad is not None:
-            ivar[:, where] = np.where(bad, 0, ivar[:, where])
+            ivar[:, piece] *= ~bad
         own = np.flatnonzero(count[where] > 1)
         at = np.searchsorted(shared, where[own])
-        own_flux, own_ivar = flux[:, where[own]], ivar[:, where[own]]
+        own_flux, own_ivar = (each[:, where[own]].astype(float) for each in (flux, ivar))
         own_ivar = np.where((own_ivar > 0) & np.isfinite(own_ivar * own_flux), own_ivar, 0)
         weighed[:, at] += np.where(own_ivar > 0, own_flux, 0) * own_ivar
         total[:, at] += own_ivar
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         flux[:, shared] = np.where(total > 0, weighed / total, flux[:, shared])
-    ivar[:, shared] = total
+        ivar[:, shared] = total
     return flux, ivar
 
 
