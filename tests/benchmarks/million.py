@@ -31,12 +31,15 @@ def main():
     parser.add_argument("-n", "--number", type=int, default=10_000, help="spectra")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", help="where the files go for a while")
+    parser.add_argument("--model", help="a .skops file; the general model is trained without")
     parser.add_argument("--steps", type=int, default=3, help="numbers, each a quarter of the next")
     parser.add_argument("--scaling", action="store_true", help="the smallest with no and 1 worker, too")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=choice.folder, prefix="agn-million-") as folder:
         # Elsewhere, so that what it takes is not counted below.
-        child = multiprocessing.get_context("spawn").Process(target=simulate, args=(folder, choice.number))
+        child = multiprocessing.get_context("spawn").Process(
+            target=simulate, args=(folder, choice.number, choice.model)
+        )
         child.start()
         child.join()
         files, model = sorted(Path(folder).glob("coadd-*")), load_model(Path(folder, "model.skops"))
@@ -60,10 +63,10 @@ def main():
                 print(f"growth exponent, {name}: {np.polyfit(np.log(spectra), np.log(seconds), 1)[0]:.3f}")
 
 
-def simulate(folder, number):
+def simulate(folder, number, model):
     """Train a model, and write coadds of `number` spectra in all."""
     folder, start = Path(folder), time.monotonic()
-    save_model(train_general(), folder / "model.skops")
+    save_model(load_model(model) if model else train_general(), folder / "model.skops")
     spectra, _ = simulate_survey(n_type1=700, n_intermediate=600, n_type2=700, random_state=1)
     rng, done = np.random.default_rng(0), 0
     draw = None
