@@ -1,4 +1,17 @@
-from .explanations import SmoothGradient, gradient, integrated_gradients, smooth_gradient
+from .emission import (
+    describe_segments,
+    segment_emission,
+)
+from .explanations import (
+    SegmentExplanation,
+    SmoothGradient,
+    explain_by_lime,
+    gradient,
+    integrated_gradients,
+    mask_segments,
+    occlude_segments,
+    smooth_gradient,
+)
 from .networks import (
     ImageNetwork,
     Layout,
@@ -10,19 +23,57 @@ from .networks import (
     save_network,
     train_network,
 )
+from .radio import (
+    RADIO_PLAN,
+    RadioImages,
+    cross_validate,
+    measure_brightness,
+    prepare_radio,
+    read_radio_images,
+    score_accuracy,
+    score_baselines,
+    train_radio,
+)
+from .radio_simulator import (
+    DEFINING_PARTS,
+    RADIO_CLASSES,
+    RADIO_PARTS,
+    RadioSample,
+    simulate_radio,
+)
 
 __all__ = [
+    "DEFINING_PARTS",
+    "RADIO_CLASSES",
+    "RADIO_PARTS",
+    "RADIO_PLAN",
     "ImageNetwork",
     "Layout",
+    "RadioImages",
+    "RadioSample",
+    "SegmentExplanation",
     "SmoothGradient",
     "TrainingPlan",
     "calibrate_network",
     "check_images",
     "combine_networks",
+    "cross_validate",
+    "describe_segments",
+    "explain_by_lime",
     "gradient",
     "integrated_gradients",
     "load_network",
+    "mask_segments",
+    "measure_brightness",
+    "occlude_segments",
+    "prepare_radio",
+    "read_radio_images",
     "save_network",
+    "score_accuracy",
+    "score_baselines",
+    "segment_emission",
+    "simulate_radio",
     "smooth_gradient",
     "train_network",
+    "train_radio",
 ]
