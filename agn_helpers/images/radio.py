@@ -1,4 +1,4 @@
-"""Radio galaxies: images of one's own, their preparation, networks for FR I and FR II, and what needs none."""
+"""Radio galaxies: images of one's own, their preparation, networks for FR I and II, and what needs none."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def _read_npz(path, values):
     chosen = values or (names[0] if len(names) == 1 else None)
     if chosen not in names:
         raise AgnError(
-            f"{path} must hold one array (n, height, width), or say values=; it has {', '.join(names) or 'none'}."
+            f"{path} must hold one array (n, height, width), or say values=; it has "
+            f"{', '.join(names) or 'none'}."
         )
     images = arrays[chosen]
     name = arrays.get("name", arrays.get("object_id", np.arange(len(images)))).astype(str)
@@ -158,9 +159,8 @@ def _number_labels(label, n_images, path):
     words = {"fri": 0, "fr1": 0, "0": 0, "frii": 1, "fr2": 1, "1": 1}
     numbers = [words.get(str(each).lower().replace(" ", "").removesuffix(".0")) for each in label]
     if None in numbers:
-        raise AgnError(
-            f"labels must be 0 and 1, or FR I and FR II; {path} has {label[numbers.index(None)]!r}."
-        )
+        wrong = label[numbers.index(None)]
+        raise AgnError(f"labels must be 0 and 1, or FR I and FR II; {path} has {wrong!r}.")
     return np.array(numbers)
 
 
@@ -205,9 +205,7 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         kept = np.where(image > level, image, 0)[top : top + n_seen, left : left + n_seen]
         peak = kept[own].max()
         if not peak > 0:
-            raise AgnError(
-                f"images must show a source; image {number} is blank near its middle. Leave it out."
-            )
+            raise AgnError(f"images must show a source; image {number} is blank in the middle. Leave it out.")
         prepared[number] = np.sqrt(np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1))
     return prepared
 
@@ -222,9 +220,9 @@ def measure_noise(image):
 
 
 def measure_brightness(images):
-    """What tells an image's brightness without its shape: a table of ``peak`` and ``noise level``, logarithms.
+    """What tells an image's brightness without its shape: a table of logarithms, ``peak``, ``noise level``.
 
-    ``peak`` is that of the middle in the unit of the images; of images divided by their peaks it says nothing.
+    ``peak`` is that of the middle in the unit of the images; where they were divided by it, it says nothing.
     ``noise level`` is the faintest grey level above 0 of the clipped image as a share of the peak: it betrays
     the brightness of a source even where every image was divided by its peak.
     """

@@ -1,7 +1,9 @@
 """Simulated radio galaxies as VLA FIRST sees them: FR I fade outwards, FR II end in hot spots.
 
-A source is a few hundred round blobs along two jets, each of which belongs to a part of known name.  Fluxes,
-sizes and noise have one distribution for both classes, so that neither brightness nor size tells them apart.
+A source is a few hundred round blobs along two jets, each of which belongs to a part of known name.  Fluxes
+and noise have one distribution for both classes, so that brightness does not tell them apart; the smallest
+sources are FR II, because fading takes more beams to be seen.  Beam, noise, fluxes and sizes are those of
+unlabelled FIRST images; what FR I and FR II look like comes from their definition.
 Fanaroff & Riley (1974) define the classes by where the brightest regions lie: nearer to the centre than to
 the ends (FR I, edge-darkened) or nearer to the ends (FR II, edge-brightened).
 """
@@ -38,8 +40,8 @@ _SIGMA = BEAM / np.sqrt(8 * np.log(2))
 _SIDELOBES = 2.2e-4
 
 # Least and median length from end to end (arcsec), and its scatter (natural logarithm).  A double is told by
-# two beams between its hot spots; that jets fade is seen over five or more, which is why catalogues of FR I hold
-# no smaller ones.  What is seen of both above the noise is as large as in unlabelled FIRST images.
+# two beams between its hot spots; that jets fade is seen over five or more, which is why catalogues of FR I
+# hold no smaller ones.  What is seen of both above the noise is as large as in unlabelled FIRST images.
 _LENGTHS = {"FR I": (32.0, 85.0, 0.6), "FR II": (9.0, 42.0, 0.8)}
 
 # Sigma (arcsec) of the bowl in which an interferometer without short spacings leaves extended emission.

@@ -29,6 +29,10 @@ class LimeSampling(NamedTuple):
     alpha: float = 0.01
 
 
+#: Unless told otherwise.
+LIME_SAMPLING = LimeSampling()
+
+
 class SegmentWeights(NamedTuple):
     """What LIME says of each segment.
 
@@ -57,7 +61,7 @@ def lime(
     segments=None,
     target=None,
     replacement="continuum",
-    sampling=LimeSampling(),
+    sampling=LIME_SAMPLING,
     random_state=0,
     of="log_p",
 ):
@@ -147,7 +151,7 @@ class _Pieces:
         return coefficients[:, self.owner] / self.lengths
 
     def score_mixed(self, X, other, block, kept):
-        """Scores (n_samples, m) of spectra X (m, n_grid), each segment kept or replaced by that of `other`."""
+        """Scores (n_samples, m) of spectra X (m, n_grid), segments kept or replaced by those of `other`."""
         rows = np.tile(np.arange(len(self.X))[block], len(kept))
         if self._weights is not None:
             return self._score_sums(X, other, rows, kept)
