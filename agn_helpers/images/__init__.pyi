@@ -1,6 +1,16 @@
+from .checks import (
+    examine_sources,
+    measure_agreement,
+    measure_curves,
+    measure_mass,
+    measure_place,
+    randomise_network,
+)
 from .emission import (
     describe_segments,
+    segment_as_published,
     segment_emission,
+    segment_squares,
 )
 from .explanations import (
     SegmentExplanation,
@@ -36,6 +46,7 @@ from .radio import (
 )
 from .radio_simulator import (
     DEFINING_PARTS,
+    PIXEL,
     RADIO_CLASSES,
     RADIO_PARTS,
     RadioSample,
@@ -44,6 +55,7 @@ from .radio_simulator import (
 
 __all__ = [
     "DEFINING_PARTS",
+    "PIXEL",
     "RADIO_CLASSES",
     "RADIO_PARTS",
     "RADIO_PLAN",
@@ -59,19 +71,27 @@ __all__ = [
     "combine_networks",
     "cross_validate",
     "describe_segments",
+    "examine_sources",
     "explain_by_lime",
     "gradient",
     "integrated_gradients",
     "load_network",
     "mask_segments",
+    "measure_agreement",
     "measure_brightness",
+    "measure_curves",
+    "measure_mass",
+    "measure_place",
     "occlude_segments",
     "prepare_radio",
+    "randomise_network",
     "read_radio_images",
     "save_network",
     "score_accuracy",
     "score_baselines",
+    "segment_as_published",
     "segment_emission",
+    "segment_squares",
     "simulate_radio",
     "smooth_gradient",
     "train_network",

@@ -13,7 +13,7 @@ def segment_emission(image, *, spacing=3, compact=0.5**0.5, least=4, most=30):
     """Divide the emission of a prepared image into compact pieces at its maxima and diffuse ones around them.
 
     Each local maximum of the emission owns the pixels from which a walk uphill ends there.  What of these is
-    brighter than half of the maximum is one piece (core, hot spot, knot), the rest another (jet, lobe, plume).
+    brighter than half of it is one piece (core, hot spot, knot), the rest another (jet, lobe, plume).
     Islands smaller than `least` pixels are one piece together, the specks.
 
     Parameters
@@ -113,3 +113,37 @@ def describe_segments(segments, image):
         "flux": flux / flux.sum(),
         "distance": np.where(flux > 0, moment / np.where(flux > 0, flux, 1), far),
     }
+
+
+def segment_squares(image, *, size=8):
+    """Squares of `size` pixels, numbered row by row: the plainest segments there are."""
+    rows, columns = (np.arange(length) // size for length in np.shape(image))
+    return rows[:, None] * (columns[-1] + 1) + columns
+
+
+def segment_as_published(image, method="quickshift"):
+    """Segments as LIME's users take them, by scikit-image: those of photographs.
+
+    Parameters
+    ----------
+    image : (height, width) array
+    method : {"quickshift", "slic"}
+        LIME's default (kernel 4, distance 200, ratio 0.2), or 50 superpixels.
+
+    Returns
+    -------
+    (height, width) array of int
+    """
+    try:
+        from skimage.segmentation import quickshift, slic
+    except ImportError as error:
+        raise AgnError(
+            "published segments need scikit-image, which is missing. "
+            "Install it: pip install 'agn-helpers[images]'."
+        ) from error
+    colour = np.repeat(np.asarray(image, dtype=float)[..., None], 3, axis=2)
+    if method == "quickshift":
+        return quickshift(colour, kernel_size=4, max_dist=200, ratio=0.2)
+    if method == "slic":
+        return slic(colour, n_segments=50, start_label=0)
+    raise AgnError(f"method must be 'quickshift' or 'slic'; got {method!r}.")
