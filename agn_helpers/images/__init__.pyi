@@ -1,4 +1,5 @@
 from .checks import (
+    describe_explanation,
     examine_sources,
     measure_agreement,
     measure_curves,
@@ -8,8 +9,9 @@ from .checks import (
 )
 from .emission import (
     describe_segments,
-    segment_as_published,
     segment_emission,
+    segment_quickshift,
+    segment_slic,
     segment_squares,
 )
 from .explanations import (
@@ -37,6 +39,7 @@ from .radio import (
     RADIO_PLAN,
     RadioImages,
     cross_validate,
+    cut_middle,
     measure_brightness,
     prepare_radio,
     read_radio_images,
@@ -70,6 +73,8 @@ __all__ = [
     "check_images",
     "combine_networks",
     "cross_validate",
+    "cut_middle",
+    "describe_explanation",
     "describe_segments",
     "examine_sources",
     "explain_by_lime",
@@ -89,8 +94,9 @@ __all__ = [
     "save_network",
     "score_accuracy",
     "score_baselines",
-    "segment_as_published",
     "segment_emission",
+    "segment_quickshift",
+    "segment_slic",
     "segment_squares",
     "simulate_radio",
     "smooth_gradient",

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ..errors import AgnError
 from .emission import describe_segments, segment_emission
 from .explanations import explain_by_lime, mask_segments
+from .radio_simulator import RADIO_CLASSES
 
 
 def measure_agreement(first, second, *, n_top=5):
@@ -190,3 +191,34 @@ def randomise_network(network, *, random_state=0):
         # Shuffled, each layer keeps its distribution of weights and loses what it learned.
         members.append(tuple(random.permutation(leaf.ravel()).reshape(leaf.shape) for leaf in member))
     return dataclasses.replace(network, members=tuple(members))
+
+
+def describe_explanation(explanation, image, probability, *, n_pieces=2):
+    """One sentence: the class, and where the pieces that speak most for it lie.
+
+    Parameters
+    ----------
+    explanation : SegmentExplanation
+        Of the log odds of FR II.
+    image : (height, width) array
+    probability : float
+        Of FR II.
+    n_pieces : int
+        Pieces that are named.
+
+    Returns
+    -------
+    str
+    """
+    is_second = probability >= 0.5
+    pieces = describe_segments(explanation.segments, image)
+    support = explanation.coefficients if is_second else -explanation.coefficients
+    extent = pieces["distance"][pieces["flux"] > 0].max()
+    best = [number for number in np.argsort(-support)[:n_pieces] if support[number] > 0]
+    out = pieces["distance"] / extent
+    where = " and ".join(
+        f"{pieces['flux'][number]:.0%} of the flux at {out[number]:.0%} of the way out" for number in best
+    )
+    name = RADIO_CLASSES[int(is_second)]
+    sure = max(probability, 1 - probability)
+    return f"{name} ({sure:.0%}): " + (where or "no piece alone speaks for it")

@@ -121,29 +121,26 @@ def segment_squares(image, *, size=8):
     return rows[:, None] * (columns[-1] + 1) + columns
 
 
-def segment_as_published(image, method="quickshift"):
-    """Segments as LIME's users take them, by scikit-image: those of photographs.
+def segment_quickshift(image):
+    """Segments as LIME's software makes them by default (quickshift: kernel 4, distance 200, ratio 0.2)."""
+    return _load_segmentation().quickshift(_colour(image), kernel_size=4, max_dist=200, ratio=0.2)
 
-    Parameters
-    ----------
-    image : (height, width) array
-    method : {"quickshift", "slic"}
-        LIME's default (kernel 4, distance 200, ratio 0.2), or 50 superpixels.
 
-    Returns
-    -------
-    (height, width) array of int
-    """
+def segment_slic(image):
+    """Fifty superpixels (SLIC), as of a photograph."""
+    return _load_segmentation().slic(_colour(image), n_segments=50, start_label=0)
+
+
+def _colour(image):
+    return np.repeat(np.asarray(image, dtype=float)[..., None], 3, axis=2)
+
+
+def _load_segmentation():
     try:
-        from skimage.segmentation import quickshift, slic
+        from skimage import segmentation
     except ImportError as error:
         raise AgnError(
             "published segments need scikit-image, which is missing. "
             "Install it: pip install 'agn-helpers[images]'."
         ) from error
-    colour = np.repeat(np.asarray(image, dtype=float)[..., None], 3, axis=2)
-    if method == "quickshift":
-        return quickshift(colour, kernel_size=4, max_dist=200, ratio=0.2)
-    if method == "slic":
-        return slic(colour, n_segments=50, start_label=0)
-    raise AgnError(f"method must be 'quickshift' or 'slic'; got {method!r}.")
+    return segmentation

@@ -194,7 +194,6 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         )
     if clip is not None and not clip > 0:
         raise AgnError(f"clip must be positive, or None; got {clip}.")
-    top, left = ((size - n_seen) // 2 for size in images.shape[1:])
     places = np.arange(n_seen) - (n_seen - 1) / 2
     own = np.hypot(places[:, None], places) * PIXEL < _OWN
     prepared = np.empty((len(images), n_seen, n_seen), np.float32)
@@ -202,12 +201,18 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         if not np.isfinite(image).all():
             raise AgnError(f"images must be finite; image {number} holds NaN or infinity. Leave it out.")
         level = 0.0 if clip is None else clip * measure_noise(image)
-        kept = np.where(image > level, image, 0)[top : top + n_seen, left : left + n_seen]
+        kept = cut_middle(np.where(image > level, image, 0), n_seen)
         peak = kept[own].max()
         if not peak > 0:
             raise AgnError(f"images must show a source; image {number} is blank in the middle. Leave it out.")
         prepared[number] = np.sqrt(np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1))
     return prepared
+
+
+def cut_middle(images, n_pixels):
+    """The middle n_pixels x n_pixels of images or maps (..., height, width)."""
+    top, left = ((size - n_pixels) // 2 for size in images.shape[-2:])
+    return images[..., top : top + n_pixels, left : left + n_pixels]
 
 
 def measure_noise(image):

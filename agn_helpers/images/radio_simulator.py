@@ -78,12 +78,15 @@ class RadioSample:
         return len(self.images)
 
 
-def simulate_radio(n_sources, *, random_state=0, title="radio galaxies"):
+def simulate_radio(n_sources, *, brighter=1.0, random_state=0, title="radio galaxies"):
     """Simulate FR I and FR II radio galaxies, half of each.
 
     Parameters
     ----------
     n_sources : int
+    brighter : float
+        How much brighter the peaks of FR II are: 1 gives no shortcut to the class, 10 the one that published
+        training sets have.
     random_state : int, RandomState or None
     title : str or None
         Of the progress bar, which shows after two seconds.
@@ -95,8 +98,10 @@ def simulate_radio(n_sources, *, random_state=0, title="radio galaxies"):
     Raises
     ------
     AgnError
-        For fewer than two sources.
+        For fewer than two sources, or a ratio that is not positive.
     """
+    if not (np.isfinite(brighter) and brighter > 0):
+        raise AgnError(f"brighter must be a positive ratio; got {brighter}.")
     if n_sources < 2:
         raise AgnError(f"n_sources must be at least 2, one of each class; got {n_sources}.")
     random = check_random_state(random_state)
@@ -106,7 +111,8 @@ def simulate_radio(n_sources, *, random_state=0, title="radio galaxies"):
     rows = []
     for number in tqdm(range(n_sources), desc=title, unit="source", delay=2, disable=None if title else True):
         blobs, truth = _draw_fr2(random) if label[number] else _draw_fr1(random)
-        images[number], part[number], more = _observe(blobs, random)
+        ratio = brighter ** (0.5 if label[number] else -0.5)
+        images[number], part[number], more = _observe(blobs, ratio, random)
         rows.append({**truth, **more})
     return RadioSample(images, label, part, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
@@ -257,13 +263,13 @@ def _draw_unrelated(random, peak):
     return blobs
 
 
-def _observe(blobs, random):
+def _observe(blobs, ratio, random):
     """Image (mJy a beam), part map and what else is true of the blobs as FIRST sees them."""
     source = blobs.stack()
     where = random.normal(0, 1.0, 2)
     source[:, :2] += where
     maps = _render(source)
-    peak = NOISE * np.clip(np.exp(random.normal(np.log(200), 1.4)), 15, 10_000)
+    peak = ratio * NOISE * np.clip(np.exp(random.normal(np.log(200), 1.4)), 15, 10_000)
     factor = peak / maps.sum(axis=0).max()
     maps *= factor
     unrelated = _draw_unrelated(random, peak)

@@ -18,6 +18,7 @@ from .distributions import (
     plot_truth_pairs,
 )
 from .faithfulness import plot_curves, plot_faithfulness
+from .images import plot_explained_sources, plot_gallery, plot_image, plot_segments, plot_weights
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -82,8 +83,11 @@ __all__ = [
     "plot_curves",
     "plot_decision",
     "plot_examples",
+    "plot_explained_sources",
     "plot_faithfulness",
+    "plot_gallery",
     "plot_histogram",
+    "plot_image",
     "plot_line_statistics",
     "plot_map",
     "plot_map_panels",
@@ -100,10 +104,12 @@ __all__ = [
     "plot_saliency_panels",
     "plot_scores",
     "plot_search",
+    "plot_segments",
     "plot_summary_page",
     "plot_surveys",
     "plot_truth_pairs",
     "plot_velocity_profile",
+    "plot_weights",
     "prepare_map",
     "save_figure",
     "shade_windows",
