@@ -144,10 +144,14 @@ def _read_folder(path):
         table = pd.read_csv(path / "labels.csv", dtype=str)
         if not {"name", "label"} <= set(table.columns):
             raise AgnError(f"{path / 'labels.csv'} must have the columns name and label.")
-        of = dict(zip(table["name"], table["label"]))
-        missing = [name for name in names if name not in of]
-        if missing:
-            raise AgnError(f"{path / 'labels.csv'} must have a label for each image; {missing[0]} has none.")
+        of = dict(zip(table["name"], table["label"].fillna("")))
+        unlabelled = [name for name in names if not of.get(name)]
+        rejected += [(name, "it has no label in labels.csv") for name in unlabelled]
+        for name in unlabelled:
+            del found[name]
+        if not found:
+            raise AgnError(f"{path / 'labels.csv'} must have labels of the images; it has none of them.")
+        names = np.array(list(found))
         label = np.array([of[name] for name in names])
     return np.array(list(found.values())), label, names, rejected
 

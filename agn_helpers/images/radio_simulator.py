@@ -47,6 +47,8 @@ _LENGTHS = {"FR I": (32.0, 85.0, 0.6), "FR II": (9.0, 42.0, 0.8)}
 # Sigma (arcsec) of the bowl in which an interferometer without short spacings leaves extended emission.
 _BOWL = 60.0
 
+_LEAST_SNR, _MIDDLE = 8, (slice(42, 108), slice(42, 108))
+
 # Steps along a jet.
 _STEPS = 40
 
@@ -110,9 +112,12 @@ def simulate_radio(n_sources, *, brighter=1.0, random_state=0, title="radio gala
     part = np.empty(images.shape, np.uint8)
     rows = []
     for number in tqdm(range(n_sources), desc=title, unit="source", delay=2, disable=None if title else True):
-        blobs, truth = _draw_fr2(random) if label[number] else _draw_fr1(random)
-        ratio = brighter ** (0.5 if label[number] else -0.5)
-        images[number], part[number], more = _observe(blobs, ratio, random)
+        ratio, middle = brighter ** (0.5 if label[number] else -0.5), 0.0
+        # What shows nothing within an arcminute of its position is in no catalogue.
+        while middle < _LEAST_SNR * NOISE:
+            blobs, truth = _draw_fr2(random) if label[number] else _draw_fr1(random)
+            images[number], part[number], more = _observe(blobs, ratio, random)
+            middle = images[number][_MIDDLE].max()
         rows.append({**truth, **more})
     return RadioSample(images, label, part, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
@@ -134,7 +139,7 @@ class _Blobs:
 
 def _draw_length(random, least, median, scatter):
     """End to end, arcsec."""
-    return float(np.clip(np.exp(random.normal(np.log(median), scatter)), least, 250))
+    return float(np.clip(np.exp(random.normal(np.log(median), scatter)), least, 180))
 
 
 def _draw_arms(random, length, *, uneven, bending):
