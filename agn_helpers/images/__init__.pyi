@@ -20,8 +20,8 @@ from .explanations import (
     explain_by_lime,
     gradient,
     integrated_gradients,
-    mask_segments,
     occlude_segments,
+    score_without,
     smooth_gradient,
 )
 from .networks import (
@@ -81,7 +81,6 @@ __all__ = [
     "gradient",
     "integrated_gradients",
     "load_network",
-    "mask_segments",
     "measure_agreement",
     "measure_brightness",
     "measure_curves",
@@ -94,6 +93,7 @@ __all__ = [
     "save_network",
     "score_accuracy",
     "score_baselines",
+    "score_without",
     "segment_emission",
     "segment_quickshift",
     "segment_slic",

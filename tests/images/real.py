@@ -1,7 +1,7 @@
 """Real radio images: `python -m tests.images.real [PART …]` prints what networks reach, beside baselines.
 
-Parts: baselines; simulated (training on simulated sources only, no label of a real image); folds (five folds
-of MiraBest); outside (trained on MiraBest, judged on FR-DEEP); lime (agreement between seeds on real sources).
+Parts: baselines; simulated (training on simulated sources only, no label of a real image); folds (five of
+MiraBest); outside (trained on MiraBest, judged on FR-DEEP); lime (agreement between seeds on real sources).
 Some minutes each; without the shared images nothing is printed.
 """
 
@@ -112,7 +112,7 @@ def run_lime(sets):
     network = train_simulated(0)
     for name, (_, X, _, _) in sets.items():
         found = examine_sources(network, X[:: len(X) // 20], title=None)
-        found["better"] = 1.0 * (found["deletion"] < found["random_deletion"])
+        found["better"] = 1.0 * (found["deletion"] < found["random"])
         columns = ["n_segments", "r2", "spearman", "top5"]
         row = found[columns].median()
         row["better"] = found["better"].mean()

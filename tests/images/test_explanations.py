@@ -9,12 +9,12 @@ from agn_helpers.images import (
     describe_explanation,
     describe_segments,
     explain_by_lime,
-    mask_segments,
     measure_agreement,
     measure_curves,
     measure_mass,
     measure_place,
     occlude_segments,
+    score_without,
     segment_emission,
     segment_quickshift,
     segment_slic,
@@ -140,7 +140,7 @@ class TestLime:
             "n_samples must be at least 2": lambda: explain_by_lime(
                 linear_score, IMAGE, segments, n_samples=1
             ),
-            "removed must be": lambda: mask_segments(IMAGE, segments, np.ones((2, 2), bool)),
+            "removed must be": lambda: score_without(linear_score, IMAGE, segments, np.ones((2, 2), bool)),
         }.items():
             with pytest.raises(AgnError, match=message):
                 attempt()
@@ -159,8 +159,8 @@ def test_curves_fall_fastest_in_the_true_order():
     true = occlude_segments(linear_score, IMAGE, segments)
     wrong = true._replace(coefficients=-true.coefficients)
     areas, worst = (measure_curves(network, IMAGE, each) for each in (true, wrong))
-    assert areas["deletion"] < areas["random_deletion"] < worst["deletion"]
-    assert areas["insertion"] > areas["random_insertion"] > worst["insertion"]
+    assert areas["deletion"] < areas["random"] < worst["deletion"]
+    assert areas["insertion"] > areas["random"] > worst["insertion"]
 
 
 def test_agreement_mass_and_place():
