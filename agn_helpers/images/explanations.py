@@ -236,7 +236,7 @@ def _check_pieces(image, segments, replacement):
 
 
 def _score_kept(score, image, other, owner, alive, kept):
-    """Scores (m,) of copies of an image, each piece in `alive` kept or replaced; equal ones are asked once."""
+    """Scores (m,) of copies of an image, pieces in `alive` kept or replaced; equal ones are scored once."""
     different, place = np.unique(kept, axis=0, return_inverse=True)
     is_kept = np.ones((len(different), owner.max() + 1), dtype=bool)
     is_kept[:, alive] = different
