@@ -25,6 +25,7 @@ from .line_statistics import (
     plot_velocity_profile,
 )
 from .maps import (
+    MOST_POINTS,
     circle_on_map,
     map_size,
     mark_on_map,
@@ -59,6 +60,7 @@ __all__ = [
     "DOUBLE_COLUMN",
     "FLUX_LABEL",
     "GREY",
+    "MOST_POINTS",
     "SALIENCY_COLOURS",
     "SIGNIFICANT",
     "SINGLE_COLUMN",
