@@ -151,6 +151,20 @@ class ImageNetwork:
         zero, unit = np.array(self.unit)
         return total / len(self.members) / self.temperature * unit + zero
 
+    def features(self, images):
+        """What the dense layers see of images, (n, n_features): side by side those of all members.
+
+        A linear model on them learns another task from few examples.
+        """
+        images = self.check_images(images)
+        compute = _load_architecture().compute_features
+        columns = []
+        for member in self.members:
+            net = _rebuild(self.layout, member)
+            parts = [(block, np.asarray(compute(net, part), dtype=float)) for block, part in self._blocks(images)]
+            columns.append(np.concatenate([part[: block.stop - block.start] for block, part in parts]))
+        return np.concatenate(columns, axis=1)
+
     def gradients(self, images, output=0):
         """Exact derivatives of an output by each pixel, like `images`.
 
