@@ -1,8 +1,8 @@
 """Lengths of galaxy bars, read off saliency maps or off the image itself, without a network.
 
 `published_bar_length` is the rule of Bhambra, Joachimi & Lahav (2022, MNRAS 511, 5032), which depends on the
-position angle of the bar; `rotation_free_bar_length` is the same with an axis ratio in place of the correlation of
-row and column numbers.  Second moments and ellipse fits need no network at all.
+position angle of the bar; `rotation_free_bar_length` is the same with an axis ratio in place of the
+correlation of row and column numbers.  Second moments, Fourier phases and ellipse fits need no network at all.
 """
 
 import warnings
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import rotate
 from scipy.signal import find_peaks
 from scipy.spatial.distance import pdist
 
@@ -152,6 +153,31 @@ def _stop_scan(saliency, scan, is_elongated, fewest):
     return BarLength(_longest_distance(mask), float(_THRESHOLDS[at]), mask, stopped_by)
 
 
+def measure_turned(saliency, rules, *, angles=range(0, 181, 10)):
+    """Lengths of a map that is turned, pixels: a rule that depends on the position angle gives itself away.
+
+    Parameters
+    ----------
+    saliency : (height, width) array
+    rules : dict of str to function
+        Each gives a `BarLength`, or a number, of a map.
+    angles : sequence of float
+        Degrees; between pixels the map is linear.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``angle``, a column a rule.
+    """
+    saliency = _check_map(saliency)
+    rows = {}
+    for angle in angles:
+        turned = rotate(saliency, angle, reshape=False, order=1, mode="constant", cval=saliency.min())
+        found = {name: rule(turned) for name, rule in rules.items()}
+        rows[angle] = {name: float(getattr(each, "length", each)) for name, each in found.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("angle")
+
+
 def _longest_distance(mask):
     """Between the centres of two pixels; both are the first or last of their rows."""
     rows = np.flatnonzero(mask.any(axis=1))
@@ -196,6 +222,44 @@ def second_moment_length(image, *, floor=0.5):
     row, column = row - (weight * row).sum(), column - (weight * column).sum()
     moments = [(weight * each).sum() for each in (row * row, column * column, row * column)]
     return float(np.sqrt(12 * _principal_variances(*moments)[0]))
+
+
+def phase_bar_length(image, *, largest_turn=15.0):
+    """Bar length by the phase of the Fourier component m = 2, pixels: a bar is straight, arms wind.
+
+    The phase of the sum over each ring of one pixel is compared with that of the inner third; the bar ends
+    where it has turned by more than `largest_turn` (e.g. Aguerri et al. 1998, AJ 116, 2136).
+
+    Parameters
+    ----------
+    image : (height, width) array
+        An image, what of it deviates from round, or a map; the galaxy is in the middle.
+    largest_turn : float
+        Degrees of position angle.
+
+    Returns
+    -------
+    float
+        Twice the radius; that of the image where the phase never turns.
+
+    Raises
+    ------
+    AgnError
+        For what is no finite image, or a turn outside 0 to 45.
+    """
+    image = _check_map(image)
+    if not 0 < largest_turn < 45:
+        raise AgnError(f"largest_turn must be between 0 and 45 degrees; got {largest_turn}.")
+    y, x = np.indices(image.shape) - (np.array(image.shape)[:, None, None] - 1) / 2
+    n_rings = min(image.shape) // 2
+    ring = np.rint(np.hypot(x, y)).astype(int).clip(max=n_rings).ravel()
+    wave = (image * np.exp(2j * np.arctan2(y, x))).ravel()
+    sums = np.bincount(ring, wave.real, n_rings + 1) + 1j * np.bincount(ring, wave.imag, n_rings + 1)
+    # The last holds the corners, the first the centre, of which no angle can be told.
+    sums = sums[:-1]
+    turn = np.abs(np.angle(sums * np.conj(sums[1 : n_rings // 3 + 1].sum()))) / 2
+    ends = np.flatnonzero((turn > np.radians(largest_turn)) & (np.arange(n_rings) > 2))
+    return 2.0 * float(ends[0] if len(ends) else n_rings)
 
 
 def fit_isophotes(image, *, smallest=2.0, largest=None, step=0.15):

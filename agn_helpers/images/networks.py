@@ -161,7 +161,9 @@ class ImageNetwork:
         columns = []
         for member in self.members:
             net = _rebuild(self.layout, member)
-            parts = [(block, np.asarray(compute(net, part), dtype=float)) for block, part in self._blocks(images)]
+            parts = [
+                (block, np.asarray(compute(net, part), dtype=float)) for block, part in self._blocks(images)
+            ]
             columns.append(np.concatenate([part[: block.stop - block.start] for block, part in parts]))
         return np.concatenate(columns, axis=1)
 

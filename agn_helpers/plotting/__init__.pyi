@@ -18,6 +18,7 @@ from .distributions import (
     plot_truth_pairs,
 )
 from .faithfulness import plot_curves, plot_faithfulness
+from .galaxies import plot_galaxy, plot_lengths, plot_method_scores, plot_scan
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -83,12 +84,15 @@ __all__ = [
     "plot_decision",
     "plot_examples",
     "plot_faithfulness",
+    "plot_galaxy",
     "plot_histogram",
+    "plot_lengths",
     "plot_line_statistics",
     "plot_map",
     "plot_map_panels",
     "plot_map_values",
     "plot_mean_spectrum",
+    "plot_method_scores",
     "plot_methods",
     "plot_noise_curve",
     "plot_novelty",
@@ -98,6 +102,7 @@ __all__ = [
     "plot_reliability",
     "plot_saliency",
     "plot_saliency_panels",
+    "plot_scan",
     "plot_scores",
     "plot_search",
     "plot_summary_page",
