@@ -74,8 +74,9 @@ ROUTES = {
     "saliency x deviation, phase": Route("product", phase_bar_length, _PHASES),
 }
 
-#: The two that the published claim compares; of the second, the fewest labels.
-PUBLISHED, DIRECT = "saliency, published rule", "direct network"
+#: The two that the published claim compares, and a linear model of lengths on what the network of votes has
+#: learned.  Of the last two, names of methods go on with the number of labels.
+PUBLISHED, DIRECT, TRANSFERRED = "saliency, published rule", "direct network", "votes' features"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,7 +274,7 @@ def run_trial(plan: BarPlan, seed: int) -> BarTrial:
         # On what the network of votes has learned lies a linear model of the lengths.
         features = votes.features(orient_images(deviation[chosen]))
         ridge = RidgeCV(np.logspace(-2, 4, 13)).fit(features, np.tile(target, 8))
-        lengths[f"votes' features, {number} labels"] = ridge.predict(votes.features(seen))
+        lengths[f"{TRANSFERRED}, {number} labels"] = ridge.predict(votes.features(seen))
         direct = _train(
             deviation[chosen], target, shown, kind="regression", random_state=seeds[4], title="lengths"
         )
@@ -407,6 +408,18 @@ def _as_table(lengths):
     from astropy.table import Table
 
     return Table.from_pandas(lengths, index=False)
+
+
+def calibrated_lengths(trial: BarTrial, method: str) -> pd.DataFrame:
+    """Lengths of the test galaxies of a trial by one method, calibrated: ``measured, size, length``.
+
+    Raises AgnError for a method that was not tried.
+    """
+    if method not in trial.methods:
+        raise AgnError(f"methods are {', '.join(trial.methods)}; got {method!r}.")
+    known, test = (trial.lengths[trial.lengths["part"] == part] for part in ("calibration", "test"))
+    calibration = calibrate_lengths(known[method], known["measured"])
+    return test[["measured", "size"]].assign(length=calibration.apply(test[method]))
 
 
 def score_trials(trials: list[BarTrial], *, n_bootstrap: int = 1000) -> pd.DataFrame:

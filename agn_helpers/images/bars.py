@@ -2,7 +2,8 @@
 
 `published_bar_length` is the rule of Bhambra, Joachimi & Lahav (2022, MNRAS 511, 5032), which depends on the
 position angle of the bar; `rotation_free_bar_length` is the same with an axis ratio in place of the
-correlation of row and column numbers.  Second moments, Fourier phases and ellipse fits need no network at all.
+correlation of row and column numbers.  Second moments, Fourier phases and ellipse fits need
+no network at all.
 """
 
 import warnings

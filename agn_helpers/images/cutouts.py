@@ -145,7 +145,7 @@ def _read_image(path):
     content = read_regular(path)
     try:
         if path.suffix == ".npy":
-            # What the header promises must be there before memory is asked for it; numpy checks the bytes.
+            _check_npy(content, path)
             return np.load(io.BytesIO(content), allow_pickle=False)
         from astropy.io import fits
 
@@ -158,6 +158,15 @@ def _read_image(path):
         raise AgnError(f"{path} must hold an image; it holds none.") from None
     except Exception as error:  # Readers share no class of errors.
         raise AgnError(f"{path} must be an image, FITS or .npy: {summarise_error(error)}.") from error
+
+
+def _check_npy(content, path):
+    """Raise AgnError where the header of an .npy file promises too much, before memory is asked for it."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(file)
+    check_size(int(np.prod(shape, dtype=float)) * kind.itemsize, path)
 
 
 def prepare_cutout(cutout, *, side=SIDE):
