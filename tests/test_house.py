@@ -21,7 +21,7 @@ FLOORS = [
     {"reduction", "archive"},
     {"survey", "classifier"},
     {"tuning", "saliency"},
-    {"faithfulness", "audit"},
+    {"faithfulness", "audit", "images"},
     {"plotting"},
     {"picker"},
     {"cli"},
@@ -31,6 +31,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 KEPT = {"matplotlib": 6, "seaborn": 6, "ipywidgets": 7, "ipympl": 7, "voila": 7, "typer": 8, "papermill": 8}
 # What only one package imports: the network.
 ONLY = dict.fromkeys(("astroquery", "certifi", "requests", "urllib3"), "archive")
+ONLY |= dict.fromkeys(("jax", "equinox", "optax"), "images")
 
 # Packages that others import from.
 LISTED = [name for name in PACKAGES if name != "cli"]

@@ -236,6 +236,10 @@ SMALL = {
     "n_test": 20,
     "n_general": 40,
     "n_jobs": 1,
+    "n_sources": 64,
+    "n_epochs": 1,
+    "n_seeds": 1,
+    "n_samples": 50,
 }
 
 
