@@ -46,6 +46,15 @@ class ConvNet(eqx.Module):
 
     def __call__(self, images, key=None, dropout=0.0):
         """Outputs (n, n_outputs) of images (n, height, width, channels); with a key, features drop out."""
+        features = self.features(images)
+        if key is not None:
+            kept = jax.random.bernoulli(key, 1 - dropout, features.shape)
+            features = jnp.where(kept, features / (1 - dropout), 0)
+        first, first_offset, last, last_offset = self.dense
+        return jax.nn.swish(features @ first + first_offset) @ last + last_offset
+
+    def features(self, images):
+        """What the dense layers see (n, n_features): means and soft maxima of the last maps."""
         maps = images
         for number, (kernel, scale, offset) in enumerate(zip(self.kernels, self.scales, self.offsets)):
             stride = 2 if number == 0 else 1
@@ -55,12 +64,7 @@ class ConvNet(eqx.Module):
             maps = jax.nn.swish(_normalise(maps, self.groups) * scale + offset)
             if number + 1 < len(self.kernels):
                 maps = _pool(maps)
-        features = jnp.concatenate([maps.mean(axis=(1, 2)), jax.nn.logsumexp(maps, axis=(1, 2))], axis=1)
-        if key is not None:
-            kept = jax.random.bernoulli(key, 1 - dropout, features.shape)
-            features = jnp.where(kept, features / (1 - dropout), 0)
-        first, first_offset, last, last_offset = self.dense
-        return jax.nn.swish(features @ first + first_offset) @ last + last_offset
+        return jnp.concatenate([maps.mean(axis=(1, 2)), jax.nn.logsumexp(maps, axis=(1, 2))], axis=1)
 
 
 def _draw(key, shape, gain):
@@ -142,6 +146,12 @@ def make_step(plan, kind, n_steps):
 def compute_outputs(net, images):
     """Outputs (n, n_outputs)."""
     return net(images)
+
+
+@eqx.filter_jit
+def compute_features(net, images):
+    """Features (n, n_features)."""
+    return net.features(images)
 
 
 @eqx.filter_jit
