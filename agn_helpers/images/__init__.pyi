@@ -8,8 +8,10 @@ from .bar_scores import (
     score_lengths,
 )
 from .bar_trials import (
+    DIRECT,
     PUBLISHED,
     ROUTES,
+    TRANSFERRED,
     BarPlan,
     BarTrial,
     calibrated_lengths,
@@ -72,6 +74,8 @@ from .explanations import (
 from .galaxies import (
     HOYLE_LENGTH,
     HOYLE_SCATTER,
+    HOYLE_SIZE,
+    RADIUS,
     SIDE,
     Galaxies,
     prepare_image,
@@ -113,16 +117,20 @@ from .radio_simulator import (
 
 __all__ = [
     "DEFINING_PARTS",
+    "DIRECT",
     "HOYLE_LENGTH",
     "HOYLE_SCATTER",
+    "HOYLE_SIZE",
     "PAPER_SCORES",
     "PIXEL",
     "PUBLISHED",
     "RADIO_CLASSES",
     "RADIO_PARTS",
     "RADIO_PLAN",
+    "RADIUS",
     "ROUTES",
     "SIDE",
+    "TRANSFERRED",
     "BarLength",
     "BarPlan",
     "BarTrial",
