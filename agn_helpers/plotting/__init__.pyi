@@ -1,4 +1,7 @@
-from .artists import PaintedSpectrum, ProbabilityBars
+from .artists import (
+    PaintedSpectrum,
+    ProbabilityBars,
+)
 from .colours import (
     SALIENCY_COLOURS,
     SIGNIFICANT,
@@ -17,7 +20,23 @@ from .distributions import (
     plot_surveys,
     plot_truth_pairs,
 )
-from .faithfulness import plot_curves, plot_faithfulness
+from .faithfulness import (
+    plot_curves,
+    plot_faithfulness,
+)
+from .galaxies import (
+    plot_galaxy,
+    plot_lengths,
+    plot_method_scores,
+    plot_scan,
+)
+from .images import (
+    plot_explained_sources,
+    plot_gallery,
+    plot_image,
+    plot_segments,
+    plot_weights,
+)
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -37,8 +56,16 @@ from .maps import (
     plot_map_values,
     plot_persistence,
 )
-from .report import ZOOMS, plot_summary_page, tabulate_statistics
-from .saliency import plot_methods, plot_saliency, plot_saliency_panels
+from .report import (
+    ZOOMS,
+    plot_summary_page,
+    tabulate_statistics,
+)
+from .saliency import (
+    plot_methods,
+    plot_saliency,
+    plot_saliency_panels,
+)
 from .spectra import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
@@ -47,7 +74,13 @@ from .spectra import (
     plot_mean_spectrum,
     plot_observed,
 )
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, save_figure
+from .style import (
+    DARK,
+    DOUBLE_COLUMN,
+    GREY,
+    SINGLE_COLUMN,
+    save_figure,
+)
 from .tuning import (
     plot_beside_paper,
     plot_noise_curve,
@@ -84,13 +117,19 @@ __all__ = [
     "plot_curves",
     "plot_decision",
     "plot_examples",
+    "plot_explained_sources",
     "plot_faithfulness",
+    "plot_galaxy",
+    "plot_gallery",
     "plot_histogram",
+    "plot_image",
+    "plot_lengths",
     "plot_line_statistics",
     "plot_map",
     "plot_map_panels",
     "plot_map_values",
     "plot_mean_spectrum",
+    "plot_method_scores",
     "plot_methods",
     "plot_noise_curve",
     "plot_novelty",
@@ -100,12 +139,15 @@ __all__ = [
     "plot_reliability",
     "plot_saliency",
     "plot_saliency_panels",
+    "plot_scan",
     "plot_scores",
     "plot_search",
+    "plot_segments",
     "plot_summary_page",
     "plot_surveys",
     "plot_truth_pairs",
     "plot_velocity_profile",
+    "plot_weights",
     "prepare_map",
     "save_figure",
     "shade_windows",

@@ -34,10 +34,12 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
     curve = curve[curve["n"] >= 5]
     share = (curve["observed"] * curve["n"] + 1) / (curve["n"] + 2)
     curve = curve.assign(error=np.sqrt(share * (1 - share) / (curve["n"] + 3)))
-    for name, look in AGN_TYPES.items():
+    for name in dict.fromkeys([*AGN_TYPES, *classes]):
         part = curve[curve["class"] == name]
         if len(part):
-            style = {"color": look.colour, "marker": look.marker, "elinewidth": 0.6, "label": name}
+            look = AGN_TYPES.get(name)
+            style = {"color": look.colour, "marker": look.marker} if look else {"marker": "o"}
+            style |= {"elinewidth": 0.6, "label": name}
             ax.errorbar(*part[["predicted", "observed", "error"]].to_numpy().T, **style)
     ends = (-0.03, 1.03)
     ax.set(xlim=ends, ylim=ends, xlabel="Predicted probability", ylabel="Share that is of the type")

@@ -191,20 +191,33 @@ class TargetScore:
         tell_progress(len(X))
         if self.of == "margin":
             return self._margins(X, rows)
-        column = self.column[rows]
         if self.of == "log_p" and hasattr(self.estimator, "predict_log_proba"):
             with np.errstate(divide="ignore"):
-                values = self.estimator.predict_log_proba(X)[np.arange(len(X)), column]
-        else:
-            values = self.estimator.predict_proba(X)[np.arange(len(X)), column]
-            with np.errstate(divide="ignore"):
-                values = np.log(values) if self.of == "log_p" else values
+                return self._check_values(self._pick(self.estimator.predict_log_proba(X), rows), rows)
+        values = self._pick(self.estimator.predict_proba(X), rows)
+        with np.errstate(divide="ignore"):
+            return self._check_values(np.log(values) if self.of == "log_p" else values, rows)
+
+    def of_decisions(self, decisions, rows):
+        """Scores (m,) by linear pairs' decision values (m, n_pairs) of changed forms of spectra in `rows`."""
+        tell_progress(len(decisions))
+        if self.of == "margin":
+            return (decisions * self._pair_signs(rows)).sum(axis=1)
+        log_proba = unwrap_estimator(self.estimator)[1].log_proba_of_decisions(decisions)
+        values = self._check_values(self._pick(log_proba, rows), rows)
+        return values if self.of == "log_p" else np.exp(values)
+
+    def _pick(self, values, rows):
+        return values[np.arange(len(values)), self.column[rows]]
+
+    def _check_values(self, values, rows):
+        """The values; AgnError where one is not finite."""
         hopeless = np.flatnonzero(~np.isfinite(values))
         if len(hopeless):
             raise AgnError(
                 "log p is minus infinity where p is 0; spectrum "
                 f"{np.arange(len(self.column))[rows][hopeless[0]]}, as it is or changed, has it for target "
-                f"{self.estimator.classes_[column[hopeless[0]]]}. Use of='p' or another target."
+                f"{self.estimator.classes_[self.column[rows][hopeless[0]]]}. Use of='p' or another target."
             )
         return values
 
