@@ -10,6 +10,7 @@ from ..plotting import (
     DARK,
     FLUX_LABEL,
     GREY,
+    MOST_POINTS,
     SALIENCY_COLOURS,
     WAVELENGTH_LABEL,
     ZOOMS,
@@ -103,6 +104,9 @@ def origin_label(survey):
     return "synthetic survey: simulated spectra" if "synthetic" in survey else f"survey: {survey}"
 
 
+# More rings than these are drawn smaller.
+_MOST_RINGS = 600
+
 # Marks of what is picked, selected, added.
 _PICKED, _SELECTED, _ADDED = "#000000", "#cc2a8c", "#009E73"
 
@@ -130,7 +134,10 @@ class MapPanel(Panel):
         plot_map(shown, state.label[known], alpha=0.5, ax=self.ax)
         wrong = state.wrong[known[state.wrong]]
         if len(wrong):
-            circle_on_map(shown, wrong, label=f"misclassified ({len(wrong)})", ax=self.ax)
+            # So many rings that they would hide the map become points.
+            size = 24 * min(1, _MOST_RINGS / len(wrong))
+            label = f"misclassified ({len(wrong)}{', gaps bridged' if state.n_waiting else ''})"
+            circle_on_map(shown, wrong, label=label, size=size, ax=self.ax)
         if not known.all():
             look = {"s": 70, "marker": "*", "color": _ADDED, "edgecolor": "white", "linewidth": 0.5}
             label = f"added ({np.sum(~known)})"
@@ -141,7 +148,7 @@ class MapPanel(Panel):
         legend = self.ax.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.01),
-            ncols=3,
+            ncols=3 if len(state.label) <= MOST_POINTS else 2,
             handletextpad=0.1,
             columnspacing=1.0,
             markerscale=1.3,

@@ -18,6 +18,9 @@ from .run_files import find_run
 # Draws of noise behind the uncertainty of a gradient: a standard deviation good to a sixth.
 _N_DRAWS = 20
 
+# Spectra of a selection that are averaged.
+_MOST_AVERAGED = 5000
+
 
 class Shown(NamedTuple):
     """What there is to see of one spectrum or of a selection.
@@ -107,13 +110,20 @@ def show_spectrum(spectra, row, flux, ivar, *, target=None):
 
 
 def show_selection(spectra, rows, *, target=None):
-    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both; `Shown`."""
+    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both; `Shown`.
+
+    Of very many the mean is that of some of them.
+    """
+    name = f"{len(rows)} selected spectra" if len(rows) > 1 else "1 selected spectrum"
+    if len(rows) > _MOST_AVERAGED:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_AVERAGED).astype(int)]
+        name = f"{len(rows)} of {name}"
+    spectra.complete(rows)
     X = spectra.X[rows].astype(float)
     attribution = gradient(spectra.model.estimator, X, target=target)
     counts = {name: int(np.sum(spectra.label[rows] == name)) for name in AGN_TYPES}
     spread = X.var(axis=0)
     probability = spectra.probability[rows].mean(axis=0)
-    name = f"{len(rows)} selected spectra" if len(rows) > 1 else "1 selected spectrum"
     return Shown(
         name=name,
         title=f"{name}: {', '.join(f'{count} {name}' for name, count in counts.items() if count)}",
@@ -153,9 +163,9 @@ def read_run(run, *, root=None):
     """Read the sample, the model, the map and the split of a run; see `find_run`.  Returns PickerInput."""
     paths = find_run(run, root=root)
     return PickerInput(
-        sample=read_sample(paths["sample"]),
+        sample=read_sample(paths["sample"], mapped=True),
         model=load_model(paths["model"]),
-        spectrum_map=read_map(paths["spectrum_map"]),
+        spectrum_map=read_map(paths["spectrum_map"], mapped=True),
         split=_read_split(paths["split"]),
     )
 
@@ -257,6 +267,7 @@ class PickerState(MappedSpectra):
         if self.shows_selection:
             shown = show_selection(self, self.selection, target=self.target)
         else:
+            self.complete([self.row])
             shown = show_spectrum(self, self.row, *self._changed(self.change), target=self.target)
             if not self.change.is_nothing:
                 shown = shown._replace(change=self.change.describe(), unchanged=self.X[self.row])

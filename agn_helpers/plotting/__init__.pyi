@@ -44,6 +44,7 @@ from .line_statistics import (
     plot_velocity_profile,
 )
 from .maps import (
+    MOST_POINTS,
     circle_on_map,
     map_size,
     mark_on_map,
@@ -92,6 +93,7 @@ __all__ = [
     "DOUBLE_COLUMN",
     "FLUX_LABEL",
     "GREY",
+    "MOST_POINTS",
     "SALIENCY_COLOURS",
     "SIGNIFICANT",
     "SINGLE_COLUMN",

@@ -1,6 +1,8 @@
 from .describe import inspect_file, list_formats
+from .desi import SpectrumBlock, open_coadd, read_coadd
 from .folders import (
     INDEX_NAMES,
+    Entry,
     find_index,
     list_files,
     open_spectra,
@@ -18,16 +20,20 @@ from .specutils_io import from_specutils
 
 __all__ = [
     "INDEX_NAMES",
+    "Entry",
     "ObservedSpectrum",
     "Rejected",
+    "SpectrumBlock",
     "find_index",
     "from_specutils",
     "inspect_file",
     "list_files",
     "list_formats",
     "name_of",
+    "open_coadd",
     "open_spectra",
     "parse_columns",
+    "read_coadd",
     "read_entries",
     "read_files",
     "read_index",
