@@ -23,7 +23,7 @@ FLOORS = [
     {"tuning", "saliency"},
     {"faithfulness", "audit"},
     {"plotting"},
-    {"picker"},
+    {"reports", "picker"},
     {"cli"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

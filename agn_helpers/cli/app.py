@@ -18,7 +18,7 @@ from .classify import classify_files
 from .fetch import check_folder, fetch_list
 from .inspect import inspect_spectrum, print_formats
 from .messages import report
-from .reproduce import explore_run, reproduce_run
+from .reproduce import explore_run, report_run, reproduce_run
 
 # Numpy and all else are imported where they are used: help, and errors of typing, should not wait for them.
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("fetch")(fetch_list)
 app.command("check")(check_folder)
 app.command("reproduce")(reproduce_run)
+app.command("report")(report_run)
 app.command("classify")(classify_files)
 app.command("explore")(explore_run)
 app.command("formats")(print_formats)

@@ -35,7 +35,7 @@ def reproduce_run(
         str | None, typer.Option(metavar="01,02", help="Run only these notebooks, on the others' outputs.")
     ] = None,
 ):
-    """Run the notebooks in order: tables, figures, executed notebooks and HTML pages.
+    """Run the notebooks in order: tables, figures, executed notebooks, and a report to begin with.
 
     They are written to data/NAME and figures/NAME in the project: the current folder where it holds
     notebooks/, else the checkout that this program was installed from.
@@ -64,6 +64,40 @@ def reproduce_run(
         only=[name.strip() for name in only.split(",")] if only else None,
     )
     print(f"Executed notebooks and HTML pages: {paths[0].parent}")
+    _finish(run, project)
+
+
+def report_run(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Name of the run.")] = SYNTHETIC,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="RUN RUN", help="Put two runs side by side instead.", show_default=False),
+    ] = None,
+):
+    """Write the report of a run anew, from what its notebooks left.
+
+    agn reproduce ends with it; this command is for runs of earlier versions, and for two runs side by side:
+    agn report --compare RUN RUN. Pages are written to data/RUN/report.
+
+    Exit code: 0, 1 where a run has no executed notebook or for another error, 2 for a wrong command line.
+    """
+    project = find_project()
+    if compare is None:
+        _finish(run, project)
+        return
+    from ..reports import compare_runs
+
+    print(f"Both runs: {compare_runs(*compare, root=project)}")
+
+
+def _finish(run, project):
+    """Write the report, print the key numbers, and say where to begin reading."""
+    from ..reports import collect_numbers, format_numbers, write_report
+
+    index = write_report(run, root=project)
+    for line in format_numbers(collect_numbers(index.parents[1] / "tables")):
+        print(line)
+    print(f"Report: {index}")
 
 
 def _split_parameter(pair):

@@ -5,6 +5,7 @@ from .colours import (
     describe_map,
     format_number,
     full_colour,
+    map_scales,
     prepare_map,
     shade_windows,
 )
@@ -41,6 +42,7 @@ from .saliency import plot_methods, plot_saliency, plot_saliency_panels
 from .spectra import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
+    flux_limits,
     mark_lines,
     plot_examples,
     plot_mean_spectrum,
@@ -68,8 +70,10 @@ __all__ = [
     "ProbabilityBars",
     "circle_on_map",
     "describe_map",
+    "flux_limits",
     "format_number",
     "full_colour",
+    "map_scales",
     "map_size",
     "mark_lines",
     "mark_on_map",

@@ -460,6 +460,8 @@ def test_reproduce_runs_the_notebooks(project, capsys):
     assert sorted(os.listdir("data/mine/notebooks")) == ["01_first.html", "01_first.ipynb"]
     said = capsys.readouterr()
     assert said.out.startswith("Executed notebooks and HTML pages: ")
+    assert said.out.splitlines()[-1] == f"Report: {project / 'data/mine/report/index.html'}"
+    assert Path("data/mine/report/index.html").is_file()
     # The bar names the notebook and counts its cells.
     assert "01_first" in said.err
     assert "3/3" in said.err
@@ -483,6 +485,10 @@ def calls(monkeypatch):
     calls = []
     monkeypatch.setattr(
         batch, "run_notebooks", lambda folder, **options: calls.append(options) or [Path("a/b")]
+    )
+    # Nothing is run, so there is nothing to report.
+    monkeypatch.setattr(
+        "agn_helpers.reports.write_report", lambda run, **options: Path("data/r/report/i.html")
     )
     return calls
 
