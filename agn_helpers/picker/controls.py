@@ -30,8 +30,8 @@ STYLE = """<style>
 .agn-table td { text-align: right; padding: 0 9px; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .agn-table th:first-child, .agn-table td:first-child { text-align: left; padding-left: 2px; }
-.agn-table .raises { color: #1f5fa0; }
-.agn-table .lowers { color: #b04000; }
+.agn-table .raises { color: #0b6b2e; }
+.agn-table .lowers { color: #4a1a9c; }
 .agn-table .faint { color: #888; }
 .agn-note { color: #666; font-size: 12px; line-height: 1.35; }
 </style>"""
@@ -48,7 +48,7 @@ def message_html(text, *, kind="info"):
 
 
 def statistics_html(statistics, *, target):
-    """Line statistics as a table: blue raises and orange lowers P(target); grey may be 0."""
+    """Line statistics as a table: green raises and purple lowers P(target); grey may be 0."""
     table = tabulate_statistics(statistics)
     head = "".join(f"<th>{name}</th>" for name in table.columns)
     unit = f" × 10<sup>{table.power}</sup>".replace("-", "−") if table.power else ""

@@ -308,7 +308,7 @@ class SpectrumPanel(Panel):
         self._bars.update(shown.probability, before=outlined, band=shown.probability_band)
         self._fit(self._title, shown.title, size=9.5)
         note = describe_map(uncertainty=uncertainty, smooth=smooth)
-        meaning = f"{shown.method.replace('_', ' ')}: blue raises, orange lowers P({shown.target})"
+        meaning = f"{shown.method.replace('_', ' ')}: green raises, purple lowers P({shown.target})"
         words = [f"what if: {shown.change}" if shown.change else "", meaning, note]
         self._fit(self._subtitle, "   ·   ".join(word for word in words if word), size=8)
         self._origin.set_text(origin_label(shown.survey))

@@ -1,6 +1,10 @@
 from .artists import PaintedSpectrum, ProbabilityBars
 from .colours import (
+    COLOUR_WORDS,
+    LOWERS,
+    RAISES,
     SALIENCY_COLOURS,
+    SALIENCY_ON_DARK,
     SIGNIFICANT,
     describe_map,
     format_number,
@@ -55,11 +59,15 @@ from .tuning import (
 )
 
 __all__ = [
+    "COLOUR_WORDS",
     "DARK",
     "DOUBLE_COLUMN",
     "FLUX_LABEL",
     "GREY",
+    "LOWERS",
+    "RAISES",
     "SALIENCY_COLOURS",
+    "SALIENCY_ON_DARK",
     "SIGNIFICANT",
     "SINGLE_COLUMN",
     "WAVELENGTH_LABEL",

@@ -8,11 +8,23 @@ from ..errors import AgnError
 from ..lines import SPEED_OF_LIGHT
 from ..saliency import CORE, WINGS
 
-#: Orange lowers, blue raises (the paper's); the middle is nearly white. Lines have a grey outline, so that
-#: they show on white paper; what is not significant is grey.
+#: What raises a probability, what lowers it: no colour of a type, and apart from all of them also for
+#: colour-blind eyes.
+RAISES, LOWERS = "#0B6B2E", "#4A1A9C"
+
+#: How sentences call the two.
+COLOUR_WORDS = {"raises": "green", "lowers": "purple"}
+
+#: Purple lowers, green raises; the middle is nearly white. Lines have a grey outline, so that they show on
+#: white paper; what is not significant is grey.
 SALIENCY_COLOURS = LinearSegmentedColormap.from_list(
-    "saliency", ["#8c2d04", "#d94801", "#fd9a4e", "#e6e6e6", "#5aa6dc", "#1f6fb8", "#08306b"]
+    "saliency", ["#2A0D66", LOWERS, "#9A7FD6", "#E6E6E6", "#66B783", RAISES, "#043A17"]
 ).with_extremes(bad="#bdbdbd")
+
+#: The same on a dark ground, where strength is brightness.
+SALIENCY_ON_DARK = LinearSegmentedColormap.from_list(
+    "saliency_on_dark", ["#D6C8FF", "#B8A0FF", "#7C5FD0", "#3A3A3A", "#2F8F52", "#7DE0A0", "#C4F7D6"]
+).with_extremes(bad="#6A6A6A")
 
 #: Attributions nearer to zero than so many times their uncertainty fade.
 SIGNIFICANT = 2.0

@@ -99,6 +99,7 @@ def plot_map_panels(maps, y, *, columns=3):
         plot_map(spectrum_map, y, size=3.5, legend=False, ax=ax)
         ax.set_title(f"perplexity {spectrum_map.perplexity:g}")
     handles, labels = axes.flat[0].get_legend_handles_labels()
+    handles, labels = zip(*sorted(zip(handles, labels), key=lambda entry: _rank_type(entry[1])))
     legend = figure.legend(
         handles,
         labels,
@@ -274,10 +275,19 @@ def number_on_map(spectrum_map, rows, numbers, *, filled, labels, ax):
 def _add_legend(ax):
     # Below the map, where no spectrum can lie under it.
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 3}
-    legend = ax.legend(**place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
+    handles, labels = ax.get_legend_handles_labels()
+    # Types in their own order, whatever that of drawing is; what else there is comes behind.
+    order = sorted(range(len(labels)), key=lambda k: _rank_type(labels[k]))
+    drawn = [[things[k] for k in order] for things in (handles, labels)]
+    legend = ax.legend(*drawn, **place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return ax
+
+
+def _rank_type(label):
+    """Place of a legend's entry: that of its type, and behind all types for what is none."""
+    return next((k for k, name in enumerate(AGN_TYPES) if label.startswith(name)), len(AGN_TYPES))
 
 
 def set_map_axes(ax, spectrum_map):
