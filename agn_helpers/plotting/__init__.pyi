@@ -7,9 +7,11 @@ from .colours import (
     SALIENCY_ON_DARK,
     SIGNIFICANT,
     describe_map,
+    find_floor,
     format_number,
     full_colour,
     prepare_map,
+    saliency_colours,
     shade_windows,
 )
 from .distributions import (
@@ -50,7 +52,7 @@ from .spectra import (
     plot_mean_spectrum,
     plot_observed,
 )
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, save_figure
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, current_theme, read_style, save_figure
 from .tuning import (
     plot_beside_paper,
     plot_noise_curve,
@@ -75,7 +77,9 @@ __all__ = [
     "PaintedSpectrum",
     "ProbabilityBars",
     "circle_on_map",
+    "current_theme",
     "describe_map",
+    "find_floor",
     "format_number",
     "full_colour",
     "map_size",
@@ -113,6 +117,8 @@ __all__ = [
     "plot_truth_pairs",
     "plot_velocity_profile",
     "prepare_map",
+    "read_style",
+    "saliency_colours",
     "save_figure",
     "shade_windows",
     "tabulate_statistics",

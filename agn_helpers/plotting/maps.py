@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ..lines import AGN_TYPES
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout, current_theme
 
 
 def repel_labels(anchors, *, radius, steps=300):
@@ -57,7 +57,9 @@ def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
     for name in ("", "type 2", "type 1", "intermediate"):
         x_y = spectrum_map.coordinates[y == name]
         if len(x_y):
-            colour, marker = (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else ("#bbbbbb", ".")
+            colour, marker = (
+                (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else (current_theme().muted, ".")
+            )
             label = f"{name or 'unknown'} ({len(x_y)})"
             ax.scatter(*x_y.T, s=size, color=colour, marker=marker, alpha=alpha, linewidth=0, label=label)
     set_map_axes(ax, spectrum_map)
@@ -211,7 +213,7 @@ def circle_on_map(spectrum_map, rows, *, label, ax):
     -------
     Axes
     """
-    look = {"s": 24, "facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
+    look = {"s": 24, "facecolor": "none", "edgecolor": current_theme().ink, "linewidth": 0.8}
     ax.scatter(*spectrum_map.coordinates[rows].T, label=label, zorder=4, **look)
     return _add_legend(ax)
 
