@@ -1,12 +1,18 @@
 from .artists import PaintedSpectrum, ProbabilityBars
 from .colours import (
+    COLOUR_WORDS,
+    LOWERS,
+    RAISES,
     SALIENCY_COLOURS,
+    SALIENCY_ON_DARK,
     SIGNIFICANT,
     describe_map,
+    find_floor,
     format_number,
     full_colour,
     map_scales,
     prepare_map,
+    saliency_colours,
     shade_windows,
 )
 from .distributions import (
@@ -48,7 +54,7 @@ from .spectra import (
     plot_mean_spectrum,
     plot_observed,
 )
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, save_figure
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, current_theme, read_style, save_figure
 from .tuning import (
     plot_beside_paper,
     plot_noise_curve,
@@ -57,11 +63,15 @@ from .tuning import (
 )
 
 __all__ = [
+    "COLOUR_WORDS",
     "DARK",
     "DOUBLE_COLUMN",
     "FLUX_LABEL",
     "GREY",
+    "LOWERS",
+    "RAISES",
     "SALIENCY_COLOURS",
+    "SALIENCY_ON_DARK",
     "SIGNIFICANT",
     "SINGLE_COLUMN",
     "WAVELENGTH_LABEL",
@@ -69,7 +79,9 @@ __all__ = [
     "PaintedSpectrum",
     "ProbabilityBars",
     "circle_on_map",
+    "current_theme",
     "describe_map",
+    "find_floor",
     "flux_limits",
     "format_number",
     "full_colour",
@@ -109,6 +121,8 @@ __all__ = [
     "plot_truth_pairs",
     "plot_velocity_profile",
     "prepare_map",
+    "read_style",
+    "saliency_colours",
     "save_figure",
     "shade_windows",
     "tabulate_statistics",

@@ -291,7 +291,7 @@ def plot_velocity_profile(
     top = max(np.abs(ax.get_ylim()))
     ax.set_ylim(-top, 1.16 * top)
     words = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top", "size": 6.5, "color": GREY}
-    for window, (low, high, _) in WINDOWS.items():
+    for window, (low, high) in WINDOWS.items():
         for side in (-1, 1) if low > 0 else (0,):
             ax.annotate(window, (side * 0.5 * (low + high), 0.985), **words)
     for other in LINES.values():

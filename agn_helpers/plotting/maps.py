@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ..lines import AGN_TYPES
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout, current_theme
 
 
 def repel_labels(anchors, *, radius, steps=300):
@@ -57,7 +57,9 @@ def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
     for name in ("", "type 2", "type 1", "intermediate"):
         x_y = spectrum_map.coordinates[y == name]
         if len(x_y):
-            colour, marker = (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else ("#bbbbbb", ".")
+            colour, marker = (
+                (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else (current_theme().muted, ".")
+            )
             label = f"{name or 'unknown'} ({len(x_y)})"
             ax.scatter(*x_y.T, s=size, color=colour, marker=marker, alpha=alpha, linewidth=0, label=label)
     set_map_axes(ax, spectrum_map)
@@ -99,6 +101,7 @@ def plot_map_panels(maps, y, *, columns=3):
         plot_map(spectrum_map, y, size=3.5, legend=False, ax=ax)
         ax.set_title(f"perplexity {spectrum_map.perplexity:g}")
     handles, labels = axes.flat[0].get_legend_handles_labels()
+    handles, labels = zip(*sorted(zip(handles, labels), key=lambda entry: _rank_type(entry[1])))
     legend = figure.legend(
         handles,
         labels,
@@ -210,7 +213,7 @@ def circle_on_map(spectrum_map, rows, *, label, ax):
     -------
     Axes
     """
-    look = {"s": 24, "facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
+    look = {"s": 24, "facecolor": "none", "edgecolor": current_theme().ink, "linewidth": 0.8}
     ax.scatter(*spectrum_map.coordinates[rows].T, label=label, zorder=4, **look)
     return _add_legend(ax)
 
@@ -274,10 +277,19 @@ def number_on_map(spectrum_map, rows, numbers, *, filled, labels, ax):
 def _add_legend(ax):
     # Below the map, where no spectrum can lie under it.
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 3}
-    legend = ax.legend(**place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
+    handles, labels = ax.get_legend_handles_labels()
+    # Types in their own order, whatever that of drawing is; what else there is comes behind.
+    order = sorted(range(len(labels)), key=lambda k: _rank_type(labels[k]))
+    drawn = [[things[k] for k in order] for things in (handles, labels)]
+    legend = ax.legend(*drawn, **place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return ax
+
+
+def _rank_type(label):
+    """Place of a legend's entry: that of its type, and behind all types for what is none."""
+    return next((k for k, name in enumerate(AGN_TYPES) if label.startswith(name)), len(AGN_TYPES))
 
 
 def set_map_axes(ax, spectrum_map):

@@ -12,7 +12,15 @@ from matplotlib.ticker import NullLocator
 from ..errors import AgnError
 from ..reduction import pixel_edges
 from .artists import AttributionStrip, PaintedSpectrum
-from .colours import SALIENCY_COLOURS, add_colour_bar, describe_map, format_number, full_colour, prepare_map
+from .colours import (
+    SALIENCY_COLOURS,
+    add_colour_bar,
+    describe_map,
+    find_floor,
+    format_number,
+    full_colour,
+    prepare_map,
+)
 from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, mark_lines, note_cut_lines, set_spectrum_axes
 from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer
 
@@ -73,10 +81,12 @@ def plot_saliency(
         positive.
     """
     ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 2.9))[1]
-    attribution, faded = prepare_map(wavelength, attribution, uncertainty=uncertainty, smooth=smooth)
+    floor = find_floor(quantity)
+    options = {"uncertainty": uncertainty, "smooth": smooth, "floor": floor}
+    attribution, faded = prepare_map(wavelength, attribution, **options)
     scale = full_colour(attribution) if scale is None else scale
     set_spectrum_axes(ax, wavelength, flux)
-    note = describe_map(uncertainty=uncertainty, smooth=smooth)
+    note = describe_map(**options, scale=scale)
     PaintedSpectrum(ax, wavelength, note=note).update(flux, attribution, scale=scale, faded=faded)
     if title:
         ax.set_title(title, pad=TITLE_PAD)
@@ -157,6 +167,7 @@ def plot_saliency_panels(
             attribution,
             uncertainty=None if uncertainties is None else uncertainties[row],
             smooth=smooth,
+            floor=find_floor(quantity),
         )
         scale = full_colour(attribution)
         set_spectrum_axes(ax, wavelength, flux)
@@ -254,7 +265,8 @@ def plot_methods(attributions, *, row=0, smooth=None, title=""):
     top = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2
     for each in attributions:
         uncertainty = None if each.uncertainty is None else each.uncertainty[row]
-        attribution, faded = prepare_map(grid, each.values[row], uncertainty=uncertainty, smooth=smooth)
+        options = {"uncertainty": uncertainty, "smooth": smooth, "floor": find_floor(each.quantity)}
+        attribution, faded = prepare_map(grid, each.values[row], **options)
         scale = full_colour(attribution)
         strip = add_axes(page, _LEFT, top, _WIDTH, _STRIP_HEIGHT)
         strip.set(xlim=ax.get_xlim(), ylim=(0, 1))

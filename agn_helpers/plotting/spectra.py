@@ -9,7 +9,7 @@ from scipy.optimize import isotonic_regression
 
 from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
 from ..spectra import standard_deviation
-from .style import DARK, GREY, apply_layout
+from .style import DARK, GREY, apply_layout, current_theme
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 
@@ -71,7 +71,7 @@ def mark_lines(ax, names=MARKED_LINES, *, labels=True):
             ha="center",
             va="bottom",
             size=size,
-            color=DARK,
+            color=current_theme().ink,
             arrowprops={
                 "arrowstyle": "-",
                 "color": GREY,
@@ -121,8 +121,9 @@ def find_cut_lines(wavelength, flux, top):
 
 def add_cut_note(ax, wavelength=0.0, text=""):
     """Add the note of a line that runs out of the top of an Axes; returns the Annotation."""
-    look = {"va": "top", "size": 7, "color": GREY, "zorder": 5}
-    ground = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
+    theme = current_theme()
+    look = {"va": "top", "size": 7, "color": theme.muted, "zorder": 5}
+    ground = {"facecolor": theme.ground, "linewidth": 0, "pad": 0.4}
     place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
     return ax.annotate(text, (wavelength, 1), (2.5, -1), bbox=ground, **look, **place)
 

@@ -5,12 +5,15 @@ Use with ``plt.style.use("agn_helpers.agn")``, the style sheet beside this modul
 
 from __future__ import annotations
 
+from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine, PlaceHolderLayoutEngine
 
 from ..errors import AgnError
@@ -60,9 +63,73 @@ def _place(page, left, top):
 SINGLE_COLUMN, DOUBLE_COLUMN = 88 / 25.4, 180 / 25.4
 
 #: Colours of what is no spectrum: marks and notes, words.
-GREY = "#777777"
+GREY = "#757575"
 
 DARK = "#222222"
+
+
+class Theme(NamedTuple):
+    """What stands on a ground that is light or dark; colours of types and curves are the same on both.
+
+    Attributes
+    ----------
+    ground, ink, muted : str
+        The ground, words and strong marks, notes and weak marks.
+    outline, before, band : str
+        Of a painted spectrum: its outline, the spectrum before a change, and the spread of several.
+    track, core, wings : str
+        Faint areas: behind a bar, in the core and in the wings of a line.
+    is_dark : bool
+    """
+
+    ground: str
+    ink: str
+    muted: str
+    outline: str
+    before: str
+    band: str
+    track: str
+    core: str
+    wings: str
+    is_dark: bool
+
+
+LIGHT_THEME = Theme(
+    *("#FFFFFF", DARK, GREY),
+    *("#8A8A8A", "#8A8A8A", "#BBBBBB"),
+    *("#F0F0F0", "#DEDEDE", "#F1F1F1"),
+    is_dark=False,
+)
+
+DARK_THEME = Theme(
+    *("#111111", "#E2E2E2", "#A4A4A4"),
+    *("#8A8A8A", "#9A9A9A", "#5C5C5C"),
+    *("#2A2A2A", "#333333", "#232323"),
+    is_dark=True,
+)
+
+
+def current_theme():
+    """The Theme of the figures that are made now, by the ground that rcParams give them."""
+    is_dark = np.mean(to_rgb(plt.rcParams["figure.facecolor"])) < 0.5
+    return DARK_THEME if is_dark else LIGHT_THEME
+
+
+def read_style(*, dark=False):
+    """The rcParams of the package's style sheet, for `matplotlib.pyplot.rc_context`; read once."""
+    names = ["agn_helpers.agn", "agn_helpers.agn_dark"][: 1 + dark]
+    return _read_styles(tuple(names))
+
+
+@cache
+def _read_styles(names):
+    with plt.style.context(["default", *names]):
+        changed = dict(plt.rcParams)
+    return {name: changed[name] for name in changed if name not in _NOT_OF_A_STYLE}
+
+
+# Backends are chosen once, and a style sheet has no say in it.
+_NOT_OF_A_STYLE = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg.port")
 
 
 def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | None = None) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 
 from ..files import whole_file
 from ..lines import AGN_TYPES, LINES, MARKED_LINES
-from ..plotting import DARK, GREY, SALIENCY_COLOURS, flux_limits, map_scales
-from .objects import SKY_PAGES, describe_doubt
+from ..plotting import DARK, GREY, SALIENCY_COLOURS, find_floor, flux_limits, map_scales
+from ..spectra import SKY_PAGES
+from .objects import describe_doubt
 from .pages import fill_page, read_part
 
 #: Bytes that spectra may take in the file; of more spectra, some are left out.
@@ -91,6 +92,7 @@ def write_explorer(path, sample, types, attribution, spectrum_map, *, parts=None
             if attribution.grid[0] < LINES[name].wavelength < attribution.grid[-1]
         ],
         "quantity": attribution.quantity,
+        "floor": find_floor(attribution.quantity),
         "palette": [_hex(SALIENCY_COLOURS(k / 254)) for k in range(255)],
         "types": {
             name: {"colour": each.colour, "marker": _MARKERS[each.marker]} for name, each in AGN_TYPES.items()

@@ -18,17 +18,8 @@ from ..plotting import (
     tabulate_statistics,
 )
 from ..saliency import measure_lines
+from ..spectra import list_sky_pages
 from .pages import fill_page
-
-#: Pages on the sky by their names; {ra} and {dec} in degrees (ICRS).
-SKY_PAGES = {
-    "SkyServer": "https://skyserver.sdss.org/dr17/VisualTools/navi?ra={ra}&dec={dec}",
-    "NED": "https://ned.ipac.caltech.edu/conesearch?search_type=Near%20Position%20Search"
-    "&coordinates={ra}d%20{dec}d&radius=0.1&in_csys=Equatorial&in_equinox=J2000",
-    "SIMBAD": "https://simbad.cds.unistra.fr/simbad/sim-coo?Coord={ra}%20{dec}&CooFrame=ICRS&Radius=5"
-    "&Radius.unit=arcsec",
-    "Aladin Lite": "https://aladin.cds.unistra.fr/AladinLite/?target={ra}%20{dec}&fov=0.02",
-}
 
 # Å around Hβ and [O III] that the second figure shows.
 _ZOOM = (4700.0, 5060.0)
@@ -55,14 +46,6 @@ class ObjectPage(NamedTuple):
     verdict: str
     doubts: list
     row: dict
-
-
-def list_sky_pages(ra, dec):
-    """Names and addresses of pages on a place of the sky (degrees); none where it is not known."""
-    if ra is None or dec is None or not (np.isfinite(ra) and np.isfinite(dec)):
-        return []
-    place = {"ra": quote(f"{ra:.6f}"), "dec": quote(f"{dec:+.6f}")}
-    return [(name, address.format(**place)) for name, address in SKY_PAGES.items()]
 
 
 def describe_verdict(row, *, label="", statistics=None):
@@ -116,7 +99,7 @@ def describe_doubt(row):
         low, high = float(row["p_low"]), float(row["p_high"])
         doubts.append(f"Models of other surveys give P = {low:.2f} to {high:.2f}.")
     if missing := [name for name in str(row.get("missing_lines", "")).split("|") if name]:
-        doubts.append(f"Not observed: {', '.join(missing)}.")
+        doubts.append(f"Not observed: {', '.join(LINES[name].label for name in missing)}.")
     if float(row.get("unobserved", 0)) > 0.05:
         doubts.append(f"{float(row['unobserved']):.0%} of the wavelengths were not observed.")
     if int(row.get("zwarning", -1)) > 0:
@@ -191,7 +174,7 @@ def write_object_pages(
                 probability={name: float(row[f"p_{each.key}"]) for name, each in AGN_TYPES.items()},
                 statistics=tabulate_statistics(lines),
                 turns=_describe_turns(turns, page.name),
-                sky=list_sky_pages(_number(row.get("ra")), _number(row.get("dec"))),
+                sky=list(list_sky_pages(_number(row.get("ra")), _number(row.get("dec"))).items()),
                 before=f"{files[k - 1]}.html" if k else "",
                 after=f"{files[k + 1]}.html" if k + 1 < n else "",
                 back=back,

@@ -1,4 +1,4 @@
-from .attribution import METHODS, Attribution, explain, silence_unobserved
+from .attribution import METHODS, NUMBERS, Attribution, explain, name_quantity, silence_unobserved
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import cluster_maps, rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
@@ -12,6 +12,7 @@ from .windows import check_baseline, check_segments, class_mean, make_segments, 
 __all__ = [
     "CORE",
     "METHODS",
+    "NUMBERS",
     "WINGS",
     "Attribution",
     "TargetScore",
@@ -32,6 +33,7 @@ __all__ = [
     "make_segments",
     "measure_lines",
     "measure_opposition",
+    "name_quantity",
     "occlusion",
     "rank_lines",
     "refit_half_samples",

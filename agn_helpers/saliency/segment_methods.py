@@ -80,7 +80,7 @@ def lime(
         Penalty of the ridge; the weights of the perturbed spectra have the mean 1.
     random_state : int, RandomState or None
         Which segments are replaced; the same for every spectrum.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is regressed (see `TargetScore`).
 
     Returns
@@ -220,7 +220,7 @@ def shap(
         At least 2, for the uncertainty.
     random_state : int, RandomState or None
         Which coalitions are drawn; the same for every spectrum.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is explained (see `TargetScore`).
 
     Returns

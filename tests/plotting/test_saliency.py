@@ -218,10 +218,10 @@ def test_colours_say_the_attribution_of_each_pixel():
         assert drawn.norm.vmin == -drawn.norm.vmax == -full_colour(ATTRIBUTION)
         assert not np.ma.getmaskarray(drawn.get_array()).any()
         ax.figure.draw_without_rendering()
-        red, _, blue, _ = drawn.get_edgecolor().T
+        _, green, blue, _ = drawn.get_edgecolor().T
         strong = np.abs(ATTRIBUTION) > 0.2 * full_colour(ATTRIBUTION)
         assert strong.sum() > 20
-        np.testing.assert_array_equal((blue > red)[strong], (ATTRIBUTION > 0)[strong])
+        np.testing.assert_array_equal((green > blue)[strong], (ATTRIBUTION > 0)[strong])
 
 
 def test_strokes_and_bars_stand_at_their_pixels():
@@ -329,7 +329,7 @@ def test_both_signs_stay_apart_for_colour_blind_eyes():
             for sign in (1, -1)
         )
         assert np.linalg.norm(raised - lowered, axis=1).min() > 0.2
-        assert np.all(raised[:, 2] - raised[:, 0] > lowered[:, 2] - lowered[:, 0])
+        assert np.all(raised[:, 2] - raised[:, 0] < lowered[:, 2] - lowered[:, 0])
 
 
 def test_pixels_within_two_sigma_fade():
@@ -439,7 +439,7 @@ def test_the_table_of_a_summary_page_says_numbers_and_what_is_significant(names)
     assert words["Hγ"].get_position()[1] > words["Hβ"].get_position()[1]
     # The squares are coloured by sign.
     squares = [to_rgba(text.get_color()) for text in figure.texts if text.get_text() == "■"]
-    assert [blue > red for red, _, blue, _ in squares] == [True, False, False]
+    assert [green > blue for _, green, blue, _ in squares] == [True, False, False]
 
 
 @pytest.mark.parametrize(

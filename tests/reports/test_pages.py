@@ -25,7 +25,6 @@ from agn_helpers.reports import (
     render_notebook,
     write_report,
 )
-from agn_helpers.reports.objects import list_sky_pages
 from agn_helpers.reports.words import clean_table, name_column, write_cell
 
 from .conftest import HOSTILE, write_executed
@@ -257,11 +256,3 @@ def test_verdict_and_doubt_are_sentences():
         "30% of the wavelengths were not observed.",
         "Its pipeline doubts the redshift.",
     ]
-
-
-def test_pages_on_the_sky_are_linked_where_the_place_is_known():
-    assert list_sky_pages(None, 3.0) == list_sky_pages(1.0, np.nan) == []
-    pages = dict(list_sky_pages(150.25, -2.5))
-    assert list(pages) == ["SkyServer", "NED", "SIMBAD", "Aladin Lite"]
-    assert all("150.250000" in each and "-2.500000" in each and " " not in each for each in pages.values())
-    assert "%2B2.500000" in dict(list_sky_pages(150.25, 2.5))["SIMBAD"]

@@ -186,7 +186,7 @@ def test_what_cannot_be_explained_is_refused_with_the_reason(two_classes):
         f"got {no_gradient}": lambda: gradient(forest, X, of="margin"),
         "one of the classes .*; got type 3": lambda: gradient(two_classes, X, target="type 3"),
         "one for each of 120 samples; got 2": lambda: gradient(two_classes, X, target=["type 1"] * 2),
-        "of must be 'log_p', 'p' or 'margin'; got 'q'": lambda: gradient(two_classes, X, of="q"),
+        "of must be one of log_p, p, log_odds, margin; got 'q'": lambda: gradient(two_classes, X, of="q"),
         "spectrum 1 holds NaN": lambda: gradient(two_classes, broken),
         "X must have 151 features.*got 150. Resample": lambda: gradient(two_classes, X[:, 1:]),
         r"got shape \(151,\). Write X\[None\]": lambda: gradient(two_classes, X[0]),

@@ -55,7 +55,8 @@
     const flux = Array.from(raw, (value) => data.low[k] + value / 65535 * width);
     const seen = Array.from(small, (value) => value !== data.unobserved);
     const value = Array.from(small, (each, i) => seen[i] ? each / 127 * data.largest[k] : 0);
-    const paints = value.map((each, i) => seen[i] ? colour(each / scale) : "#c9c9c9");
+    const paints = value.map((each, i) => 
+      seen[i] && Math.abs(each) >= data.floor ? colour(each / scale) : "#bdbdbd");
     const x0 = x.slice(0, -1), x1 = x.slice(1), y0 = flux.slice(0, -1), y1 = flux.slice(1);
     source.outline.data = { x, y: flux };
     source.painted.data = { x0, y0, x1, y1, colour: paints.slice(0, -1) };
@@ -69,6 +70,7 @@
     const blind = seen.filter((each) => !each).length / nGrid;
     read("note").textContent = [
       peak > top ? `The highest line leaves the frame; its peak is ${peak.toFixed(1)}.` : "",
+      scale < data.floor ? "Nothing is coloured: no flux here would move the probability by anything worth a colour." : "",
       blind ? `Grey: not observed (${(100 * blind).toFixed(1)} % of the wavelengths).` : "",
     ].filter(Boolean).join(" ");
     read("scale").textContent = `full colour at ±${scale.toPrecision(2)} (${data.quantity}, P(${data.target[k]}))`;
