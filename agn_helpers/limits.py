@@ -73,7 +73,7 @@ def read_regular(path, *, largest=LARGEST_FILE):
             content = read_at_most(file, largest + 1) if stat.S_ISREG(mode) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AgnError(f"{path} cannot be read ({reason}); name an existing file, not a folder.") from error
+        raise AgnError(f"{path} cannot be read ({reason}); name an existing file.") from error
     if content is None:
         raise AgnError(f"{path} must be a regular file; it is a device, a pipe or a socket.")
     if len(content) > largest:

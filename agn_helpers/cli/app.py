@@ -21,9 +21,7 @@ from .messages import report
 from .reproduce import explore_run, report_run, reproduce_run
 
 # Numpy and all else are imported where they are used: help, and errors of typing, should not wait for them.
-app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
-)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 app.command("fetch")(fetch_list)
 app.command("check")(check_folder)
@@ -86,7 +84,8 @@ def _print_version(wanted: bool):
 @app.callback()
 def _explain_program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ):
     """Which parts of a galaxy's spectrum made a classifier predict a type 1, type 2 or intermediate AGN?"""

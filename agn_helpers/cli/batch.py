@@ -29,7 +29,7 @@ from ..errors import AgnError
 from ..files import make_folder, whole_file
 from ..locks import claim_run, scratch_folder, sweep_unfinished
 from ..reports import render_notebook
-from ..runs import run_folders
+from ..runs import list_notebooks, run_folders
 
 # Set by the runner itself, each from its own option.
 _RUNNER_PARAMETERS = {"run": "--run", "survey": "--survey"}
@@ -129,22 +129,6 @@ def match_parameters(declared, parameters):
     }
 
 
-def list_notebooks(folder, *, only=None):
-    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"02"``) or names."""
-    notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
-    if not notebooks:
-        raise NotebookError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
-    if only is None:
-        return list(notebooks.values())
-    wanted = set()
-    for name in only:
-        stems = [stem for stem in notebooks if name in (stem, stem[:2])]
-        if not stems:
-            raise NotebookError(f"there is no notebook {name!r}; choose among {', '.join(notebooks)}.")
-        wanted.update(stems)
-    return [path for stem, path in notebooks.items() if stem in wanted]
-
-
 def run_notebooks(
     notebooks_folder,
     *,
@@ -177,7 +161,7 @@ def run_notebooks(
     parameters : dict, optional
         Further values by name, each given to the notebooks that declare it.
     only : sequence of str, optional
-        As in `list_notebooks`.
+        As in `agn_helpers.runs.list_notebooks`.
     progress : bool
         Show a bar of cells, and the time that each notebook took.
 

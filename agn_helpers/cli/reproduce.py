@@ -9,7 +9,8 @@ import typer
 
 from ..errors import AgnError
 from ..locks import scratch_folder
-from ..runs import SDSS, SYNTHETIC, find_project, name_run
+from ..runs import SDSS, SYNTHETIC, find_project, list_notebooks, name_run
+from .messages import complete_run
 
 
 def reproduce_run(
@@ -32,7 +33,8 @@ def reproduce_run(
         ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="01,02", help="Run only these notebooks, on the others' outputs.")
+        str | None,
+        typer.Option(metavar="1,2", help="Run only these notebooks, on what the others wrote before."),
     ] = None,
 ):
     """Run the notebooks in order: tables, figures, executed notebooks, and a report to begin with.
@@ -42,10 +44,13 @@ def reproduce_run(
 
     Exit code: 0, 1 at the first failing cell or another error, 2 for a wrong command line, 130 for Ctrl-C.
     """
+    project = find_project()
+    # A wrong number is told at once, before a second goes into imports.
+    chosen = [name.strip() for name in only.split(",")] if only else None
+    list_notebooks(project / "notebooks", only=chosen)
     from ..survey import open_survey
     from .batch import run_notebooks
 
-    project = find_project()
     source = survey if survey in (SYNTHETIC, SDSS) else Path(survey).expanduser().resolve()
     run = run or name_run(source)
     if source != SYNTHETIC:
@@ -61,14 +66,16 @@ def reproduce_run(
         run=run,
         survey=source,
         parameters=dict(_split_parameter(pair) for pair in parameter or []),
-        only=[name.strip() for name in only.split(",")] if only else None,
+        only=chosen,
     )
     print(f"Executed notebooks and HTML pages: {paths[0].parent}")
     _finish(run, project)
 
 
 def report_run(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Name of the run.")] = SYNTHETIC,
+    run: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="Name of the run.", autocompletion=complete_run)
+    ] = SYNTHETIC,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="RUN RUN", help="Put two runs side by side instead.", show_default=False),
@@ -117,7 +124,9 @@ class Size(StrEnum):
 
 
 def explore_run(
-    run: Annotated[str, typer.Option(metavar="NAME", help="Run that is explored.")] = "synthetic",
+    run: Annotated[
+        str, typer.Option(metavar="NAME", help="Run that is explored.", autocompletion=complete_run)
+    ] = SYNTHETIC,
     size: Annotated[Size, typer.Option(help="Of the picker.")] = Size.wide,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for one that is free.")

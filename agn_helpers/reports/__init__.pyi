@@ -1,6 +1,6 @@
 from .executed import render_notebook
 from .explorer import write_explorer
-from .objects import ObjectPage, describe_doubt, describe_verdict, write_object_pages
+from .objects import ObjectPage, describe_doubt, describe_verdict, write_gallery, write_object_pages
 from .run_report import compare_runs, write_report
 from .summary import KeyNumber, collect_numbers, format_numbers
 
@@ -14,6 +14,7 @@ __all__ = [
     "format_numbers",
     "render_notebook",
     "write_explorer",
+    "write_gallery",
     "write_object_pages",
     "write_report",
 ]

@@ -1,5 +1,6 @@
 """A page for each explained spectrum: the verdict in a sentence, its doubts, its map, what would turn it."""
 
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -241,3 +242,27 @@ def _describe_turns(turns, name):
         else:
             sentences.append(f"no amount of {concept} that was tried would turn it")
     return sentences
+
+
+def write_gallery(folder, entries, *, title, survey=""):
+    """Write an index of summary pages that are images.
+
+    Parameters
+    ----------
+    folder : path
+        Where they are.
+    entries : sequence of (str, str, str, list of str)
+        Name, file, verdict and doubts of each.
+    title, survey : str
+
+    Returns
+    -------
+    Path
+        ``index.html`` in the folder.
+    """
+    path = Path(folder) / "index.html"
+    entries = [(name, quote(file), verdict, doubts) for name, file, verdict, doubts in entries]
+    with whole_file(path) as temporary:
+        text = fill_page("gallery.html", title=title, survey=survey, entries=entries)
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+    return path
