@@ -167,7 +167,7 @@ def _write_results(table, rejected, output):
 
 
 def _choose_columns(table):
-    """What the screen shows of the table of types: name, type, probability, and doubts where there are any."""
+    """What the screen shows of the table of types: name, type, probability, and what doubts there are."""
     from ..lines import AGN_TYPES
 
     best = [max(row[f"p_{each.key}"] for each in AGN_TYPES.values()) for row in table]
