@@ -273,12 +273,19 @@ class SpectrumPicker:
     ) -> None:
         """Choose how the spectrum is explained.
 
-        method : str, one of `METHODS`; the exact gradient by default
-        target : str, class whose probability is explained; the most probable one by default
-        of : str, the number that is explained: "log_p" (by default), "p", "log_odds" or "margin"; the last
-            two do not saturate where the classifier is certain
-        smooth : float, width in km/s of a running mean over the map
-        fade : bool, grey where the map is nearer to zero than twice its uncertainty
+        Parameters
+        ----------
+        method : str, optional
+            One of `METHODS`; the exact gradient by default.
+        target : str, optional
+            Class whose probability is explained; the most probable one by default.
+        of : str, optional
+            The number that is explained: "log_p" (by default), "p", "log_odds" or "margin"; the last two do
+            not saturate where the classifier is certain.
+        smooth : float, optional
+            Width in km/s of a running mean over the map.
+        fade : bool
+            Grey where the map is nearer to zero than twice its uncertainty.
         """
         self._do(lambda state: state.explain(method=method, target=target, of=of, smooth=smooth, fade=fade))
 
