@@ -68,9 +68,8 @@ def skip_members(app, what, name, obj, skip, options):
 
 def escape_bars(app, what, name, obj, options, lines):
     """Escape what looks like markup in docstrings; literals stay as they are."""
-    for number, line in enumerate(lines):
-        parts = re.split(r"(``.*?``)", line)
-        lines[number] = "".join(part if part[:2] == "``" else escape_marks(part) for part in parts)
+    parts = re.split(r"(``.*?``)", "\n".join(lines), flags=re.DOTALL)
+    lines[:] = "".join(part if part[:2] == "``" else escape_marks(part) for part in parts).split("\n")
 
 
 def escape_marks(text):

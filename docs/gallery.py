@@ -23,8 +23,8 @@ def collect_gallery(source, target):
         cards.append(f"[{title}]({path.stem}.ipynb)\n: {question[1] if question else ''}\n")
         nbformat.write(_clean(notebook), target / path.name)
     words = (
-        "Notebooks of a small run (a tenth of the survey, fewer surveys in the audit): to be read, not quoted. "
-        "Their numbers are rougher than those of `make reproduce`. All spectra are simulated."
+        "Notebooks of a small run (a tenth of the survey, fewer surveys in the audit): to be read, not "
+        "quoted. Their numbers are rougher than those of `make reproduce`. All spectra are simulated."
         if paths
         else "No run was found when this site was built; `make docs` makes one first."
     )

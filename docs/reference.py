@@ -23,7 +23,8 @@ def write_reference(folder):
     for name in packages:
         package = import_module(f"agn_helpers.{name}")
         title = f"agn_helpers.{name}"
-        text = f"{title}\n{'=' * len(title)}\n\n{_say(package)}\n\n.. currentmodule:: {title}\n\n"
+        text = f"{title}\n{'=' * len(title)}\n\n{_say(package)}\n\n"
+        text += f".. currentmodule:: {title}\n\n"
         homes = _find_homes(name)
         for public in package.__all__:
             value = getattr(package, public)
@@ -38,8 +39,9 @@ def write_reference(folder):
     pages = "".join(f"   {name}\n" for name in packages)
     top = "".join(f"* `agn_helpers.{name}`\n" for name in agn_helpers.__all__)
     text = (
-        "API reference\n=============\n\nThe names that most people need are given by ``agn_helpers`` itself; "
-        "each is described in the package that it comes from:\n\n"
+        "API reference\n=============\n\n"
+        "The names that most people need are given by ``agn_helpers`` itself; each is described in the "
+        "package that it comes from:\n\n"
         f".. hlist::\n   :columns: 3\n\n{_indent(top)}\n.. toctree::\n   :maxdepth: 1\n\n{pages}"
     )
     _write(folder / "index.rst", text)

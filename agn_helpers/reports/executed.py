@@ -146,7 +146,7 @@ def render_notebook(notebook, *, stem, before=None, after=None, report="../repor
     return fill_page(
         "notebook.html",
         title=stem,
-        body="\n".join(body),
+        body=_number_regions("\n".join(body)),
         contents=contents,
         before=before,
         after=after,
@@ -178,10 +178,19 @@ def _render_markdown(source, number):
     return re.sub(r"(<table.*?</table>)", _wide, html, flags=re.DOTALL), found
 
 
+def _number_regions(html):
+    """Tables by number, so that a screen reader tells them apart."""
+    parts = html.split(_REGION)
+    return parts[0] + "".join(f'{_REGION[:-1]} {k}"{part}' for k, part in enumerate(parts[1:], start=1))
+
+
+_REGION = 'role="region" aria-label="Table"'
+
+
 def _wide(table):
     """A table that scrolls by itself where the page is too narrow for it."""
     table = table if isinstance(table, str) else table[1]
-    return f'<div class="wide" role="region" aria-label="Table" tabindex="0">{table}</div>'
+    return f'<div class="wide" {_REGION} tabindex="0">{table}</div>'
 
 
 def _fold_code(cell):
