@@ -1,12 +1,15 @@
 """Settings of the documentation; `make docs` builds it, offline but for the packages of the extra."""
 
+import html
 import os
 import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from docutils.nodes import SkipNode
 from gallery import collect_gallery
+from matplotlib.sphinxext import mathmpl
 from reference import write_reference
 
 from agn_helpers import __version__ as release
@@ -77,11 +80,30 @@ def escape_marks(text):
     return re.sub(r"(?<![\w*])(\*{1,2})(?=[a-z]\w*\b(?![^*]*\*)|,)", r"\\\1", text).replace("|", r"\|")
 
 
+def show_formula(self, node):
+    """A formula is an image whose alternative text is its source."""
+    image = mathmpl.latex2html(node, self)
+    self.body.append(image.replace("<img", f'<img alt="{html.escape(node["latex"])}"', 1))
+    raise SkipNode
+
+
+def mend_labels(app, error):
+    """The theme's labels hide the words that are seen on a button, also from those who speak to it."""
+    for path in Path(app.outdir).rglob("*.html") if error is None and app.builder.name == "html" else ():
+        text = path.read_text(encoding="utf-8")
+        mended = re.sub(r'(<button[^>]*search-button-field[^>]*) aria-label="[^"]*"', r"\1", text)
+        mended = mended.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        if mended != text:
+            path.write_text(mended, encoding="utf-8")
+
+
 def setup(app):
     """Make the pages that are not written by hand."""
     folder = Path(__file__).parent
     run = os.environ.get("AGN_DOCS_RUN", "docs")
     collect_gallery(folder.parent / "data" / run / "notebooks", folder / "gallery")
     write_reference(folder / "api")
+    app.add_node(mathmpl.latex_math, override=True, html=(show_formula, None))
+    app.connect("build-finished", mend_labels)
     app.connect("autodoc-skip-member", skip_members)
     app.connect("autodoc-process-docstring", escape_bars, priority=900)

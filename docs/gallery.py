@@ -5,6 +5,8 @@ import shutil
 
 import nbformat
 
+from agn_helpers.reports import clean_table
+
 
 def collect_gallery(source, target):
     """Copy executed notebooks, without widgets and progress bars, and write the gallery's own page.
@@ -40,6 +42,10 @@ def _clean(notebook):
         tags = set(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_bar(output)]
+            for output in cell.outputs:
+                if "text/html" in output.get("data", {}):
+                    output.data["text/html"] = clean_table("".join(output.data["text/html"]))
+            cell.metadata["mystnb"] = {"image": {"alt": f"Figure: {_find_heading(notebook.cells[:number])}"}}
             cell.metadata["tags"] = (
                 sorted(tags | {"hide-input"}) if "parameters" not in tags else sorted(tags)
             )
@@ -49,6 +55,12 @@ def _clean(notebook):
             if re.match(r"### ", cell.source) and not _has_section(notebook.cells[:number]):
                 cell.source = cell.source[1:]
     return notebook
+
+
+def _find_heading(cells):
+    """The last heading of some cells."""
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return ([""] + re.findall(r"^#+ (.+)$", prose, re.MULTILINE))[-1]
 
 
 def _has_section(cells):

@@ -6,6 +6,8 @@ Each is a few words of the README as they must stand there, so that a number can
 import json
 import shutil
 import sys
+import tomllib
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -116,7 +118,7 @@ def _collect_real(data, shared):
 
 
 def draw_hero(folders):
-    """Left the map, right what moves the classifier at an intermediate of P about 0.8, with words; a Figure."""
+    """Draw the map, and beside it what moves the classifier at an intermediate of P about 0.8."""
     sample, model = read_sample(folders.data / "sample.fits"), load_model(folders.data / "model.skops")
     spectrum_map, split = read_map(folders.data / "map.fits"), read_table(folders.data / "split.ecsv")
     is_test = np.isin(sample["name"], split["name"][split["part"] == "test"])
@@ -180,6 +182,33 @@ def _point_at(ax, grid, flux, values):
     ax.text(grid[core] + 4, flux[core], word, size=7.5, va="top", color=colour)
 
 
+def draw_badge(label, value):
+    """A badge as SVG, drawn here and not by a service."""
+    left, right = 12 + 6.6 * len(label), 12 + 6.6 * len(value)
+    words = "".join(
+        f'<text x="{x}" y="14" textLength="{6.6 * len(text):.0f}">{escape(text)}</text>'
+        for x, text in ((6, label), (left + 6, value))
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right:.0f}" height="20" role="img" '
+        f'aria-label="{escape(label)}: {escape(value)}"><rect width="{left:.0f}" height="20" fill="#444"/>'
+        f'<rect x="{left:.0f}" width="{right:.0f}" height="20" fill="#0b57a4"/>'
+        f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">{words}</g></svg>\n'
+    )
+
+
+def write_badges():
+    """What pyproject.toml says, as badges."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    told = {
+        "version": project["version"],
+        "python": project["requires-python"],
+        "licence": project["license"],
+    }
+    for label, value in told.items():
+        NUMBERS.with_name(f"badge_{label}.svg").write_text(draw_badge(label, value), encoding="utf-8")
+
+
 def main(run="synthetic"):
     """Write the numbers, and draw and copy the figures, of a run."""
     folders, shared = run_folders(run, root=ROOT), ROOT.parent / "shared"
@@ -189,6 +218,7 @@ def main(run="synthetic"):
     for name in FIGURES:
         shutil.copyfile(folders.figures / name, NUMBERS.parent / name)
     draw_hero(folders)
+    write_badges()
     print(f"{len(numbers)} numbers: {NUMBERS}")
 
 

@@ -179,7 +179,18 @@ class _Cleaner(HTMLParser):
 
 
 def clean_table(html):
-    """HTML that a notebook showed, as a plain table with names in words; what is no table is text."""
+    """Make a plain table, with names in words, of HTML that a notebook showed.
+
+    Parameters
+    ----------
+    html : str
+        What is no table in it, is text; scripts and styles are left out.
+
+    Returns
+    -------
+    str
+        Without any attributes but spans.
+    """
     cleaner = _Cleaner()
     cleaner.feed(html)
     cleaner.close()
