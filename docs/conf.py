@@ -33,7 +33,7 @@ nb_execution_mode = "off"
 nb_ipywidgets_js = {}
 nb_merge_streams = True
 suppress_warnings = ["mystnb.unknown_mime_type"]
-mathmpl_fontsize = 11.0
+mathmpl_fontsize = 17.0
 mathmpl_srcset = ["2x"]
 
 autodoc_typehints = "none"
@@ -54,7 +54,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "navbar_align": "left",
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
     "footer_start": ["copyright"],

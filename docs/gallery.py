@@ -42,9 +42,11 @@ def _clean(notebook):
         tags = set(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_bar(output)]
-            for output in cell.outputs:
-                if "text/html" in output.get("data", {}):
-                    output.data["text/html"] = clean_table("".join(output.data["text/html"]))
+            tables = [output.data for output in cell.outputs if "text/html" in output.get("data", {})]
+            for k, data in enumerate(tables, start=1):
+                # What is wider than the page scrolls by itself, by the keyboard too.
+                frame = f'<div class="wide" role="region" aria-label="Table {number}.{k}" tabindex="0">'
+                data["text/html"] = f"{frame}{clean_table(''.join(data['text/html']))}</div>"
             cell.metadata["mystnb"] = {"image": {"alt": f"Figure: {_find_heading(notebook.cells[:number])}"}}
             cell.metadata["tags"] = (
                 sorted(tags | {"hide-input"}) if "parameters" not in tags else sorted(tags)
