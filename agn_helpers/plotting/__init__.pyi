@@ -31,6 +31,7 @@ from .line_statistics import (
     plot_velocity_profile,
 )
 from .maps import (
+    MOST_POINTS,
     circle_on_map,
     map_size,
     mark_on_map,
@@ -67,6 +68,7 @@ __all__ = [
     "FLUX_LABEL",
     "GREY",
     "LOWERS",
+    "MOST_POINTS",
     "RAISES",
     "SALIENCY_COLOURS",
     "SALIENCY_ON_DARK",

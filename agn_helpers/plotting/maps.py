@@ -2,10 +2,14 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from ..lines import AGN_TYPES
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout, current_theme
+
+_UNKNOWN = "#8A8A8A"
 
 
 def repel_labels(anchors, *, radius, steps=300):
@@ -26,6 +30,86 @@ def repel_labels(anchors, *, radius, steps=300):
     return places
 
 
+#: More points than these cover each other; their density is drawn instead.
+MOST_POINTS = 20_000
+
+# Cells of the density are so many pixels wide: the more of them, the fewer points are in view.
+_CELLS = 2.0, 5.0
+
+
+class DensityImage(AxesImage):
+    """How many points are where, and of which colours: an image made anew for whatever part is in view.
+
+    A cell's colour is the mean of its points', its opacity grows with the logarithm of their number, so that
+    single points and crowds are both seen, at any zoom.
+
+    Parameters
+    ----------
+    ax : Axes
+    places : (n_points, 2) array
+    colours : (n_points, 3) array
+        RGB, from 0 to 1.
+    **options
+        Of `matplotlib.image.AxesImage`, such as ``zorder``.
+    """
+
+    def __init__(self, ax, places, colours, **options):
+        super().__init__(ax, origin="lower", interpolation="nearest", **options)
+        self._places, self._colours = np.asarray(places, dtype=float), np.asarray(colours, dtype=float)
+        self.set_data(np.zeros((1, 1, 4)))
+        ax.add_image(self)
+        ax.update_datalim(self._places)
+        ax.autoscale_view()
+
+    def get_extent(self):
+        """The limits of the Axes: the image fills them."""
+        return *self.axes.get_xlim(), *self.axes.get_ylim()
+
+    def draw(self, renderer):
+        """Count the points of the part that is in view, and draw them."""
+        left, right, bottom, top = extent = self.get_extent()
+        in_view = np.all((self._places > (left, bottom)) & (self._places < (right, top)), axis=1)
+        room = np.sqrt(self.axes.bbox.size.prod() / max(1, in_view.sum()))
+        cells = np.maximum(1, self.axes.bbox.size / np.clip(room / 3, *_CELLS)).astype(int)
+        self._A = count_colours(self._places[in_view], self._colours[in_view], extent=extent, cells=cells)
+        super().draw(renderer)
+
+
+def count_colours(places, colours, *, extent, cells):
+    """Density of coloured points as an image.
+
+    Parameters
+    ----------
+    places : (n_points, 2) array
+    colours : (n_points, 3) array
+    extent : left, right, bottom, top
+        Points beyond it are not counted.
+    cells : n_columns, n_rows
+
+    Returns
+    -------
+    (n_rows, n_columns, 4) array
+        RGB is the mean colour of a cell's points; the opacity is 0 without points and 1 for the most in any
+        cell, of one point 0.3, or more where no cell has many.
+    """
+    left, right, bottom, top = extent
+    column, row = (np.floor((places - (left, bottom)) / (right - left, top - bottom) * cells)).T
+    inside = (column >= 0) & (column < cells[0]) & (row >= 0) & (row < cells[1])
+    cell = (row * cells[0] + column)[inside].astype(int)
+
+    def add_up(weights=None):
+        return np.bincount(cell, weights=weights, minlength=cells[0] * cells[1])
+
+    number = add_up()
+    image = np.stack([*(add_up(each) for each in colours[inside].T), np.zeros(len(number))], axis=1)
+    image[:, :3] /= np.maximum(1, number)[:, None]
+    most = np.log2(max(2, number.max()))
+    faintest = max(0.3, 0.9 - 0.1 * most)
+    rise = (np.log2(np.maximum(1, number)) / most) ** 1.5
+    image[:, 3] = np.where(number > 0, faintest + (1 - faintest) * rise, 0)
+    return image.reshape(cells[1], cells[0], 4)
+
+
 def map_size(spectrum_map, width):
     """Size in inches (width, height) that an Axes of a map and its title and legend fill without waste."""
     extent = np.ptp(spectrum_map.coordinates, axis=0)
@@ -33,7 +117,7 @@ def map_size(spectrum_map, width):
 
 
 def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
-    """Draw a map with every spectrum in its type's colour and marker.
+    """Draw a map with every spectrum in its type's colour and marker; of very many, their density.
 
     Parameters
     ----------
@@ -53,14 +137,18 @@ def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
     Axes
     """
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
+    dense = len(y) > MOST_POINTS
+    if dense:
+        palette = {name: to_rgb(AGN_TYPES[name].colour if name else _UNKNOWN) for name in ("", *AGN_TYPES)}
+        DensityImage(ax, spectrum_map.coordinates, [palette[name] for name in y])
     # The rarest of the overlapping types comes last, on top.
     for name in ("", "type 2", "type 1", "intermediate"):
         x_y = spectrum_map.coordinates[y == name]
         if len(x_y):
-            colour, marker = (
-                (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else (current_theme().muted, ".")
-            )
+            colour, marker = (AGN_TYPES[name].colour, AGN_TYPES[name].marker) if name else (_UNKNOWN, ".")
             label = f"{name or 'unknown'} ({len(x_y)})"
+            # Beside a density only the legend's entry.
+            x_y = x_y[:0] if dense else x_y
             ax.scatter(*x_y.T, s=size, color=colour, marker=marker, alpha=alpha, linewidth=0, label=label)
     set_map_axes(ax, spectrum_map)
     return _add_legend(ax) if legend else ax
@@ -195,7 +283,7 @@ def plot_map_values(spectrum_map, values, *, label, ax=None):
     return ax
 
 
-def circle_on_map(spectrum_map, rows, *, label, ax):
+def circle_on_map(spectrum_map, rows, *, label, size=24, ax):
     """Circle spectra on a map that is drawn already.
 
     Parameters
@@ -206,6 +294,8 @@ def circle_on_map(spectrum_map, rows, *, label, ax):
         Which of its spectra.
     label : str
         What the legend says.
+    size : float
+        Area of a circle in square points; small ones are drawn with a finer line.
     ax : Axes
         With the map.
 
@@ -213,7 +303,8 @@ def circle_on_map(spectrum_map, rows, *, label, ax):
     -------
     Axes
     """
-    look = {"s": 24, "facecolor": "none", "edgecolor": current_theme().ink, "linewidth": 0.8}
+    thin = 0.8 * min(1, size / 24) ** 0.5
+    look = {"s": size, "facecolor": "none", "edgecolor": current_theme().ink, "linewidth": thin}
     ax.scatter(*spectrum_map.coordinates[rows].T, label=label, zorder=4, **look)
     return _add_legend(ax)
 
