@@ -1,4 +1,5 @@
 from .artists import PaintedSpectrum, ProbabilityBars
+from .captions import CAPTIONS, find_caption
 from .colours import (
     COLOUR_WORDS,
     LOWERS,
@@ -24,6 +25,7 @@ from .distributions import (
     plot_truth_pairs,
 )
 from .faithfulness import plot_curves, plot_faithfulness
+from .layout import find_collisions
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -62,6 +64,7 @@ from .tuning import (
 )
 
 __all__ = [
+    "CAPTIONS",
     "COLOUR_WORDS",
     "DARK",
     "DOUBLE_COLUMN",
@@ -81,6 +84,8 @@ __all__ = [
     "circle_on_map",
     "current_theme",
     "describe_map",
+    "find_caption",
+    "find_collisions",
     "find_floor",
     "format_number",
     "full_colour",
