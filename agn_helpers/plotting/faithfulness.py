@@ -256,7 +256,8 @@ def _write_headings(ax, measures):
     """A line between groups of rows, and what each group asks at the right of its first row."""
     for question, group in _QUESTIONS.items():
         rows = [row for row, name in enumerate(measures) if name in group]
-        if rows:
+        if len(rows) > 2:
+            # With fewer rows its words would run into the next group's.
             ax.axhline(rows[0], color=DARK, linewidth=0.8)
             look = {
                 "xycoords": ax.get_yaxis_transform(),

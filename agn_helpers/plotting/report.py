@@ -267,9 +267,10 @@ def _write_head(page, name, redshift, true_label, probabilities, target, doubts)
 
 def _judge(probabilities):
     """What the classifier says, in a sentence."""
-    first, second = sorted(probabilities, key=probabilities.get, reverse=True)[:2]
-    if probabilities[first] > 0.95:
+    first, *others = sorted(probabilities, key=probabilities.get, reverse=True)
+    if not others or probabilities[first] > 0.95:
         return f"The classifier says {first} (P = {probabilities[first]:.3f})."
+    second = others[0]
     how = "hardly more than" if probabilities[first] < 1.5 * probabilities[second] else "rather than"
     return (
         f"The classifier says {first} (P = {probabilities[first]:.3f}), {how} {second} "

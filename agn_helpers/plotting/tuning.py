@@ -208,7 +208,7 @@ def plot_beside_paper(comparison, *, column="f_score", xlabel="F", ax=None):
     ends = [value - comparison[f"{column}_low"], comparison[f"{column}_high"] - value]
     look = {"color": DARK, "marker": "o", "linestyle": "none", "elinewidth": 0.9, "capsize": 2}
     ax.errorbar(value, place, xerr=ends, label="here, 95 % interval", **look)
-    hollow = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgewidth": 0.8}
+    hollow = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.8}
     theirs = comparison[f"{column}_paper"]
     ax.plot(theirs, place, color=GREY, zorder=3, linestyle="none", label="the paper's", **hollow)
     ax.set_yticks(place, [KERNEL_NAMES.get(name, name) for name in comparison.index])
