@@ -105,6 +105,15 @@ class Page:
         url = self.canvases.nth(number).locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
         return Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB")
 
+    def wait_for_change(self, number, before):
+        """Wait until a canvas shows something else, and all is at rest; returns what it shows."""
+        end = time.monotonic() + PATIENCE / 1000
+        while (now := self.image(number)).size == before.size and difference(now, before) == 0:
+            assert time.monotonic() < end, "the picture stays as it is."
+            self.page.wait_for_timeout(50)
+        self.settle()
+        return self.image(number)
+
     def message(self):
         return self.picker.locator(".agn-message").inner_text()
 

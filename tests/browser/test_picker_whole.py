@@ -237,14 +237,10 @@ def test_the_wheel_and_a_click_choose_what_is_seen_larger(page, whole):
     box = page.canvases.nth(1).locator("canvas").first.bounding_box()
     y = whole.view.controls.spectrum_figure.bbox.height - 0.5 * sum(panel.axes[0].bbox.intervaly)
     page.page.mouse.click(box["x"] + x, box["y"] + y)
-    page.page.wait_for_timeout(300)
-    page.settle()
-    clicked = page.image(1)
+    clicked = page.wait_for_change(1, before)
     assert difference(clicked, before) > 0.01
     page.page.mouse.wheel(0, -120)
-    page.page.wait_for_timeout(300)
-    page.settle()
-    assert difference(page.image(1), clicked) > 0.005
+    assert difference(page.wait_for_change(1, clicked), clicked) > 0.005
     panel.look_at(whole.state, 4882.68, 1.0)
 
 
