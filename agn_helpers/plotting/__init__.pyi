@@ -1,4 +1,7 @@
-from .artists import PaintedSpectrum, ProbabilityBars
+from .artists import (
+    PaintedSpectrum,
+    ProbabilityBars,
+)
 from .captions import CAPTIONS, find_caption
 from .colours import (
     COLOUR_WORDS,
@@ -24,7 +27,23 @@ from .distributions import (
     plot_surveys,
     plot_truth_pairs,
 )
-from .faithfulness import plot_curves, plot_faithfulness
+from .faithfulness import (
+    plot_curves,
+    plot_faithfulness,
+)
+from .galaxies import (
+    plot_galaxy,
+    plot_lengths,
+    plot_method_scores,
+    plot_scan,
+)
+from .images import (
+    plot_explained_sources,
+    plot_gallery,
+    plot_image,
+    plot_segments,
+    plot_weights,
+)
 from .layout import find_collisions
 from .line_statistics import (
     plot_attribution_map,
@@ -45,8 +64,16 @@ from .maps import (
     plot_map_values,
     plot_persistence,
 )
-from .report import ZOOMS, plot_summary_page, tabulate_statistics
-from .saliency import plot_methods, plot_saliency, plot_saliency_panels
+from .report import (
+    ZOOMS,
+    plot_summary_page,
+    tabulate_statistics,
+)
+from .saliency import (
+    plot_methods,
+    plot_saliency,
+    plot_saliency_panels,
+)
 from .spectra import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
@@ -101,13 +128,19 @@ __all__ = [
     "plot_curves",
     "plot_decision",
     "plot_examples",
+    "plot_explained_sources",
     "plot_faithfulness",
+    "plot_galaxy",
+    "plot_gallery",
     "plot_histogram",
+    "plot_image",
+    "plot_lengths",
     "plot_line_statistics",
     "plot_map",
     "plot_map_panels",
     "plot_map_values",
     "plot_mean_spectrum",
+    "plot_method_scores",
     "plot_methods",
     "plot_noise_curve",
     "plot_novelty",
@@ -117,12 +150,15 @@ __all__ = [
     "plot_reliability",
     "plot_saliency",
     "plot_saliency_panels",
+    "plot_scan",
     "plot_scores",
     "plot_search",
+    "plot_segments",
     "plot_summary_page",
     "plot_surveys",
     "plot_truth_pairs",
     "plot_velocity_profile",
+    "plot_weights",
     "prepare_map",
     "read_style",
     "saliency_colours",

@@ -192,7 +192,10 @@ def save_figure(
 
 def mark_survey(figure, survey):
     """Write under a Figure where its spectra come from; what is synthetic says so."""
-    text = "synthetic survey: simulated spectra" if "synthetic" in survey else f"survey: {survey}"
+    if "synthetic" in survey:
+        text = f"{survey}: simulated" if "images" in survey else "synthetic survey: simulated spectra"
+    else:
+        text = f"survey: {survey}"
     style = {"size": 6.5, "color": GREY, "style": "italic", "ha": "right", "va": "bottom"}
     figure.text(0.997, 0.15 * reserve_footer(figure), text, **style)
 

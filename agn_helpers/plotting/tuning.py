@@ -36,16 +36,18 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
     share = (curve["observed"] * curve["n"] + 1) / (curve["n"] + 2)
     curve = curve.assign(error=np.sqrt(share * (1 - share) / (curve["n"] + 3)))
     below = ax.inset_axes((0, -0.27, 1, 0.2))
-    for name, look in AGN_TYPES.items():
+    for name in dict.fromkeys([*AGN_TYPES, *classes]):
         part, every = curve[curve["class"] == name], counts[counts["class"] == name]
         if len(part):
             predicted, observed, error = part[["predicted", "observed", "error"]].to_numpy().T
-            # Lines between bins would speak of what lies between them.
-            style = {"color": look.colour, "marker": look.marker, "linestyle": "none", "label": name}
+            agn_type = AGN_TYPES.get(name)
+            look = {"color": agn_type.colour, "marker": agn_type.marker} if agn_type else {"marker": "o"}
             ends = [np.minimum(error, observed), np.minimum(error, 1 - observed)]
-            ax.errorbar(predicted, observed, yerr=ends, elinewidth=0.7, markersize=4.2, **style)
-            look = {"color": look.colour, "marker": look.marker, "linewidth": 0.7, "markersize": 2.4}
-            below.plot(every["predicted"], every["n"], **look)
+            # Lines between bins would speak of what lies between them.
+            style = {**look, "linestyle": "none", "label": name, "elinewidth": 0.7, "markersize": 4.2}
+            drawn = ax.errorbar(predicted, observed, yerr=ends, **style)
+            look["color"] = drawn[0].get_color()
+            below.plot(every["predicted"], every["n"], **look, linewidth=0.7, markersize=2.4)
     ends = (-0.03, 1.03)
     ax.set(xlim=ends, ylim=ends, ylabel="Share that is of the type")
     below.set(xlim=ends, yscale="log", xlabel="Predicted probability", ylabel="Spectra")

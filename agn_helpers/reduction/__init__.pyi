@@ -1,3 +1,4 @@
+from .blocks import reduce_block
 from .changes import SpectrumChange, perturb_spectrum
 from .resampling import pixel_edges, resample_block
 from .rest_frame import tabulate_ranges, to_rest_frame
@@ -20,6 +21,7 @@ __all__ = [
     "perturb_spectrum",
     "pixel_edges",
     "read_sample",
+    "reduce_block",
     "reduce_spectra",
     "resample_block",
     "sample_arrays",

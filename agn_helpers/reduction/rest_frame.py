@@ -6,7 +6,7 @@ import pandas as pd
 from ..errors import ReductionError
 from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from .resampling import LEAST_OBSERVED, resample_flux
-from .wild_pixels import find_wild_pixels
+from .wild_pixels import find_wild_pixels, middle
 
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
@@ -19,6 +19,9 @@ _MIN_WINDOW_PIXELS = 3
 # Continuum (Å) on either side that takes the window's place where it was not observed: between [O III] with
 # its wings and the Fe II blend from 5170 Å on.
 _SIDE_WINDOWS = ((5040.0, 5085.0), (5115.0, 5160.0))
+
+#: Wavelengths at rest outside of which nothing tells the flux at 5100 Å.
+AROUND_5100 = (5039.0, 5161.0)
 
 # What is cut off beyond the grid (Å) must not share a pixel with it.
 _MARGIN = 30.0
@@ -85,8 +88,14 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
 
 
 def _clipped_mean(values):
-    deviation = np.abs(values - np.median(values))
-    return values[deviation <= _CLIP * np.median(deviation)].mean()
+    deviation = np.abs(values - middle(values))
+    return values[deviation <= _CLIP * middle(deviation)].mean()
+
+
+def find_reach(wavelength, grid):
+    """Slice of rest `wavelength` (Å) that `grid` and the windows around 5100 Å can touch, and a bit more."""
+    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
+    return slice(*np.searchsorted(wavelength, (low - _MARGIN, high + _MARGIN)))
 
 
 def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
@@ -115,10 +124,7 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         )
     wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
     ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
-    # Only what the grid and the windows around 5100 Å can touch, and a pixel more on either side.
-    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
-    first, last = np.searchsorted(wavelength, (low - _MARGIN, high + _MARGIN))
-    part = slice(first, last)
+    part = find_reach(wavelength, grid)
     if not np.any(ivar[part] > 0):
         raise ReductionError(
             f"good pixels must cover at least {LEAST_OBSERVED:.0%} of {grid[0]:.1f} to {grid[-1]:.1f} Å at "
