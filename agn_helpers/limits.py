@@ -65,20 +65,33 @@ def read_regular(path, *, largest=LARGEST_FILE):
     Raises AgnError, in one line, for a device, a pipe, a socket, a folder, a link that leads nowhere or in a
     circle, a file that is larger than `largest` bytes, and one that cannot be read.
     """
-    try:
-        # Opening a pipe would wait for its other end; asking before opening would leave time to swap it.
-        with open(path, "rb", opener=_open_at_once) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            # Of what never ends nothing is read.
-            content = read_at_most(file, largest + 1) if stat.S_ISREG(mode) else None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AgnError(f"{path} cannot be read ({reason}); name an existing file.") from error
-    if content is None:
-        raise AgnError(f"{path} must be a regular file; it is a device, a pipe or a socket.")
+    with open_regular(path) as file:
+        try:
+            content = read_at_most(file, largest + 1)
+        except OSError as error:
+            raise _unreadable(path, error) from error
     if len(content) > largest:
         raise AgnError(f"{path} must have at most {largest >> 20} MB; it has more; divide it.")
     return content
+
+
+def open_regular(path):
+    """A regular file, open to be read as bytes; AgnError for any other, and for what cannot be opened."""
+    try:
+        # Opening a pipe would wait for its other end; asking before opening would leave time to swap it.
+        file = open(path, "rb", opener=_open_at_once)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        # Of what never ends nothing is read.
+        file.close()
+        raise AgnError(f"{path} must be a regular file; it is a device, a pipe or a socket.")
+    return file
+
+
+def _unreadable(path, error):
+    reason = getattr(error, "strerror", None) or error
+    return AgnError(f"{path} cannot be read ({reason}); name an existing file.")
 
 
 def read_at_most(file, number):

@@ -106,7 +106,7 @@ def _is_same(handle, path):
 
 
 @contextlib.contextmanager
-def claim_run(folder):
+def claim_run(folder, *, remedy="give another --run"):
     """Keep other processes out of the folder of a run, which exists, for a block.
 
     Gives the file descriptor of the lock: whoever inherits it holds the run until it ends as well.  Raises
@@ -125,7 +125,7 @@ def claim_run(folder):
             process, user, since = owner
             raise AgnError(
                 f"run {Path(folder).name} is being made by process {process} of {user} since {since}; wait "
-                "until it has ended, or give another --run."
+                f"until it has ended, or {remedy}."
             )
         time.sleep(0.1)
 

@@ -14,6 +14,9 @@ SYNTHETIC = "synthetic"
 SDSS = "sdss"
 SDSS_CACHE = Path("data", "sdss", "spectra")
 
+#: Folder of fetched radio images within a project.
+FIRST_CACHE = Path("data", "first")
+
 
 class RunFolders(NamedTuple):
     """The two folders of a run: tables, model and maps in `data`, images in `figures`."""

@@ -3,8 +3,17 @@ from .gradients import linear_weights, log_proba_gradient, pair_decisions, pair_
 from .marginal import draw_normal, marginal_proba, train_ensemble
 from .model import TrainedModel, check_grid, load_model, save_model
 from .novelty import NoveltyDetector
-from .predict import UNDETERMINED, classify_spectra, describe_doubts, find_reasons, join_parts, weigh_sample
+from .predict import (
+    UNDETERMINED,
+    classify_spectra,
+    describe_doubts,
+    find_reasons,
+    join_parts,
+    predict_types,
+    weigh_sample,
+)
 from .prediction_sets import calibrate_sets
+from .primal import choose_solver, decide_along
 from .svc import ProbabilisticSVC
 from .training import Kernel
 from .validation import encode_classes, encode_target, split_folds
@@ -18,7 +27,9 @@ __all__ = [
     "TrainedModel",
     "calibrate_sets",
     "check_grid",
+    "choose_solver",
     "classify_spectra",
+    "decide_along",
     "describe_doubts",
     "draw_normal",
     "encode_classes",
@@ -32,6 +43,7 @@ __all__ = [
     "marginal_proba",
     "pair_decisions",
     "pair_gradient",
+    "predict_types",
     "save_model",
     "split_folds",
     "train_ensemble",

@@ -108,7 +108,7 @@ def _predict_part(sample, rejected, model, files, *, force):
     return Classified(vstack(tables, **join), vstack([rejected, failed], **join), sample[kept])
 
 
-def predict_types(sample, model, *, force=False):
+def predict_types(sample, model, *, force=False, marginal=None):
     """Types and probabilities of a reduced sample.
 
     Parameters
@@ -120,6 +120,8 @@ def predict_types(sample, model, *, force=False):
         probability 0.
     force : bool
         Predict a type also where Hβ was not observed.
+    marginal : Marginal, optional
+        Of `weigh_sample`, where the caller has a use for it too.
 
     Returns
     -------
@@ -150,7 +152,7 @@ def predict_types(sample, model, *, force=False):
             "Ask its estimator."
         )
     ivar = np.asarray(sample["ivar"], dtype=float)
-    marginal = weigh_sample(sample, model)
+    marginal = weigh_sample(sample, model) if marginal is None else marginal
     log_proba, classes = marginal.log_proba, model.estimator.classes_
     probability = dict.fromkeys(AGN_TYPES, np.zeros(len(sample))) | dict(zip(classes, np.exp(log_proba).T))
     types = np.array(list(AGN_TYPES))

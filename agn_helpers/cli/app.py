@@ -14,6 +14,7 @@ import typer
 
 from ..errors import AgnError
 from ..limits import summarise_error
+from .bulk_commands import summarise_folder
 from .classify import classify_files
 from .fetch import check_folder, fetch_list
 from .inspect import inspect_spectrum, print_formats
@@ -28,6 +29,7 @@ app.command("check")(check_folder)
 app.command("reproduce")(reproduce_run)
 app.command("report")(report_run)
 app.command("classify")(classify_files)
+app.command("summarise")(summarise_folder)
 app.command("explore")(explore_run)
 app.command("formats")(print_formats)
 app.command("inspect")(inspect_spectrum)

@@ -13,6 +13,7 @@ from ..errors import AgnError
 from ..limits import summarise_error
 from ..locks import sweep_unfinished
 from ..runs import SYNTHETIC, find_project, run_folders
+from .bulk_commands import classify_into_folder
 from .messages import complete_run, format_table, report_kinds, show_progress
 
 logger = logging.getLogger(__name__)
@@ -56,14 +57,34 @@ def classify_files(
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Draw a summary page of each spectrum, too, with an index.html.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Draw a summary page of each spectrum, too, with an index.html; in a folder keep attributions "
+            "as arrays.",
+        ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Predict types also of spectra whose Hβ was not observed.")
     ] = False,
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="Table of the results: .ecsv, .csv, .fits or .parquet.")
+        Path,
+        typer.Option(
+            metavar="FILE|DIR/",
+            help="Table of the results: .ecsv, .csv, .fits or .parquet; or a folder, for many spectra.",
+        ),
     ] = Path("classified.ecsv"),
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Into a folder, by so many processes of this machine (Dask)."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Into a folder, by the Dask cluster with that scheduler."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew in a folder that holds results already.")
+    ] = False,
 ):
     """Give spectra their types, with probabilities.
 
@@ -78,6 +99,9 @@ def classify_files(
     pages, with saliency maps, are drawn in a folder of the same name with _saliency added, whose index.html
     lists them with what is to be doubted.
 
+    Into a folder results go as Parquet files, a partition of 2000 spectra each, with fluxes and attributions;
+    the same command goes on where an earlier one stopped. agn summarise DIR says what it holds.
+
     In CSV, text that a spreadsheet would take for a formula has an apostrophe before it.
 
     Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
@@ -89,15 +113,24 @@ def classify_files(
 
     if all(not path.exists() for path in files):
         raise AgnError(f"{files[0]} does not exist; name an existing file or folder.")
-    table_format(output)
+    into_folder = workers is not None or scheduler is not None or not output.suffix or output.is_dir()
+    if not into_folder:
+        table_format(output)
     if redshift is not None and not -1 < redshift < float("inf"):
         raise AgnError(
             f"redshift must be greater than -1 and finite; got {redshift}. Give another --redshift."
         )
+    reading = {
+        "redshift": redshift,
+        "columns": parse_columns(columns) if columns else None,
+        "medium": medium,
+    }
+    if into_folder:
+        options = {"explain": "arrays" if explain else True, "force": force, "restart": restart, **reading}
+        classify_into_folder(files, _find_model(run), output, workers=workers, scheduler=scheduler, **options)
+        return
     check_writable(output)
-    spectra = read_spectra(
-        files, redshift=redshift, columns=parse_columns(columns) if columns else None, medium=medium
-    )
+    spectra = read_spectra(files, **reading)
     model = _find_model(run)
     folder = output.with_name(f"{output.stem}_saliency") if explain else None
     if folder is not None:

@@ -118,6 +118,7 @@ def _split_parameter(pair):
 class Size(StrEnum):
     """The sizes of the picker."""
 
+    auto = "auto"
     compact = "compact"
     wide = "wide"
     large = "large"
@@ -127,7 +128,7 @@ def explore_run(
     run: Annotated[
         str, typer.Option(metavar="NAME", help="Run that is explored.", autocompletion=complete_run)
     ] = SYNTHETIC,
-    size: Annotated[Size, typer.Option(help="Of the picker.")] = Size.wide,
+    size: Annotated[Size, typer.Option(help="Of the picker.")] = Size.auto,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for one that is free.")
     ] = 0,

@@ -26,7 +26,7 @@ _SLIDERS = (
 
 # Pixels between the columns; below this width of the page there is one column only; heights of the row above
 # a canvas, of the sliders below the map, of the tabs below the spectrum, and of all else on a page.
-_GAP, _ONE_COLUMN, _HEAD, _WHAT_IF, _TABS, _ELSE = 8, 700, 34, 196, 186, 200
+_GAP, _ONE_COLUMN, _HEAD, _WHAT_IF, _TABS, _ELSE = 8, 700, 34, 196, 186, 100
 
 
 class Plan(NamedTuple):
@@ -222,10 +222,10 @@ class PickerControls:
         self.tabs = ipw.Tab([ipw.VBox(page, layout=layout) for page in pages.values()])
         self.tabs.titles = tuple(pages)
 
-    def set_size(self, size, *, width=850, height=800):
+    def set_size(self, size, *, width=850, height=700):
         """Give the canvases and what stands below them another size, a key of `SIZES`.
 
-        width, height : int, of the room on the page and of the window, in pixels
+        width, height : int, of the room on the page and of what is seen of it at once, in pixels
         """
         plan = plan_page(SIZES[size] or width, height, self._aspect)
         for figure, (wide, high) in ((self.map_figure, plan.map), (self.spectrum_figure, plan.spectrum)):

@@ -5,12 +5,33 @@ from astropy.table import Table
 from matplotlib.figure import Figure
 
 from ..errors import AgnError
-from ..files import whole_file, write_table
+from ..files import name_file, whole_file, write_table
 from ..plotting import plot_summary_page, save_figure
 from ..saliency import Attribution
 from .doubts import list_badges
 from .map_panel import MapPanel
 from .panels import SpectrumPanel, shift_lines
+
+#: How the files that are written end, by their kind.
+ENDINGS = {"png": "_summary.png", "pdf": "_summary.pdf", "svg": "_summary.svg", "csv": "_{}.csv"}
+
+
+def name_export(shown, kind):
+    """Name of the file to which something of that kind is written; the folder alone for none of them."""
+    names = {key: name_file(shown.name, ending.format(shown.method)) for key, ending in ENDINGS.items()}
+    return {**names, "txt": "selection.txt"}.get(kind, "")
+
+
+def write_export(state, shown, kind, path):
+    """Write a summary page ("png", "pdf", "svg"), a table ("csv") or the names of the selection ("txt").
+
+    Raises AgnError for another kind, and where the file cannot be written.
+    """
+    kinds = [*ENDINGS, "txt"]
+    if kind not in kinds:
+        raise AgnError(f"kind must be {', '.join(kinds)}; got {kind!r}.")
+    write = {"csv": write_attribution, "txt": lambda state, shown, path: write_selection(state, path)}
+    write.get(kind, write_summary_page)(state, shown, path)
 
 
 def draw_picker(state, shown):

@@ -14,6 +14,9 @@ from .panels import FOOT, Panel, origin_label
 # What came from elsewhere: a colour of no type and no direction.
 _ADDED = "#0F7F8F"
 
+# More rings than these are drawn smaller.
+_MOST_RINGS = 600
+
 # Room for the title above the map and the legend below it, in inches.
 _ABOVE, _BELOW = 0.28, 0.62
 
@@ -65,10 +68,13 @@ class MapPanel(Panel):
 
     def _draw_map(self, state, places, known):
         shown = replace(state.spectrum_map, coordinates=places[known])
-        plot_map(shown, state.label[known], alpha=0.6, ax=self.ax)
+        plot_map(shown, state.label[known], alpha=0.9 if self.dark else 0.65, ax=self.ax)
         wrong = state.wrong[known[state.wrong]]
         if len(wrong):
-            circle_on_map(shown, wrong, label=f"misclassified ({len(wrong)})", ax=self.ax)
+            # So many rings that they would hide the map become points.
+            size = 24 * min(1, _MOST_RINGS / len(wrong))
+            label = f"misclassified ({len(wrong)}{', gaps bridged' if state.n_waiting else ''})"
+            circle_on_map(shown, wrong, label=label, size=size, ax=self.ax)
         if not known.all():
             look = {"s": 70, "marker": "*", "color": _ADDED, "edgecolor": self.theme.ground, "linewidth": 0.5}
             label = f"added ({np.sum(~known)})"

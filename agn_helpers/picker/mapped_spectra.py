@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from ..classifier import weigh_sample
+from ..classifier import marginal_proba, weigh_sample
 from ..errors import AgnError
 from ..maps import MapPlacer
 from ..reduction import sample_grid
@@ -17,6 +17,14 @@ from ..spectra import Rejected, read_spectra
 
 # A name that shares as much with what was typed (difflib's ratio) is worth a suggestion.
 _LIKE = 0.7
+
+# Completing takes a millisecond a spectrum: more of them wait until they are looked at.
+_MOST_COMPLETED = 20_000
+
+# Spectra classified together: some 60 MB of temporary arrays.
+_BLOCK = 4096
+
+_MOST_COMPARED = 4000
 
 
 class MappedSpectra:
@@ -40,7 +48,9 @@ class MappedSpectra:
         the survey.
     redshift : (n_spectra,) array
     X, ivar : (n_spectra, n_grid) arrays
-        Normalised flux, completed by the model, and its inverse variance, 0 where not observed.
+        Normalised flux, completed by the model, and its inverse variance, 0 where not observed.  Of more
+        than 20 000 spectra a flux and its probabilities are completed once `complete` is asked for them;
+        until then gaps are bridged, as the sample has them.
     places : (n_spectra, 2) array
         On the map.
     probability : (n_spectra, n_classes) array
@@ -64,16 +74,38 @@ class MappedSpectra:
             raise AgnError("there must be spectra to pick from; the sample is empty.")
         self.name = np.asarray(sample["name"], dtype=str)
         self.places = _find_places(self.name, spectrum_map, self.grid)
-        self.spectrum_map, self._placer = spectrum_map, MapPlacer(spectrum_map)
+        self.spectrum_map, self._placer = spectrum_map, None
         self.label = np.asarray(sample["label"], dtype=str)
         parts = dict(zip(split["name"], split["part"])) if split is not None else {}
         self.part = np.array([str(parts.get(name, "")) for name in self.name])
         self.redshift = np.asarray(sample["redshift"], dtype=float)
-        self.X, self.probability = self._classify(sample)
         self.ivar = np.asarray(sample["ivar"])
+        if len(sample) > _MOST_COMPLETED and model.completion is not None:
+            self.X = np.array(sample["flux"], dtype=np.float32)
+            self.probability = _in_blocks(model.estimator.predict_proba, self.X)
+            self._waiting = _in_blocks(lambda ivar: (ivar == 0).any(axis=1), self.ivar)
+        else:
+            self.X, self.probability = self._classify(sample)
+            self._waiting = np.zeros(len(sample), bool)
         self.origin = np.full(len(self.name), self.survey)
         self.ra, self.dec = (_find_degrees(sample, name) for name in ("ra", "dec"))
         self.meta = dict(sample.meta)
+
+    def complete(self, rows):
+        """Complete spectra by the model where that was put off, and average their probabilities."""
+        rows = np.unique(rows)
+        rows = rows[self._waiting[rows]]
+        for block in np.split(rows, range(_BLOCK, len(rows), _BLOCK)) if len(rows) else ():
+            found = marginal_proba(
+                self.model.estimator, self.model.completion, self.X[block], self.ivar[block].astype(float)
+            )
+            self.X[block], self.probability[block] = found.flux, np.exp(found.log_proba)
+            self._waiting[block] = False
+
+    @property
+    def n_waiting(self):
+        """How many spectra have their gaps bridged for now, see `complete`."""
+        return int(self._waiting.sum())
 
     @property
     def classes(self):
@@ -113,7 +145,10 @@ class MappedSpectra:
             raise AgnError(
                 f"{len(within)} names hold {name!r}, such as {self.name[within[0]]}; give more of the name."
             )
-        near = difflib.get_close_matches(name, self.name, n=1, cutoff=_LIKE)
+        # Where there are many names, those that begin alike are near enough.
+        many = np.sort(self.name)
+        first = max(0, np.searchsorted(many, name) - _MOST_COMPARED // 2)
+        near = difflib.get_close_matches(name, many[first : first + _MOST_COMPARED], n=1, cutoff=_LIKE)
         hint = f"did you mean {near[0]}?" if near else "no name is like it."
         raise AgnError(f"there is no spectrum {name!r}; {hint}")
 
@@ -165,10 +200,11 @@ class MappedSpectra:
         first = len(self.name)
         if len(added):
             X, probability = self._classify(added)
-            self.places = np.vstack([self.places, self._placer.place(X)])
+            self.places = np.vstack([self.places, self.place(X)])
             self.probability = np.vstack([self.probability, probability])
             self.X = np.vstack([self.X, X])
             self.ivar = np.vstack([self.ivar, np.asarray(added["ivar"])])
+            self._waiting = np.append(self._waiting, np.zeros(len(added), bool))
             for key, values in {
                 "name": np.asarray(added["name"], dtype=str),
                 "label": np.asarray(added["label"], dtype=str),
@@ -183,6 +219,8 @@ class MappedSpectra:
 
     def place(self, X):
         """Places (n, 2) of other spectra (n, n_grid) on the map."""
+        if self._placer is None:
+            self._placer = MapPlacer(self.spectrum_map)
         return self._placer.place(X)
 
     def describe(self, row):
@@ -201,6 +239,11 @@ def _find_degrees(sample, column):
     if column not in sample.colnames:
         return np.full(len(sample), np.nan)
     return np.ma.filled(np.ma.asarray(sample[column], dtype=float), np.nan)
+
+
+def _in_blocks(function, array):
+    """A function of rows, of one block after the other: memory-mapped ones are never copied whole."""
+    return np.concatenate([function(array[first : first + _BLOCK]) for first in range(0, len(array), _BLOCK)])
 
 
 def read_uploaded(files, *, redshift=None):

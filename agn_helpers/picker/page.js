@@ -27,7 +27,10 @@
   let told = "", waiting = 0;
   const tellRoom = () => {
     if (!root.isConnected || !root.clientWidth) return;
-    const room = { width: root.clientWidth, height: innerHeight, dark: isDark() };
+    // Of a notebook the part that scrolls, of a page the window.
+    const within = root.closest(".jp-WindowedPanel-outer, .jp-Notebook") || document.documentElement;
+    const seen = Math.min(within.clientHeight || innerHeight, innerHeight);
+    const room = { width: root.clientWidth, height: seen, dark: isDark() };
     root.classList.toggle("agn-dark", room.dark);
     if (JSON.stringify(room) === told) return;
     told = JSON.stringify(room);

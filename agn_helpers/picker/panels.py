@@ -134,10 +134,11 @@ class SpectrumPanel(Panel):
         self.clear()
         self._grid = state.grid
         width, height = self.figure.bbox.size / self.figure.dpi
-        lower = 0.55 + 0.36 * (height - 1.95)
+        lower = 0.55 + 0.38 * (height - 1.8)
         bars = min(max(1.9, 0.3 * width), 0.42 * width)
         with plt.rc_context(screen_style(dark=self.dark)):
-            full = self._add_axes(0.56, lower + 0.62, 0.68, 0.86)
+            # A page says above the canvas what was changed.
+            full = self._add_axes(0.56, lower + 0.6, 0.68, 0.7 if self.live else 0.86)
             zoom = self._add_axes(0.56, 0.52, bars + 0.35, height - lower)
             self.axes = (full, zoom)
             low, high = self.range
@@ -275,7 +276,7 @@ class SpectrumPanel(Panel):
         meaning = f"{shown.method.replace('_', ' ')}: {words} P({shown.target})"
         note = describe_map(**options, scale=scale)
         lines = [
-            f"what if: {shown.change}" if shown.change else "",
+            f"what if: {shown.change}" if shown.change and not self.live else "",
             f"{meaning}   ·   {note}" if note else meaning,
         ]
         for text, line in zip(self._notes, sorted(lines, key=bool, reverse=True)):

@@ -18,6 +18,9 @@ from ..saliency import (
 # Draws of noise behind the uncertainty of a gradient: a standard deviation good to a sixth.
 _N_DRAWS = 20
 
+# Spectra of a selection that are averaged.
+_MOST_AVERAGED = 5000
+
 
 class Shown(NamedTuple):
     """What there is to see of one spectrum or of a selection.
@@ -117,13 +120,20 @@ def show_spectrum(spectra, row, flux, ivar, *, target=None, of="log_p"):
 
 
 def show_selection(spectra, rows, *, target=None, of="log_p"):
-    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both; `Shown`."""
+    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both; `Shown`.
+
+    Of very many the mean is that of some of them.
+    """
+    name = f"{len(rows)} selected spectra" if len(rows) > 1 else "1 selected spectrum"
+    if len(rows) > _MOST_AVERAGED:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_AVERAGED).astype(int)]
+        name = f"{len(rows)} of {name}"
+    spectra.complete(rows)
     X = spectra.X[rows].astype(float)
     attribution = gradient(spectra.model.estimator, X, target=target, of=of)
     counts = {name: int(np.sum(spectra.label[rows] == name)) for name in AGN_TYPES}
     spread = X.var(axis=0)
     probability = spectra.probability[rows].mean(axis=0)
-    name = f"{len(rows)} selected spectra" if len(rows) > 1 else "1 selected spectrum"
     return Shown(
         name=name,
         title=f"{name}: {', '.join(f'{count} {name}' for name, count in counts.items() if count)}",

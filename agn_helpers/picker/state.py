@@ -37,9 +37,9 @@ def read_run(run, *, root=None):
     """Read the sample, the model, the map and the split of a run; see `find_run`.  Returns PickerInput."""
     paths = find_run(run, root=root)
     return PickerInput(
-        sample=read_sample(paths["sample"]),
+        sample=read_sample(paths["sample"], mapped=True),
         model=load_model(paths["model"]),
-        spectrum_map=read_map(paths["spectrum_map"]),
+        spectrum_map=read_map(paths["spectrum_map"], mapped=True),
         split=_read_split(paths["split"]),
     )
 
@@ -231,6 +231,7 @@ class PickerState(MappedSpectra):
         if self.shows_selection:
             shown = show_selection(self, self.selection, target=self.target, of=self.of)
         else:
+            self.complete([self.row])
             flux, ivar = self._changed(self.change)
             change = "" if self.change.is_nothing else self.change.describe()
             if self.concept is not None:

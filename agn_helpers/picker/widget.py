@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from io import BytesIO
@@ -15,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AgnError
-from ..files import name_file
 from ..runs import run_folders
-from .exports import draw_picker, write_attribution, write_selection, write_summary_page
+from .exports import draw_picker, name_export, write_export
+from .front_end import front_end_listens, running_cell
 from .session import write_code
 from .state import PickerState, read_run
 from .tasks import ExplainTask
@@ -29,29 +27,6 @@ if TYPE_CHECKING:
 
     from ..classifier import TrainedModel
     from ..maps import SpectrumMap
-
-
-def front_end_listens():
-    """True in a kernel of JupyterLab, Notebook, VS Code or Voilà; False under papermill and elsewhere."""
-    if not hasattr(_find_shell(), "kernel"):
-        return False
-    served_by = os.environ.get("SERVER_SOFTWARE", "")
-    return bool(
-        os.environ.get("JPY_SESSION_NAME") or os.environ.get("VSCODE_PID") or served_by.startswith("voila")
-    )
-
-
-def running_cell():
-    """Identity of the notebook cell that is running, and of this run of it; (None, None) elsewhere."""
-    shell = _find_shell()
-    if not hasattr(shell, "get_parent"):
-        return None, None
-    parent = shell.get_parent()
-    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
-
-
-def _find_shell():
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 logger = logging.getLogger(__name__)
@@ -330,23 +305,8 @@ class SpectrumPicker:
         """
         if self.state is None:
             return None
-        endings = {kind: f"_summary.{kind}" for kind in ("png", "pdf", "svg")}
-        endings["csv"] = f"_{self.shown.method}.csv"
-        names = {key: name_file(self.shown.name, ending) for key, ending in endings.items()}
-        names["txt"] = "selection.txt"
-        target = Path(path or Path(folder or self.folder) / names.get(kind, ""))
-
-        def write(state):
-            if kind not in names:
-                raise AgnError(f"kind must be {', '.join(names)}; got {kind!r}.")
-            if kind == "csv":
-                write_attribution(state, self.shown, target)
-            elif kind == "txt":
-                write_selection(state, target)
-            else:
-                write_summary_page(state, self.shown, target)
-
-        if not self._do(write, refresh=False):
+        target = Path(path or Path(folder or self.folder) / name_export(self.shown, kind))
+        if not self._do(lambda state: write_export(state, self.shown, kind, target), refresh=False):
             return None
         self._say(f"written: {target}")
         return target

@@ -74,6 +74,30 @@ def find_floor(quantity):
     return next((floor for mark, floor in FLOORS.items() if mark in quantity), 0.0)
 
 
+#: Width (km/s) of the running mean over maps that are noise from pixel to pixel.
+SMOOTHING = 600.0
+
+# Correlation of neighbouring pixels below which a map is such noise: those of narrow lines have 0.7 and more.
+_LEAST_CORRELATION = 0.5
+
+
+def choose_smoothing(attributions, smooth="auto"):
+    """Width in km/s of the running mean over maps (..., n_grid): as asked for, or as they need.
+
+    smooth : float, None or "auto", the latter `SMOOTHING` where neighbouring pixels have little in common, as
+        in the median map; else None
+    """
+    if not isinstance(smooth, str):
+        return smooth
+    if smooth != "auto":
+        raise AgnError(f"smooth must be a number of km/s, None or 'auto'; got {smooth!r}.")
+    maps = np.atleast_2d(np.asarray(attributions, dtype=float))
+    maps = maps - maps.mean(axis=-1, keepdims=True)
+    power = np.sum(maps**2, axis=-1)
+    alike = np.sum(maps[..., 1:] * maps[..., :-1], axis=-1)[power > 0] / power[power > 0]
+    return SMOOTHING if alike.size and np.median(alike) < _LEAST_CORRELATION else None
+
+
 def prepare_map(wavelength, attribution, *, uncertainty=None, smooth=None, floor=0.0):
     """Smooth a map and find the pixels that fade.
 

@@ -5,6 +5,7 @@ Use with ``plt.style.use("agn_helpers.agn")``, the style sheet beside this modul
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -18,6 +19,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine, PlaceHolderLayoutE
 
 from ..errors import AgnError
 from ..files import whole_file
+from .captions import find_caption
+from .layout import find_collisions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,7 +135,16 @@ def _read_styles(names):
 _NOT_OF_A_STYLE = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg.port")
 
 
-def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | None = None) -> None:
+#: Which further files `save_figure` writes beside the one it is told, e.g. "pdf,svg": journals want them.
+FORMATS_VARIABLE = "AGN_FIGURES"
+
+#: Where this is set, `save_figure` refuses figures with words that cannot be read, see `find_collisions`.
+CHECK_VARIABLE = "AGN_CHECK_FIGURES"
+
+
+def save_figure(
+    figure: Figure | Axes, path: str | PathLike, *, survey: str | None = None, caption: str = ""
+) -> None:
     """Save a Figure, or the Figure of an Axes, whole or not at all; the suffix of `path` says the format.
 
     Parameters
@@ -140,9 +152,13 @@ def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | No
     figure : Figure or Axes
         What to save.
     path : path
-        E.g. ``figures/synthetic/map.png``; folders are created.
+        E.g. ``figures/synthetic/map.png``; folders are created.  Of the formats that the environment variable
+        AGN_FIGURES names, such as ``pdf,svg``, a file each is written beside it.
     survey : str, optional
         Origin of the spectra, written into the figure by `mark_survey`.
+    caption : str
+        What the figure shows and what its marks mean, in whole sentences; written beside it as a .txt file.
+        A run's own figures have one, see `find_caption`.
 
     Raises
     ------
@@ -150,18 +166,36 @@ def save_figure(figure: Figure | Axes, path: str | PathLike, *, survey: str | No
         For a suffix of no format of figures, or where it cannot be written.
     """
     whole: Any = figure.figure if isinstance(figure, Axes) else figure
-    formats = sorted(whole.canvas.get_supported_filetypes())
-    if Path(path).suffix.removeprefix(".").lower() not in formats:
-        raise AgnError(f"the suffix of a figure must be one of {', '.join(formats)}; got {path}.")
+    path, formats = Path(path), sorted(whole.canvas.get_supported_filetypes())
+    wanted = [name.strip().lower() for name in os.environ.get(FORMATS_VARIABLE, "").split(",")]
+    endings = [path.suffix.removeprefix(".").lower(), *filter(None, wanted)]
+    for ending in endings:
+        if ending not in formats:
+            raise AgnError(
+                f"the suffix of a figure must be one of {', '.join(formats)}; got {ending or path}, asked "
+                f"for by {path} or by {FORMATS_VARIABLE}."
+            )
     if survey is not None:
         mark_survey(whole, survey)
-    with whole_file(path) as temporary:
-        whole.savefig(temporary)
+    if CHECK_VARIABLE in os.environ and (problems := find_collisions(whole)):
+        raise AgnError(f"every word of {path.name} must be readable; {len(problems)} are not: {problems[0]}.")
+    for ending in dict.fromkeys(endings):
+        with whole_file(path.with_suffix(f".{ending}")) as temporary:
+            # Words of an SVG stay words: they can be searched, and are as small as they can be.
+            with plt.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+                whole.savefig(temporary)
+    caption = caption or find_caption(path.stem)
+    if caption:
+        with whole_file(path.with_suffix(".txt")) as temporary:
+            temporary.write_text(f"{' '.join(caption.split())}\n", encoding="utf-8")
 
 
 def mark_survey(figure, survey):
     """Write under a Figure where its spectra come from; what is synthetic says so."""
-    text = "synthetic survey: simulated spectra" if "synthetic" in survey else f"survey: {survey}"
+    if "synthetic" in survey:
+        text = f"{survey}: simulated" if "images" in survey else "synthetic survey: simulated spectra"
+    else:
+        text = f"survey: {survey}"
     style = {"size": 6.5, "color": GREY, "style": "italic", "ha": "right", "va": "bottom"}
     figure.text(0.997, 0.15 * reserve_footer(figure), text, **style)
 

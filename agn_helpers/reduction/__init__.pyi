@@ -1,5 +1,7 @@
+from .blocks import reduce_block
 from .changes import SpectrumChange, perturb_spectrum
-from .rest_frame import pixel_edges, tabulate_ranges, to_rest_frame
+from .resampling import pixel_edges, resample_block
+from .rest_frame import tabulate_ranges, to_rest_frame
 from .sample import (
     ReducedSample,
     find_missing_lines,
@@ -19,7 +21,9 @@ __all__ = [
     "perturb_spectrum",
     "pixel_edges",
     "read_sample",
+    "reduce_block",
     "reduce_spectra",
+    "resample_block",
     "sample_arrays",
     "sample_grid",
     "tabulate_ranges",

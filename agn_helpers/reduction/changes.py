@@ -7,7 +7,8 @@ from scipy.special import erf
 
 from ..errors import AgnError
 from ..lines import LINES, NORMALISATION_WAVELENGTH, SPEED_OF_LIGHT
-from .rest_frame import continuum_level, pixel_edges
+from .resampling import pixel_edges
+from .rest_frame import continuum_level
 
 # A Gaussian's full width at half maximum in standard deviations.
 _FWHM = np.sqrt(8 * np.log(2))

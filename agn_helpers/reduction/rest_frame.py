@@ -5,7 +5,8 @@ import pandas as pd
 
 from ..errors import ReductionError
 from ..lines import AGN_TYPES, NORMALISATION_WAVELENGTH, PAPER_GRID
-from .wild_pixels import find_wild_pixels
+from .resampling import LEAST_OBSERVED, resample_flux
+from .wild_pixels import find_wild_pixels, middle
 
 #: Residuals of the night sky's strongest line survive in SDSS coadds with ivar > 0 (observed vacuum Å).
 SKY_LINE_WINDOW = (5569.0, 5590.0)
@@ -19,8 +20,8 @@ _MIN_WINDOW_PIXELS = 3
 # its wings and the Fe II blend from 5170 Å on.
 _SIDE_WINDOWS = ((5040.0, 5085.0), (5115.0, 5160.0))
 
-#: Share of the grid that must be observed.
-LEAST_OBSERVED = 0.6
+#: Wavelengths at rest outside of which nothing tells the flux at 5100 Å.
+AROUND_5100 = (5039.0, 5161.0)
 
 # What is cut off beyond the grid (Å) must not share a pixel with it.
 _MARGIN = 30.0
@@ -87,76 +88,14 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
 
 
 def _clipped_mean(values):
-    deviation = np.abs(values - np.median(values))
-    return values[deviation <= _CLIP * np.median(deviation)].mean()
+    deviation = np.abs(values - middle(values))
+    return values[deviation <= _CLIP * middle(deviation)].mean()
 
 
-def pixel_edges(wavelength):
-    """Edges (n + 1,) of pixels with centres `wavelength` (n,): halfway between neighbours."""
-    middles = 0.5 * (wavelength[1:] + wavelength[:-1])
-    return np.concatenate([2 * wavelength[:1] - middles[:1], middles, 2 * wavelength[-1:] - middles[-1:]])
-
-
-def resample_flux(wavelength, flux, ivar, *, grid):
-    """Resample one spectrum onto `grid`, carrying its inverse variance along.
-
-    A grid point's flux is the mean of the good pixels under it, weighed by their overlap in wavelength,
-    so that a line keeps its flux; its variance follows from the same weights for independent pixels.
-    Grid points without a good pixel get ivar 0; their flux, between their neighbours' or the nearest at the
-    ends, only keeps the place for what `agn_helpers.classifier.SpectrumCompleter` knows better.
-
-    Parameters
-    ----------
-    wavelength : (n_pixels,) array
-        Rest-frame vacuum Å, increasing.
-    flux, ivar : (n_pixels,) arrays
-        Flux density per Å in any unit u, ivar in u**-2; pixels with ivar 0 are not used.
-    grid : (n_grid,) array
-        Wavelengths (Å), increasing.
-
-    Returns
-    -------
-    flux, ivar : (n_grid,) arrays
-
-    Raises
-    ------
-    ReductionError
-        Where good pixels cover less than 60 % of the grid.
-    """
-    good = ivar > 0
-    if good.sum() < 2:
-        raise ReductionError(
-            f"at least 2 pixels with ivar > 0 are needed; got {good.sum()}; leave this spectrum out."
-        )
-    edges, grid_edges = pixel_edges(wavelength), pixel_edges(grid)
-    # Cut the axis at every edge of either: each piece then lies in one pixel and under one grid point.
-    inside = (edges > grid_edges[0]) & (edges < grid_edges[-1])
-    cuts = np.sort(np.concatenate([edges[inside], grid_edges]))
-    length, middle = np.diff(cuts), 0.5 * (cuts[1:] + cuts[:-1])
-    pixel = np.searchsorted(edges, middle) - 1
-    point = np.searchsorted(grid_edges, middle) - 1
-    covered = (pixel >= 0) & (pixel < wavelength.size)
-    pixel, point, length = pixel[covered], point[covered], length[covered]
-    used = good[pixel]
-    pixel, point, length = pixel[used], point[used], length[used]
-
-    def total(weights):
-        return np.bincount(point, weights=weights, minlength=grid.size)
-
-    overlap = total(length)
-    filled = overlap > 0
-    if filled.mean() < LEAST_OBSERVED:
-        start, stop = wavelength[good][[0, -1]]
-        raise ReductionError(
-            f"good pixels must cover at least {LEAST_OBSERVED:.0%} of {grid[0]:.1f} to {grid[-1]:.1f} Å at "
-            f"rest; got {filled.mean():.0%}, between {start:.1f} and {stop:.1f} Å; check the redshift or "
-            "leave it out."
-        )
-    resampled = np.interp(grid, grid[filled], total(length * flux[pixel])[filled] / overlap[filled])
-    # Right for each point; the covariance of two points that share a pixel is not kept.
-    variance = total(length**2 / ivar[pixel])
-    resampled_ivar = np.divide(overlap**2, variance, out=np.zeros(grid.size), where=filled)
-    return resampled, resampled_ivar
+def find_reach(wavelength, grid):
+    """Slice of rest `wavelength` (Å) that `grid` and the windows around 5100 Å can touch, and a bit more."""
+    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
+    return slice(*np.searchsorted(wavelength, (low - _MARGIN, high + _MARGIN)))
 
 
 def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
@@ -185,10 +124,7 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         )
     wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
     ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
-    # Only what the grid and the windows around 5100 Å can touch, and a pixel more on either side.
-    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
-    first, last = np.searchsorted(wavelength, (low - _MARGIN, high + _MARGIN))
-    part = slice(first, last)
+    part = find_reach(wavelength, grid)
     if not np.any(ivar[part] > 0):
         raise ReductionError(
             f"good pixels must cover at least {LEAST_OBSERVED:.0%} of {grid[0]:.1f} to {grid[-1]:.1f} Å at "

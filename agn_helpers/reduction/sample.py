@@ -148,43 +148,53 @@ def reduce_spectra(
             raise AgnError(f"spectra must be ObservedSpectrum; got {kind}. Read files with read_spectra.")
         try:
             flux, ivar = reduce_spectrum(spectrum, grid=grid, normalisation=normalisation)
-            origin = _describe_origin(spectrum.meta)
+            origin = describe_origin(spectrum.meta)
         except Exception as error:  # Whatever is wrong with one spectrum must not end the others.
             logger.debug("%s was not reduced", spectrum.name, exc_info=error)
             file = str(spectrum.meta.get("file", ""))
             rejected.append(Rejected(spectrum.name, file, summarise_error(error)))
             continue
         used = ivar > 0
-        rows.append(
-            (
-                spectrum.name,
-                spectrum.plate,
-                spectrum.mjd,
-                spectrum.fiberid,
-                float(spectrum.redshift),
-                spectrum.label or "",
-                float(np.median(flux[used] * np.sqrt(ivar[used]))),
-                float(np.mean(~used)),
-                *origin,
-            )
-        )
+        signal = float(np.median(flux[used] * np.sqrt(ivar[used])))
+        rows.append((*_identify(spectrum), signal, float(np.mean(~used)), *origin))
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
         surveys.add(str(spectrum.meta.get("survey") or "unknown"))
+    origin = survey or ", ".join(sorted(surveys)) or "unknown"
+    return tabulate(rows, fluxes, ivars, rejected, grid=grid, normalisation=normalisation, survey=origin)
+
+
+def _identify(spectrum):
+    ids = (spectrum.name, spectrum.plate, spectrum.mjd, spectrum.fiberid)
+    return *ids, float(spectrum.redshift), spectrum.label or ""
+
+
+def tabulate(rows, flux, ivar, rejected, *, grid, normalisation, survey):
+    """Make the two tables of `reduce_spectra`.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        ``name, plate, mjd, fiberid, redshift, label, snr, unobserved`` and the cells of `describe_origin`.
+    flux, ivar : sequences of (n_grid,) float32 arrays
+    rejected : list of Rejected
+    grid, normalisation, survey
+        As there.
+    """
     names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved", *_ORIGIN)
     dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float, *_ORIGIN.values())
     sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
-    missing = find_missing_lines(grid, np.reshape(ivars, (len(rows), grid.size)))
+    flux, ivar = (np.asarray(each, dtype=np.float32).reshape(len(rows), grid.size) for each in (flux, ivar))
+    missing = find_missing_lines(grid, ivar)
     sample.add_column(
         np.array(["|".join(lines) for lines in missing], dtype=str),
         index=sample.index_column("unobserved") + 1,
         name="missing_lines",
     )
-    sample["flux"] = np.array(fluxes, dtype=np.float32).reshape(len(rows), grid.size)
-    sample["ivar"] = np.array(ivars, dtype=np.float32).reshape(len(rows), grid.size)
+    sample["flux"], sample["ivar"] = flux, ivar
     sample.meta.update(
-        survey=escape_text(survey or ", ".join(sorted(surveys)) or "unknown"),
+        survey=escape_text(survey),
         grid_min=float(grid[0]),
         grid_max=float(grid[-1]),
         grid_n=int(grid.size),
@@ -201,7 +211,7 @@ def reduce_spectra(
 _ORIGIN = {"object": str, "ra": float, "dec": float, "class": str, "zwarning": np.int64, "assumptions": str}
 
 
-def _describe_origin(meta):
+def describe_origin(meta):
     """The cells of `_ORIGIN`; what a file says may be of any kind, which raises."""
     unknown = {"object": "", "ra": np.nan, "dec": np.nan, "class": "", "zwarning": -1}
     cells = {key: meta.get(key, value) for key, value in unknown.items()}
@@ -263,15 +273,21 @@ def write_sample(sample, path):
     write_table(sample, path)
 
 
-def read_sample(path: str | PathLike) -> ReducedSample:
+def read_sample(path: str | PathLike, *, mapped: bool = False) -> ReducedSample:
     """Read a reduced sample back: `ReducedSample`.
+
+    Parameters
+    ----------
+    path : path
+    mapped : bool
+        Leave the fluxes of a FITS file on the disk until they are looked at.
 
     Raises
     ------
     AgnError
         Where the file is missing, is no table, or lacks a column or the grid.
     """
-    sample = ReducedSample(read_table(path))
+    sample = ReducedSample(read_table(path, mapped=mapped), copy=False)
     needed = {"name", "redshift", "label", "flux", "ivar"} - set(sample.colnames)
     needed |= {"survey", "grid_min", "grid_max", "grid_n"} - set(sample.meta)
     if needed:

@@ -5,16 +5,20 @@ from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
 from .opposition import choose_examples, choose_explained, measure_opposition
 from .perturbation_methods import finite_difference, occlusion
 from .refits import refit_half_samples, reseed
-from .segment_methods import lime, shap
+from .segment_methods import LimeSampling, lime, shap
+from .surrogate import KERNEL_WIDTH, Surrogate, draw_kept, fit_surrogate
 from .target import TargetScore, check_spectra, check_wavelengths, find_target, spectra_blocks
 from .windows import check_baseline, check_segments, class_mean, make_segments, remove_lines
 
 __all__ = [
     "CORE",
+    "KERNEL_WIDTH",
     "METHODS",
     "NUMBERS",
     "WINGS",
     "Attribution",
+    "LimeSampling",
+    "Surrogate",
     "TargetScore",
     "check_baseline",
     "check_segments",
@@ -24,9 +28,11 @@ __all__ = [
     "choose_explained",
     "class_mean",
     "cluster_maps",
+    "draw_kept",
     "explain",
     "find_target",
     "finite_difference",
+    "fit_surrogate",
     "gradient",
     "integrated_gradients",
     "lime",

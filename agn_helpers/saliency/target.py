@@ -193,23 +193,37 @@ class TargetScore:
         tell_progress(len(X))
         if self.of == "margin":
             return self._margins(X, rows)
-        column = self.column[rows]
         if self.of == "log_odds":
-            of_target, of_others = self._log_probabilities(X, column)
-            values = of_target - of_others
-        elif self.of == "log_p" and hasattr(self.estimator, "predict_log_proba"):
+            return self._check_values(self._log_odds(self._log_probabilities(X), rows)[0], rows)
+        if self.of == "log_p" and hasattr(self.estimator, "predict_log_proba"):
             with np.errstate(divide="ignore"):
-                values = self.estimator.predict_log_proba(X)[np.arange(len(X)), column]
-        else:
-            values = self.estimator.predict_proba(X)[np.arange(len(X)), column]
-            with np.errstate(divide="ignore"):
-                values = np.log(values) if self.of == "log_p" else values
+                return self._check_values(self._pick(self.estimator.predict_log_proba(X), rows), rows)
+        values = self._pick(self.estimator.predict_proba(X), rows)
+        with np.errstate(divide="ignore"):
+            return self._check_values(np.log(values) if self.of == "log_p" else values, rows)
+
+    def of_decisions(self, decisions, rows):
+        """Scores (m,) by linear pairs' decision values (m, n_pairs) of changed forms of spectra in `rows`."""
+        tell_progress(len(decisions))
+        if self.of == "margin":
+            return (decisions * self._pair_signs(rows)).sum(axis=1)
+        log_proba = unwrap_estimator(self.estimator)[1].log_proba_of_decisions(decisions)
+        if self.of == "log_odds":
+            return self._check_values(self._log_odds(log_proba, rows)[0], rows)
+        values = self._check_values(self._pick(log_proba, rows), rows)
+        return values if self.of == "log_p" else np.exp(values)
+
+    def _pick(self, values, rows):
+        return values[np.arange(len(values)), self.column[rows]]
+
+    def _check_values(self, values, rows):
+        """The values; AgnError where one is not finite."""
         hopeless = np.flatnonzero(~np.isfinite(values))
         if len(hopeless):
             raise AgnError(
                 "log p and log odds are infinite where p is 0 or 1; spectrum "
                 f"{np.arange(len(self.column))[rows][hopeless[0]]}, as it is or changed, has it for target "
-                f"{self.estimator.classes_[column[hopeless[0]]]}. Use of='p' or another target."
+                f"{self.estimator.classes_[self.column[rows][hopeless[0]]]}. Use of='p' or another target."
             )
         return values
 
@@ -223,20 +237,22 @@ class TargetScore:
             gradient *= self.values(X, rows)[:, None]
         elif self.of == "log_odds":
             # d ln(1 - p) = -p / (1 - p) d ln p.
-            gradient /= np.exp(self._log_probabilities(X, self.column[rows])[1])[:, None]
+            gradient /= np.exp(self._log_odds(self._log_probabilities(X), rows)[1])[:, None]
         return gradient
 
-    def _log_probabilities(self, X, column):
-        """Log p and log(1 - p) (m,) of the classes in `column` (m,), the latter exact where p is nearly 1."""
+    def _log_probabilities(self, X):
         if hasattr(self.estimator, "predict_log_proba"):
-            log_proba = np.array(self.estimator.predict_log_proba(X))
-        else:
             with np.errstate(divide="ignore"):
-                log_proba = np.log(self.estimator.predict_proba(X))
-        each = np.arange(len(X))
-        of_target = log_proba[each, column]
-        log_proba[each, column] = -np.inf
-        return of_target, logsumexp(log_proba, axis=1)
+                return self.estimator.predict_log_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.log(self.estimator.predict_proba(X))
+
+    def _log_odds(self, log_proba, rows):
+        """Log odds and ln(1 - p) (m,) by log-probabilities (m, n_classes), exact where p is nearly 1."""
+        of_target, others = self._pick(log_proba, rows), np.array(log_proba)
+        others[np.arange(len(others)), self.column[rows]] = -np.inf
+        of_others = logsumexp(others, axis=1)
+        return of_target - of_others, of_others
 
     def linear_weights(self):
         """Weights (n_pairs, n_grid) of linear decision values; None for others, or where not log p counts."""

@@ -1,6 +1,8 @@
 from .describe import inspect_file, list_formats
+from .desi import SpectrumBlock, open_coadd, read_coadd
 from .folders import (
     INDEX_NAMES,
+    Entry,
     find_index,
     list_files,
     open_spectra,
@@ -20,8 +22,10 @@ from .specutils_io import from_specutils
 __all__ = [
     "INDEX_NAMES",
     "SKY_PAGES",
+    "Entry",
     "ObservedSpectrum",
     "Rejected",
+    "SpectrumBlock",
     "find_index",
     "from_specutils",
     "inspect_file",
@@ -29,8 +33,10 @@ __all__ = [
     "list_formats",
     "list_sky_pages",
     "name_of",
+    "open_coadd",
     "open_spectra",
     "parse_columns",
+    "read_coadd",
     "read_entries",
     "read_files",
     "read_index",

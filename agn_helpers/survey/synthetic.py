@@ -46,6 +46,8 @@ _PIXEL_VELOCITY = SPEED_OF_LIGHT * np.log(10) * _DEX
 
 _FREQUENCY = fft.rfftfreq(_AXIS.size)
 
+_STRIDE = 64
+
 _GAUSSIAN_EXPONENT = (-2 * (np.pi * _FREQUENCY) ** 2).astype(np.float32)
 
 _FWHM_TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
@@ -74,11 +76,11 @@ def _gaussian(fwhm, resolution):
 
 def _translate(pixels):
     """Fourier transform of translations by `pixels` (n,); (n, n_frequencies)."""
-    # Whole turns are taken off in double precision; what is left is safe in single.
-    phase = (2 * np.pi * (np.multiply.outer(pixels, _FREQUENCY) % 1)).astype(np.float32)
-    transform = np.empty(phase.shape, dtype=np.complex64)
-    transform.real, transform.imag = np.cos(phase), -np.sin(phase)
-    return transform
+    # Of frequency a stride + b it is the product of those of a stride and of b: few exponentials, in double.
+    turns = -2j * np.pi * pixels[:, None]
+    fine = np.exp(turns * _FREQUENCY[:_STRIDE]).astype(np.complex64)
+    coarse = np.exp(turns * _FREQUENCY[::_STRIDE]).astype(np.complex64)
+    return (coarse[:, :, None] * fine[:, None]).reshape(len(pixels), -1)[:, : _FREQUENCY.size]
 
 
 def _observed_part(transform):
@@ -280,5 +282,5 @@ def _as_spectrum(number, row, observed):
         mjd=60000,
         fiberid=fiberid,
         label=str(row["label"]),
-        meta={"survey": "synthetic"},
+        meta={"survey": "synthetic", "flux_unit": "1E-17 erg/cm^2/s/Ang"},
     )

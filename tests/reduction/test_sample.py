@@ -7,7 +7,8 @@ from astropy.table import Table
 from agn_helpers.errors import AgnError, ReductionError
 from agn_helpers.lines import LINES, PAPER_GRID
 from agn_helpers.reduction import read_sample, reduce_spectra, sample_arrays, sample_grid, write_sample
-from agn_helpers.reduction.rest_frame import continuum_level, reduce_spectrum, resample_flux
+from agn_helpers.reduction.resampling import resample_flux
+from agn_helpers.reduction.rest_frame import continuum_level, reduce_spectrum
 from agn_helpers.reduction.sample import shared_grid
 from agn_helpers.spectra import ObservedSpectrum, Rejected
 

@@ -347,7 +347,7 @@ class TestAttribution:
 
 def test_the_file_names_spectra_targets_and_survey_in_the_precision_asked_for(machine, spectra, tmp_path):
     grid = np.linspace(4000, 5000, 30)
-    maps = explain(machine, spectra[0][:4], method="lime", grid=grid, n_samples=50)
+    maps = explain(machine, spectra[0][:4], method="lime", grid=grid, sampling=(50, 5, 0.01))
     maps = replace(maps, name=np.array(list("abcd")), survey="synthetic")
     for dtype in (np.float64, np.float32):
         write_table(maps.to_table(dtype=dtype), tmp_path / "saliency.fits")

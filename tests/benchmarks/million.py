@@ -1,0 +1,147 @@
+"""Very many simulated spectra, from coadds to classified Parquet: python -m tests.benchmarks.million -n N.
+
+Coadds are simulated into a folder that is removed afterwards: 64 kB a spectrum, a million are 64 GB.  The
+fluxes are those of two thousand simulated spectra, each time with noise of their own.
+"""
+
+import argparse
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from agn_helpers.bulk import classify_many, open_client, summarise_results
+from agn_helpers.survey import simulate_survey
+from agn_helpers.tuning import train_general
+
+from ..coadds import prepare_arms, write_coadd
+
+PER_FILE = 2000
+
+
+def main():
+    """Simulate, classify ever more of them, print a table, tidy up."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.million", description=__doc__)
+    parser.add_argument("-n", "--number", type=int, default=10_000, help="spectra")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", help="where the files go for a while")
+    parser.add_argument("--steps", type=int, default=3, help="numbers, each a quarter of the next")
+    parser.add_argument("--scaling", action="store_true", help="the smallest with no and 1 worker, too")
+    choice = parser.parse_args()
+    model = train_general()
+    with tempfile.TemporaryDirectory(dir=choice.folder, prefix="agn-million-") as folder:
+        files = simulate(Path(folder), choice.number)
+        each = -(-choice.number // len(files))
+        numbers = sorted({max(1, len(files) // 4**step) for step in range(choice.steps)})
+        titles = ("workers", "spectra", "wall s", "CPU s", "1/s", "client MB", "worker MB", "B a row")
+        print("".join(f"{title:>10}" for title in titles))
+        found = []
+        if choice.scaling:
+            small = files[: numbers[0]]
+            for workers in (0, 1):
+                measure(small, each, model, Path(folder), workers)
+        with open_cluster(choice.workers) as client:
+            # What is imported and compiled once is no part of the growth.
+            run(files[:1], model, Path(folder), client)
+            for number in numbers:
+                found.append(measure(files[:number], each, model, Path(folder), choice.workers, client))
+        if len(found) > 1:
+            spectra, wall, cpu = np.array(found).T
+            for name, seconds in (("wall", wall), ("CPU", cpu)):
+                print(f"growth exponent, {name}: {np.polyfit(np.log(spectra), np.log(seconds), 1)[0]:.3f}")
+
+
+def simulate(folder, number):
+    """Write coadds of `number` spectra in all; returns their paths."""
+    start = time.monotonic()
+    spectra, _ = simulate_survey(n_type1=700, n_intermediate=600, n_type2=700, random_state=1)
+    files, rng, done = [], np.random.default_rng(0), 0
+    draw = None
+    while done < number:
+        here = min(PER_FILE, number - done)
+        draw = draw if draw is not None and here == PER_FILE else prepare_arms(spectra, here)
+        arms, redshift = draw(rng)
+        path = folder / f"coadd-synthetic-dark-{len(files):05d}.fits"
+        files.append(write_coadd(path, arms, redshift, first=done))
+        done += here
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    seconds = time.monotonic() - start
+    print(f"{number} spectra simulated in {len(files)} coadds: {size / 1e9:.1f} GB, {seconds:.0f} s")
+    return files
+
+
+@contextlib.contextmanager
+def open_cluster(workers):
+    """A local cluster's client, or None for no workers."""
+    if not workers:
+        yield None
+        return
+    with open_client(workers=workers) as client:
+        yield client
+
+
+def run(files, model, folder, client):
+    """Classify some coadds; returns the folder of the results."""
+    out = folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    classify_many(files, model, out, client=client)
+    return out
+
+
+def measure(files, each, model, folder, workers, client=None):
+    """One line of the table: number of spectra, wall and CPU seconds."""
+    with contextlib.ExitStack() as stack:
+        if client is None:
+            client = stack.enter_context(open_cluster(workers))
+            run(files[:1], model, folder, client)
+        watch = stack.enter_context(Watch())
+        start, before = time.monotonic(), watch.cpu()
+        out = run(files, model, folder, client)
+        wall, cpu = time.monotonic() - start, watch.cpu() - before
+        summary = summarise_results(out, page=False)
+        number = summary.n_spectra + summary.n_rejected
+        size = sum(path.stat().st_size for path in out.rglob("*.parquet"))
+        peaks = watch.peak_client >> 20, watch.peak_worker >> 20
+        cells = (workers, number, f"{wall:.1f}", f"{cpu:.1f}", round(number / wall), *peaks, size // number)
+        print("".join(f"{cell:>10}" for cell in cells), flush=True)
+    shutil.rmtree(out)
+    return number, wall, cpu
+
+
+class Watch:
+    """Memory of this process and of its children, looked at four times a second."""
+
+    def __enter__(self):
+        import psutil
+
+        self._own = psutil.Process()
+        self.peak_client = self.peak_worker = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._over.set()
+        self._thread.join()
+
+    def cpu(self):
+        """Processor seconds of all processes so far."""
+        return sum(sum(each.cpu_times()[:2]) for each in (self._own, *self._own.children(recursive=True)))
+
+    def _look(self):
+        import psutil
+
+        while not self._over.wait(0.25):
+            self.peak_client = max(self.peak_client, self._own.memory_info().rss)
+            for child in self._own.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    self.peak_worker = max(self.peak_worker, child.memory_info().rss)
+
+
+if __name__ == "__main__":
+    main()
