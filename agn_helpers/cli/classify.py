@@ -120,7 +120,7 @@ def classify_files(
         raise AgnError(
             f"redshift must be greater than -1 and finite; got {redshift}. Give another --redshift."
         )
-    reading = {
+    reading: dict = {
         "redshift": redshift,
         "columns": parse_columns(columns) if columns else None,
         "medium": medium,
