@@ -91,7 +91,7 @@ def open_regular(path):
 
 def _unreadable(path, error):
     reason = getattr(error, "strerror", None) or error
-    return AgnError(f"{path} cannot be read ({reason}); name an existing file, not a folder.")
+    return AgnError(f"{path} cannot be read ({reason}); name an existing file.")
 
 
 def read_at_most(file, number):

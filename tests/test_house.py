@@ -23,7 +23,7 @@ FLOORS = [
     {"tuning", "saliency"},
     {"faithfulness", "audit", "images"},
     {"plotting"},
-    {"picker", "bulk"},
+    {"reports", "picker", "bulk"},
     {"cli"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 _TRIES = 5
 
 # What ended so many attempts at the same item is that item.
-_FATAL = 3
+_FATAL = 2
 
 # So many partitions that fail one after the other, none between them succeeding, end the run.
 _IN_A_ROW = 5

@@ -67,8 +67,8 @@ from .explanations import (
     explain_by_lime,
     gradient,
     integrated_gradients,
-    mask_segments,
     occlude_segments,
+    score_without,
     smooth_gradient,
 )
 from .galaxies import (
@@ -90,6 +90,7 @@ from .networks import (
     check_images,
     combine_networks,
     load_network,
+    refine_network,
     save_network,
     train_network,
 )
@@ -164,7 +165,6 @@ __all__ = [
     "gradient",
     "integrated_gradients",
     "load_network",
-    "mask_segments",
     "measure_agreement",
     "measure_brightness",
     "measure_curves",
@@ -186,6 +186,7 @@ __all__ = [
     "read_cutouts",
     "read_lengths",
     "read_radio_images",
+    "refine_network",
     "repeat_trials",
     "rotation_free_bar_length",
     "run_trial",
@@ -195,6 +196,7 @@ __all__ = [
     "score_baselines",
     "score_lengths",
     "score_trials",
+    "score_without",
     "second_moment_length",
     "segment_emission",
     "segment_quickshift",

@@ -35,7 +35,7 @@ def reduce_block(block, *, grid=PAPER_GRID, normalisation="window"):
     """
     n_spectra, grid = len(block.name), np.asarray(grid, dtype=float)
     redshift = np.asarray(block.redshift, dtype=float)
-    ivar = mask_sky_line(block.wavelength, block.ivar)
+    ivar = mask_sky_line(block.wavelength, np.asarray(block.ivar, dtype=float))
     usual, level = np.zeros(n_spectra, bool), np.full(n_spectra, np.nan)
     origins: list = [None] * n_spectra
     for row in np.flatnonzero(np.isfinite(redshift) & (redshift > -1)):
@@ -96,7 +96,9 @@ def _prepare(block, ivar, row, grid, normalisation):
         note = f"{wild.sum()} wild pixels, sharper than any line, left out"
         block.meta[row].setdefault("assumptions", []).append(note)
     near = slice(*np.searchsorted(rest, AROUND_5100))
-    level = continuum_level(rest[near], block.flux[row, near], ivar[near], normalisation=normalisation)
+    level = continuum_level(
+        rest[near], block.flux[row, near].astype(float), ivar[near], normalisation=normalisation
+    )
     return ivar, level
 
 

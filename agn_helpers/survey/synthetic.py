@@ -319,5 +319,5 @@ def _as_spectrum(number, row, observed):
         mjd=60000,
         fiberid=fiberid,
         label=str(row["label"]),
-        meta={"survey": "synthetic"},
+        meta={"survey": "synthetic", "flux_unit": "1E-17 erg/cm^2/s/Ang"},
     )
