@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from ..errors import AgnError
 from ..limits import check_fits, check_size, read_regular, summarise_error
-from .networks import TrainingPlan, combine_networks, train_network
+from .networks import TrainingPlan, combine_networks, refine_network, train_network
 from .radio_simulator import PIXEL, RADIO_CLASSES
 
 #: Pixels on a side that a network sees.
@@ -245,7 +245,7 @@ def measure_brightness(images):
     return pd.DataFrame(rows, columns=["peak", "noise level"])
 
 
-def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None):
+def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
     """Train networks on prepared images and average them.
 
     Parameters
@@ -259,11 +259,16 @@ def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, 
     random_state : int, RandomState or None
     meta : dict, optional
         Kept with the network.
+    start : ImageNetwork, optional
+        Its members are trained on, instead of new ones: real images are few, and a network that has seen
+        simulated sources needs no more.
 
     Returns
     -------
     ImageNetwork
     """
+    if start is not None:
+        return refine_network(start, images, label, plan=plan, random_state=random_state)
     random = check_random_state(random_state)
     members = [
         train_network(
