@@ -279,6 +279,16 @@ def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, 
     return combine_networks(members)
 
 
+def average_orientations(network, images):
+    """Log odds (n,) averaged over the eight ways to turn and mirror an image by pixels.
+
+    A source has no preferred direction in the sky; the network learned that only nearly.
+    """
+    turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
+    turned += [each[:, :, ::-1] for each in turned]
+    return np.mean([network.outputs(each)[:, 0] for each in turned], axis=0)
+
+
 def cross_validate(images, label, *, n_folds=5, random_state=0, **options):
     """Log odds (n,) of each image by networks that did not see it.
 
@@ -296,7 +306,7 @@ def cross_validate(images, label, *, n_folds=5, random_state=0, **options):
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
     for train, test in folds.split(images, label):
         network = train_radio(images[train], label[train], random_state=random_state, **options)
-        odds[test] = network.outputs(images[test])[:, 0]
+        odds[test] = average_orientations(network, images[test])
     return odds
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from agn_helpers.images import (
     RADIO_PLAN,
     TrainingPlan,
+    average_orientations,
     combine_networks,
     cross_validate,
     examine_sources,
@@ -31,7 +32,7 @@ from ..conftest import SHARED
 FOLDER = SHARED / "images" / "radio"
 SETS = {"MiraBest": "mirabest_train.npz", "FR-DEEP": "frdeep_train.npz"}
 # From weights that know simulated sources.
-REAL_PLAN = TrainingPlan(n_epochs=20, learning_rate=1.5e-3, widths=RADIO_PLAN.widths)
+REAL_PLAN = TrainingPlan(n_epochs=24, learning_rate=1.5e-3, widths=RADIO_PLAN.widths)
 SIMULATED_PLAN = TrainingPlan(n_epochs=14, widths=RADIO_PLAN.widths)
 N_SIMULATED, N_SEEDS = 5000, 2
 
@@ -63,7 +64,7 @@ def train_simulated(seed):
 
 
 def judge(network, images, label):
-    return score_accuracy(network.outputs(images)[:, 0] > 0, label)
+    return score_accuracy(average_orientations(network, images) > 0, label)
 
 
 def run_simulated(sets):
