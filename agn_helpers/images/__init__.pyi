@@ -97,6 +97,7 @@ from .networks import (
 from .radio import (
     RADIO_PLAN,
     RadioImages,
+    average_orientations,
     cross_validate,
     cut_middle,
     measure_brightness,
@@ -146,6 +147,7 @@ __all__ = [
     "SegmentExplanation",
     "SmoothGradient",
     "TrainingPlan",
+    "average_orientations",
     "calibrate_lengths",
     "calibrate_network",
     "calibrated_lengths",

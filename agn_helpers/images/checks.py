@@ -82,7 +82,7 @@ def measure_curves(network, image, explanation, *, output=0, n_random=10, random
 
 
 def measure_place(explanation, image):
-    """Where what speaks for each class lies: distances from the middle as shares of the source's extent.
+    """Where what speaks for each class lies: distances from the middle, in radii that hold 95 % of the flux.
 
     Parameters
     ----------
@@ -98,11 +98,10 @@ def measure_place(explanation, image):
     """
     pieces = describe_segments(explanation.segments, image)
     seen = pieces["flux"] > 0
-    extent = pieces["distance"][seen].max()
     weights = {"for_fr1": np.clip(-explanation.coefficients, 0, None) * seen}
     weights |= {"for_fr2": np.clip(explanation.coefficients, 0, None) * seen, "flux": pieces["flux"]}
     return {
-        name: float(np.average(pieces["distance"], weights=weight)) / extent if weight.sum() else np.nan
+        name: float(np.average(pieces["out"], weights=weight)) if weight.sum() else np.nan
         for name, weight in weights.items()
     }
 
@@ -208,9 +207,8 @@ def describe_explanation(explanation, image, probability, *, n_pieces=2):
     is_second = probability >= 0.5
     pieces = describe_segments(explanation.segments, image)
     support = explanation.coefficients if is_second else -explanation.coefficients
-    extent = pieces["distance"][pieces["flux"] > 0].max()
     best = [number for number in np.argsort(-support)[:n_pieces] if support[number] > 0]
-    out = pieces["distance"] / extent
+    out = pieces["out"]
     where = " and ".join(
         f"{pieces['flux'][number]:.0%} of the flux at {out[number]:.0%} of the way out" for number in best
     )

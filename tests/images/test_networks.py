@@ -20,7 +20,7 @@ from agn_helpers.images import (
 )
 
 N, SIZE = 96, 32
-QUICK = TrainingPlan(n_epochs=10, batch_size=16, widths=(8, 16))
+QUICK = TrainingPlan(n_epochs=30, batch_size=16, widths=(8, 16))
 
 
 def make_images(seed=0):
@@ -147,8 +147,9 @@ class TestFiles:
         about = json.loads(str(arrays["about"]))
 
         def write(**changes):
-            np.savez(tmp_path / "other.npz", **{**arrays, **changes})
-            return tmp_path / "other.npz"
+            other = tmp_path / f"{len(list(tmp_path.iterdir()))}.npz"
+            np.savez(other, **{**arrays, **changes})
+            return other
 
         later = np.array(json.dumps(about | {"file_version": 2}))
         moved = {key: each + 1e-3 for key, each in arrays.items() if key == "00_00"}
