@@ -1,5 +1,6 @@
 """`agn reproduce` and `agn explore`: the notebooks of a run in order, and the picker on what they wrote."""
 
+import os
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,9 @@ def reproduce_run(
     only: Annotated[
         str | None, typer.Option(metavar="01,02", help="Run only these notebooks, on the others' outputs.")
     ] = None,
+    figures: Annotated[
+        str, typer.Option(metavar="pdf,svg", help="Formats of all figures beside PNG, for journals.")
+    ] = "",
 ):
     """Run the notebooks in order: tables, figures, executed notebooks and HTML pages.
 
@@ -45,6 +49,9 @@ def reproduce_run(
     from ..survey import open_survey
     from .batch import run_notebooks
 
+    if figures:
+        # What `plotting.save_figure` looks for in every notebook.
+        os.environ["AGN_FIGURES"] = figures
     project = find_project()
     source = survey if survey in (SYNTHETIC, SDSS) else Path(survey).expanduser().resolve()
     run = run or name_run(source)
