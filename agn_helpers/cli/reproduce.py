@@ -1,5 +1,6 @@
 """`agn reproduce` and `agn explore`: the notebooks of a run in order, and the picker on what they wrote."""
 
+import os
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +37,9 @@ def reproduce_run(
         str | None,
         typer.Option(metavar="1,2", help="Run only these notebooks, on what the others wrote before."),
     ] = None,
+    figures: Annotated[
+        str, typer.Option(metavar="pdf,svg", help="Formats of all figures beside PNG, for journals.")
+    ] = "",
 ):
     """Run the notebooks in order: tables, figures, executed notebooks, and a report to begin with.
 
@@ -51,6 +55,9 @@ def reproduce_run(
     from ..survey import open_survey
     from .batch import run_notebooks
 
+    if figures:
+        # What `plotting.save_figure` looks for in every notebook.
+        os.environ["AGN_FIGURES"] = figures
     source = survey if survey in (SYNTHETIC, SDSS) else Path(survey).expanduser().resolve()
     run = run or name_run(source)
     if source != SYNTHETIC:

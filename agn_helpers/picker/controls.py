@@ -26,7 +26,7 @@ _SLIDERS = (
 
 # Pixels between the columns; below this width of the page there is one column only; heights of the row above
 # a canvas, of the sliders below the map, of the tabs below the spectrum, and of all else on a page.
-_GAP, _ONE_COLUMN, _HEAD, _WHAT_IF, _TABS, _ELSE = 8, 700, 34, 196, 186, 100
+_GAP, _ONE_COLUMN, _HEAD, _WHAT_IF, _TABS, _ELSE = 8, 700, 34, 196, 186, 120
 
 
 class Plan(NamedTuple):
@@ -147,7 +147,7 @@ class PickerControls:
         methods = [(name.replace("_", " "), name) for name in METHODS]
         self.method = _dropdown("Method", methods, "176px")
         targets = [("predicted type", ""), *((name, name) for name in classes)]
-        self.target = _dropdown("Explain", targets, "162px")
+        self.target = _dropdown("Explain", targets, "178px")
         numbers = [("log probability", "log_p"), ("probability", "p")]
         numbers += [("log odds", "log_odds"), ("margin", "margin")]
         self.number = _dropdown("as", numbers, "138px")
@@ -174,7 +174,7 @@ class PickerControls:
         }
         self.reset = _button("Reset", "undo", "Take every change back", width="76px")
         words = "The smallest changes that turn the predicted type"
-        self.turn = _button("What turns it?", "random", words, width="126px")
+        self.turn = _button("What turns it?", "random", words, width="146px")
         self.turns = ipw.HTML()
         title = ipw.HTML("<b>What if?</b>", layout={"flex": "1 1 auto", "margin": "0"})
         rows = [ipw.HBox([title, self.turn, self.reset]), *self.sliders.values(), self.turns]
