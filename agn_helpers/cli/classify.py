@@ -60,7 +60,7 @@ def classify_files(
         bool,
         typer.Option(
             "--explain",
-            help="Draw a summary page of each spectrum, too, with an index.html; in a folder keep attributions "
+            help="Draw a summary page of each spectrum, too, with an index.html; in a folder keep the maps "
             "as arrays.",
         ),
     ] = False,

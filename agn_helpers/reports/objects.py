@@ -201,7 +201,6 @@ def _draw(folder, stem, attribution, k):
     from matplotlib.figure import Figure
 
     grid, values = attribution.grid, attribution.values[k]
-    uncertainty = None if attribution.uncertainty is None else attribution.uncertainty[k]
     near = (grid > _ZOOM[0]) & (grid < _ZOOM[1])
     images = []
     for part, end, words in (
@@ -215,7 +214,6 @@ def _draw(folder, stem, attribution, k):
             attribution.flux[k][part],
             values[part],
             target=str(attribution.target[k]),
-            uncertainty=None if uncertainty is None else uncertainty[part],
             scale=full_colour(values),
             quantity=attribution.quantity,
             # A place that fits every spectrum spares most of the time that finding one takes.

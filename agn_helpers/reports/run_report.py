@@ -3,6 +3,7 @@
 import platform
 import re
 import shutil
+from dataclasses import replace
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
@@ -188,7 +189,8 @@ def _write_spectra(folder, folders, files, sample, run, *, progress):
     pages = []
     if rows:
         few = sample[rows]
-        attribution = explain(model, few, method="smoothgrad", random_state=0)
+        noisy = explain(model, few, method="smoothgrad", random_state=0)
+        attribution = replace(explain(model, few), uncertainty=noisy.uncertainty)
         pages = write_object_pages(
             folder / "objects",
             few,
