@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .errors import AgnError
-from .limits import check_columns, check_fits, check_parquet, read_regular, summarise_error
+from .limits import check_columns, check_fits, check_parquet, open_regular, read_regular, summarise_error
 from .locks import sweep_unfinished, unfinished_folder
 
 _REMEDIES = {
@@ -140,20 +140,24 @@ def write_table(table, path):
         table.write(temporary, format=table_name, overwrite=True)
 
 
-def read_table(path):
+def read_table(path, *, mapped=False):
     """Read a table that `write_table` wrote, its metadata under the names that they were written with.
+
+    With `mapped` the numbers of a FITS table stay on the disk until they are looked at, and it may be larger
+    than memory; changes to them are not written.
 
     Raises AgnError, in one line, for another suffix and for a file that is missing or no such table.
     """
     table_name = table_format(path)
     if not os.path.lexists(path):
         raise AgnError(f"{path} is missing; write it first or give another name.")
-    content = read_regular(path)
+    mapped = mapped and table_name == "fits"
+    content = None if mapped else read_regular(path)
     try:
         with warnings.catch_warnings():
             # What astropy warns of in a damaged file, it also raises, or could mend.
             warnings.simplefilter("ignore")
-            table = _parse_table(content, table_name, path)
+            table = _map_fits(path) if mapped else _parse_table(content, table_name, path)
     except Exception as error:  # The readers of tables share no class of errors.
         reason = summarise_error(error)
         raise AgnError(
@@ -169,7 +173,7 @@ def _parse_table(content, table_name, path):
 
     if table_name == "fits":
         check_fits(content, path)
-        return _parse_fits(content)
+        return _parse_fits(io.BytesIO(content))
     if table_name == "parquet":
         check_parquet(content, path)
         return Table.read(io.BytesIO(content), format=table_name)
@@ -182,12 +186,18 @@ def _parse_table(content, table_name, path):
     return table
 
 
-def _parse_fits(content):
+def _map_fits(path):
+    with open_regular(path) as file:
+        check_fits(file, path)
+        return _parse_fits(file, memmap=True)
+
+
+def _parse_fits(file, *, memmap=False):
     """The first table of a FITS file, its keys as the comments of their cards spell them."""
     from astropy.io import fits
     from astropy.table import Table
 
-    with fits.open(io.BytesIO(content), memmap=False, character_as_bytes=False) as hdus:
+    with fits.open(file, memmap=memmap, character_as_bytes=False) as hdus:
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise ValueError("it holds no table")

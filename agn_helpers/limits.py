@@ -65,20 +65,33 @@ def read_regular(path, *, largest=LARGEST_FILE):
     Raises AgnError, in one line, for a device, a pipe, a socket, a folder, a link that leads nowhere or in a
     circle, a file that is larger than `largest` bytes, and one that cannot be read.
     """
-    try:
-        # Opening a pipe would wait for its other end; asking before opening would leave time to swap it.
-        with open(path, "rb", opener=_open_at_once) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            # Of what never ends nothing is read.
-            content = read_at_most(file, largest + 1) if stat.S_ISREG(mode) else None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AgnError(f"{path} cannot be read ({reason}); name an existing file, not a folder.") from error
-    if content is None:
-        raise AgnError(f"{path} must be a regular file; it is a device, a pipe or a socket.")
+    with open_regular(path) as file:
+        try:
+            content = read_at_most(file, largest + 1)
+        except OSError as error:
+            raise _unreadable(path, error) from error
     if len(content) > largest:
         raise AgnError(f"{path} must have at most {largest >> 20} MB; it has more; divide it.")
     return content
+
+
+def open_regular(path):
+    """A regular file, open to be read as bytes; AgnError for any other, and for what cannot be opened."""
+    try:
+        # Opening a pipe would wait for its other end; asking before opening would leave time to swap it.
+        file = open(path, "rb", opener=_open_at_once)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        # Of what never ends nothing is read.
+        file.close()
+        raise AgnError(f"{path} must be a regular file; it is a device, a pipe or a socket.")
+    return file
+
+
+def _unreadable(path, error):
+    reason = getattr(error, "strerror", None) or error
+    return AgnError(f"{path} cannot be read ({reason}); name an existing file.")
 
 
 def read_at_most(file, number):
@@ -115,8 +128,18 @@ def check_fits(file, path):
     size = file.seek(0, os.SEEK_END)
     start, number = 0, 0
     while start < size and (number == 0 or _read_at(file, start, 8) == b"XTENSION"):
-        cards, data = _read_cards(file, start, number, path)
-        start = data + -(-_check_hdu(cards, size - data, number, path) // _BLOCK) * _BLOCK
+        header = _read_header(file, start, number, path)
+        data = start + len(header)
+        there = size - data
+        length, n_rows = _sound_headers.get(header, (size, size))
+        if length > there or n_rows > there:
+            length, n_rows = _check_hdu(_find_cards(header), there, number, path)
+            if number:
+                # Those of tables are the same in many files.
+                if len(_sound_headers) >= _MOST_HEADERS:
+                    _sound_headers.clear()
+                _sound_headers[header] = length, n_rows
+        start = data + -(-length // _BLOCK) * _BLOCK
         number += 1
 
 
@@ -125,26 +148,50 @@ def _read_at(file, start, length):
     return file.read(length)
 
 
-def _read_cards(file, start, number, path):
-    """The first card of each name, and where the data begin."""
-    cards = {}
+#: Headers without a fault, and the bytes and rows that they promise; some 20 kB each.
+_sound_headers: dict[bytes, tuple[int, int]] = {}
+
+_MOST_HEADERS = 500
+
+
+def _read_header(file, start, number, path):
+    """The blocks of a header, up to the one with the card END."""
+    blocks = []
     for block in range(-(-MOST_HEADER_LINES * _CARD // _BLOCK)):
-        text = _read_at(file, start + block * _BLOCK, _BLOCK).decode("latin-1")
-        for first in range(0, len(text), _CARD):
-            name = text[first : first + 8].rstrip()
-            if name == "END":
-                return cards, start + (block + 1) * _BLOCK
-            cards.setdefault(name, text[first + 10 : first + _CARD])
-        if len(text) < _BLOCK:
+        content = _read_at(file, start + block * _BLOCK, _BLOCK)
+        blocks.append(content)
+        if _find_end(content) >= 0:
+            # A header that ends in the last block of a file need not fill it.
+            return b"".join(blocks).ljust(len(blocks) * _BLOCK)
+        if len(content) < _BLOCK:
             raise AgnError(
-                f"{path} is truncated in the header of HDU {number}: at least {_BLOCK - len(text)} bytes are "
-                "missing; get the file again."
+                f"{path} is truncated in the header of HDU {number}: at least {_BLOCK - len(content)} bytes "
+                "are missing; get the file again."
             )
     raise AgnError(f"{path} must have headers of at most {MOST_HEADER_LINES} lines; HDU {number} has more.")
 
 
+def _find_end(block):
+    """Where the card END begins, or -1; it may end with the file."""
+    at = block.ljust(_BLOCK).find(b"END     ")
+    while at >= 0 and at % _CARD:
+        at = block.ljust(_BLOCK).find(b"END     ", at + 1)
+    return at
+
+
+def _find_cards(header):
+    """The first card of each name."""
+    cards, text = {}, header.decode("latin-1")
+    for first in range(0, len(text), _CARD):
+        name = text[first : first + 8].rstrip()
+        if name == "END":
+            break
+        cards.setdefault(name, text[first + 10 : first + _CARD])
+    return cards
+
+
 def _check_hdu(cards, there, number, path):
-    """The size of the data of an HDU, bytes."""
+    """The size of the data of an HDU, bytes, and how many rows a table claims."""
 
     def count(name, default=None):
         text = cards.get(name, default)
@@ -187,7 +234,7 @@ def _check_hdu(cards, there, number, path):
                 f"the image of HDU {number} of {path} must have at most {LARGEST_FILE >> 20} MB; it has "
                 f"{n_values * 8 >> 20}."
             )
-    return size
+    return size, axes[1] if "TFIELDS" in cards and len(axes) == 2 else 0
 
 
 def _check_columns(cards, n_columns, axes, place):

@@ -14,6 +14,9 @@ SYNTHETIC = "synthetic"
 SDSS = "sdss"
 SDSS_CACHE = Path("data", "sdss", "spectra")
 
+#: Folder of fetched radio images within a project.
+FIRST_CACHE = Path("data", "first")
+
 
 class RunFolders(NamedTuple):
     """The two folders of a run: tables, model and maps in `data`, images in `figures`."""
@@ -33,6 +36,25 @@ def find_project():
         if any(folder.glob("notebooks/01_*.ipynb")) or any(folder.glob("data/*/notebooks")):
             return folder
     return here
+
+
+def list_notebooks(folder, *, only=None):
+    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"2"``) or names.
+
+    Raises AgnError for a folder without any, and for a number or name that there is not.
+    """
+    notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
+    if not notebooks:
+        raise AgnError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
+    if only is None:
+        return list(notebooks.values())
+    wanted = set()
+    for name in only:
+        stems = [stem for stem in notebooks if name.zfill(2) in (stem, stem[:2])]
+        if not stems:
+            raise AgnError(f"there is no notebook {name!r}; choose among {', '.join(notebooks)}.")
+        wanted.update(stems)
+    return [path for stem, path in notebooks.items() if stem in wanted]
 
 
 def name_run(survey):

@@ -191,6 +191,32 @@ def test_what_is_no_table_is_one_line(tmp_path, table, suffix, content):
         assert is_text or (suffix, content) == (".ecsv", "cut")
 
 
+@pytest.mark.parametrize("damage", [None, "cut", "text", "empty", "spoilt"])
+def test_a_table_left_on_the_disk_is_the_same_table_or_the_same_refusal(tmp_path, damage):
+    path = tmp_path / "table.fits"
+    flux = np.arange(6000, dtype=np.float32).reshape(60, 100)
+    written = Table({"name": [f"s{row}" for row in range(60)], "flux": flux}, meta={"survey": "synthetic"})
+    write_table(written, path)
+    whole = path.read_bytes()
+    made = {"cut": whole[:-9000], "text": b"text", "empty": b"", "spoilt": whole.replace(b"E", b"\xff")}
+    if damage is None:
+        mapped, read = read_table(path, mapped=True), read_table(path)
+        assert all((mapped[name] == read[name]).all() for name in read.colnames) and mapped.meta == read.meta
+        # Changes stay in memory, and a new file of the name does not disturb.
+        mapped["flux"][0] = -1
+        write_table(written[:3], path)
+        assert (mapped["flux"][0] == -1).all()
+        np.testing.assert_array_equal(mapped["flux"][1:], flux[1:])
+        return
+    path.write_bytes(made[damage])
+    with pytest.raises(AgnError) as plain:
+        read_table(path)
+    with pytest.raises(AgnError) as caught:
+        read_table(path, mapped=True)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    assert damage == "spoilt" or str(caught.value) == str(plain.value)
+
+
 def test_a_fits_file_without_a_table_and_a_missing_file(tmp_path):
     fits.PrimaryHDU(np.ones(3)).writeto(tmp_path / "image.fits")
     with pytest.raises(AgnError, match=r"image\.fits must be a table .*: it holds no table\. Make it again"):

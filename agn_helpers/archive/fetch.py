@@ -62,6 +62,11 @@ class Task(NamedTuple):
     fiberid: int
     run2d: str
 
+    @property
+    def folder(self):
+        """Where its files lie in a cache."""
+        return f"{self.plate:04d}"
+
     def verify(self, content):
         """Raise SpectrumError where these bytes are not the spectrum."""
         verify_spectrum(content, plate=self.plate, mjd=self.mjd, fiberid=self.fiberid)
@@ -69,7 +74,7 @@ class Task(NamedTuple):
     def list_files(self):
         """Its files in a cache: SDSS spec, spSpec."""
         names = f"{self.name}.fits", name_dr7_file(self.plate, self.mjd, self.fiberid)
-        return tuple(f"{self.plate:04d}/{name}" for name in names)
+        return tuple(f"{self.folder}/{name}" for name in names)
 
 
 class Fetcher:
@@ -86,7 +91,7 @@ class Fetcher:
         """Return a Result; the spectrum is on disk, or the manifest says why not."""
         if entry := self._find(task):
             return Result(task.name, Outcome.KEPT, entry)
-        folder = make_folder(self.cache / f"{task.plate:04d}")
+        folder = make_folder(self.cache / task.folder)
         _require_own(folder)
         part = folder / f".{task.name}.part"
         try:
@@ -214,7 +219,7 @@ def _require_own(folder):
         )
 
 
-def _sweep_parts(cache):
+def sweep_parts(cache):
     """Remove what clients that died had begun; whether one lives, the lock of its file says."""
     for part in cache.glob("[0-9]*/.*.part"):
         with contextlib.suppress(OSError), claim_file(part):
@@ -302,7 +307,7 @@ def fetch_spectra(
             f"{cache} must be a cache of spectra or new; it holds an index.csv of your own. Name another."
         )
     make_folder(cache / RECORDS)
-    _sweep_parts(cache)
+    sweep_parts(cache)
     # A name of one's own could lead anywhere.
     named = catalogue.copy()
     named["name"] = name_rows(catalogue, {"name": "name"}, catalogue)
@@ -312,11 +317,11 @@ def fetch_spectra(
     transfer = Transfer(mirror or ARCHIVE, connections=workers, limits=limits)
     with Manifest(cache / RECORDS / MANIFEST) as manifest:
         fetcher = Fetcher(cache, manifest, transfer, release=release, mirror=mirror)
-        tally = _Tally()
+        tally = Tally()
         options = {"unit": " spectra", "delay": 2, "disable": None if progress else True}
         others = [name for name in named["name"].tolist() if split_survey_name(name)]
         results = itertools.chain(
-            _fetch_all(fetcher, _list_tasks(named), 2 * workers),
+            fetch_tasks(fetcher, _list_tasks(named), 2 * workers),
             fetch_from_sparcl(others, cache, manifest, client=client),
         )
         try:
@@ -330,7 +335,7 @@ def fetch_spectra(
     return tally.report(conflicts)
 
 
-class _Tally:
+class Tally:
     """Counts results and keeps those that are worth a word."""
 
     def __init__(self):
@@ -378,7 +383,7 @@ def _list_tasks(catalogue):
     return (Task(*row) for row in zip(*columns) if row[1] > 0)
 
 
-def _fetch_all(fetcher, tasks, number):
+def fetch_tasks(fetcher, tasks, number):
     """Yield a Result a task, in the order in which they end; those of another client are looked at again."""
     limits, since, is_said = fetcher.transfer.limits, time.monotonic(), False
     while tasks:

@@ -1,8 +1,10 @@
 """What README and notebooks say of the classifier, as numbers of one survey."""
 
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 
 from ..lines import AGN_TYPES
+from ..maps import measure_bridge
 from ..reduction import sample_arrays, sample_grid
 from ..saliency import gradient, measure_lines, share_in_windows
 from ..tuning import score_predictions
@@ -25,7 +27,8 @@ def measure_claims(survey):
         of a type whose core and wings of Hβ are weighed oppositely; ``foot <type>``, the share in which core
         (500 km/s) and wings both have the sign of a broad line (raise P of intermediates, lower that of type
         2); ``in lines <type>``, the share of |attribution| in line windows over that of windows at random
-        places.
+        places; ``bridge share`` and ``bridge nearest`` of `agn_helpers.maps.measure_bridge` for all spectra
+        in the space of standardised fluxes, where a map's tears and starts play no part.
     """
     X, y = (array[survey.test] for array in sample_arrays(survey.sample))
     estimator, grid = survey.model.estimator, sample_grid(survey.sample)
@@ -47,7 +50,15 @@ def measure_claims(survey):
     for name in types:
         if name in inside.index:
             values[f"in lines {name}"] = inside.loc[name, "share"] / inside.loc[name, "expected"]
-    return values
+    fluxes, labels = sample_arrays(survey.sample)
+    n_type1 = np.sum(labels == "type 1")
+    bridge = measure_bridge(
+        StandardScaler().fit_transform(fluxes),
+        labels,
+        n_neighbours=min(10, n_type1),
+        n_nearest=min(100, len(labels) - n_type1),
+    )
+    return values | {"bridge share": bridge.share, "bridge nearest": bridge.nearest}
 
 
 def _mean(values):

@@ -6,10 +6,11 @@ vector.  Here a survey is the unit.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,8 +86,8 @@ def repeat_surveys(
     n_jobs : int
         Processes.
     folder : path, optional
-        Results are kept there, a file a survey, and read instead of measured anew where all settings are
-        alike.
+        Results are kept there, a file a survey, and read instead of measured anew where all settings and the
+        program are the same.
 
     Returns
     -------
@@ -104,8 +105,8 @@ def repeat_surveys(
     sizes = sizes or {}
     seeds = np.random.SeedSequence(random_state).generate_state(n_surveys).tolist()
     several = measure if isinstance(measure, Sequence) else [measure]
-    names = [f"{each.__module__}.{each.__qualname__}" for each in several]
-    settings = f"{names} {population} {sorted(sizes.items())} {version('agn-helpers')}"
+    measured = [f"{each.__module__}.{each.__qualname__} {inspect.getsource(each)}" for each in several]
+    settings = f"{measured} {population} {sorted(sizes.items())} {_program()}"
     key = hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
     paths = {seed: None if folder is None else Path(folder, f"{key}-{seed}.json") for seed in seeds}
     if folder is not None:
@@ -116,6 +117,13 @@ def repeat_surveys(
     columns = {name: pd.DataFrame([row[name] for row in rows]) for name in rows[0]}
     table = pd.concat(columns, axis=1).set_axis(pd.Index(seeds, name="seed"))
     return table if isinstance(measure, Sequence) else table.droplevel(0, axis=1)
+
+
+@functools.cache
+def _program():
+    """Digest of the whole program, whose every part may change a result."""
+    paths = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.blake2b(b"".join(path.read_bytes() for path in paths), digest_size=8).hexdigest()
 
 
 def _measure_one(several, seed, population, sizes, path):

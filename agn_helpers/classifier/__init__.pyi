@@ -13,6 +13,7 @@ from .predict import (
     weigh_sample,
 )
 from .prediction_sets import calibrate_sets
+from .primal import choose_solver, decide_along
 from .svc import ProbabilisticSVC
 from .training import Kernel
 from .validation import encode_classes, encode_target, split_folds
@@ -26,7 +27,9 @@ __all__ = [
     "TrainedModel",
     "calibrate_sets",
     "check_grid",
+    "choose_solver",
     "classify_spectra",
+    "decide_along",
     "describe_doubts",
     "draw_normal",
     "encode_classes",

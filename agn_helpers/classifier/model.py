@@ -27,6 +27,7 @@ from ..maps import SpectrumMap, place_on_map
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..spectra import open_spectra
 from .completion import SpectrumCompleter
+from .gradients import unwrap_estimator
 from .marginal import ensemble_log_proba, marginal_proba
 from .novelty import NoveltyDetector
 from .predict import classify_spectra, join_parts, predict_types
@@ -65,8 +66,9 @@ class TrainedModel:
     grid : (n_grid,) array
         Rest-frame vacuum Å of the features, increasing.
     meta : dict
-        ``survey`` ("synthetic", or what the spectra came from), ``package_version``, and the parameters of
-        the run; strings, numbers, lists and dictionaries of these.
+        ``survey`` ("synthetic", or what the spectra came from), ``package_version``, ``solver`` (by which a
+        `ProbabilisticSVC` was trained), and the parameters of the run; strings, numbers, lists and
+        dictionaries of these.
     extras : dict
         Anything fitted beside the classifier: arrays and scikit-learn objects by name.  ``novelty``, a
         `NoveltyDetector`, and ``prediction_sets``, a `PredictionSets`, say what the model does not know;
@@ -87,6 +89,9 @@ class TrainedModel:
     def __post_init__(self):
         self.grid = np.asarray(self.grid, dtype=float)
         self.meta = {"package_version": version("agn-helpers"), **self.meta}
+        solver = getattr(unwrap_estimator(self.estimator)[1], "solver_", None)
+        if solver is not None:
+            self.meta["solver"] = solver
         n_features = getattr(self.estimator, "n_features_in_", None)
         if not hasattr(self.estimator, "classes_") or n_features is None:
             raise AgnError(

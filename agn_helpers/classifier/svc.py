@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..errors import AgnError
 from .coupling import couple_pairs, couple_pairs_gradient
+from .primal import choose_solver, train_primal
 from .training import Kernel, train_pairs
 from .validation import (
     check_features,
@@ -118,8 +119,9 @@ class PairDecisions:
 class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     """Support vector classifier whose class probabilities are calibrated and differentiable in closed form.
 
-    One soft-margin SVM a pair of classes (libsvm, through `sklearn.svm.SVC`), a Platt sigmoid a pair,
-    fitted on decision values of held-out folds, and the pairs coupled by the second method of Wu, Lin & Weng.
+    One soft-margin SVM a pair of classes (libsvm, through `sklearn.svm.SVC`, or, of many spectra, Newton's
+    method on the weights), a Platt sigmoid a pair, fitted on decision values of held-out folds, and the pairs
+    coupled by the second method of Wu, Lin & Weng.
 
     Parameters
     ----------
@@ -142,6 +144,15 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     cv : int, splitter, or iterable of (train, test) rows, default=5
         Inner folds that give the sigmoids their decision values; a number means stratified ones, at least 2.
         Each sample is held out once.
+    solver : {"auto", "libsvm", "primal"}, default="auto"
+        "libsvm" seeks the multipliers of the spectra; its time and memory grow with their number squared.
+        "primal" seeks the weights, in time that grows with their number; X may be memory-mapped, in single
+        precision, and of any length.  Its hinge has a corner rounded within 2 % of the margin, so that
+        decision values differ by a hundredth of their scatter; kernels that are not linear are
+        those of `n_landmarks` spectra (Nyström's method).  "auto" is "libsvm" for up to 12 000 spectra and
+        for precomputed kernels.
+    n_landmarks : int, default=1000
+        Spectra whose kernel functions "primal" combines for rbf and poly; all where there are no more.
     tol : float, default=1e-9
         Stopping tolerance of libsvm; costs little beside the kernel, and at SVC's 1e-3 the third digit of the
         decision values is chance.
@@ -157,14 +168,16 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         Rows of the training set that support any pair.
     dual_coef_ : (n_pairs, n_support) array
     support_vectors_ : (n_support, n_features) array
-        Kernels rbf and poly.
+        Kernels rbf and poly; the landmarks for the primal solver.
     coef_ : (n_pairs, n_features) array
         Weights; linear kernel, which keeps no support vectors.
+    solver_ : {"libsvm", "primal"}
+        The one that was used.
     intercept_ : (n_pairs,) array
     sigmoids_ : (n_pairs, 2) array
         Slope and offset: r_ij = 1 / (1 + exp(slope f_ij + offset)).
     n_iter_ : (n_pairs,) int array
-        Iterations of libsvm.
+        Iterations of libsvm, steps of Newton's method.
 
     Notes
     -----
@@ -174,7 +187,9 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
     References
     ----------
     Platt 1999, Advances in Large Margin Classifiers, 61; Lin, Lin & Weng 2007, Machine Learning 68, 267;
-    Wu, Lin & Weng 2004, JMLR 5, 975; Baehrens et al. 2010, JMLR 11, 1803 (gradients as explanations).
+    Wu, Lin & Weng 2004, JMLR 5, 975; Baehrens et al. 2010, JMLR 11, 1803 (gradients as explanations);
+    Chapelle 2007, Neural Computation 19, 1155 (Newton's method in the primal); Williams & Seeger 2001,
+    NIPS 13, 682 (Nyström's method).
 
     Examples
     --------
@@ -197,6 +212,8 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         class_weight: Mapping | str | None = None,
         prior: str = "weighted",
         cv: Any = 5,
+        solver: str = "auto",
+        n_landmarks: int = 1000,
         tol: float = 1e-09,
         decision_function_shape: str = "ovr",
         random_state: int | np.random.RandomState | None = None,
@@ -209,6 +226,8 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.prior = prior
         self.cv = cv
+        self.solver = solver
+        self.n_landmarks = n_landmarks
         self.tol = tol
         self.decision_function_shape = decision_function_shape
         self.random_state = random_state
@@ -240,35 +259,40 @@ class ProbabilisticSVC(PairDecisions, ClassifierMixin, BaseEstimator):
             members than folds, a `class_weight` dict that lacks a class.
         """
         check_parameters(self)
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        self.solver_ = choose_solver(self.solver, self.kernel, len(X))
+        if self.solver_ == "libsvm":
+            X = X.astype(np.float64, copy=False)
         weight = check_weight(sample_weight, len(X))
         self.classes_, encoded, self.class_weight_ = encode_classes(
             y, weight, class_weight=self.class_weight, shape=X.shape
         )
         check_features(X, self.kernel)
-        gamma = resolve_gamma(self.gamma, X, weight)
+        gamma = 1.0 if self.kernel == "linear" else resolve_gamma(self.gamma, X, weight)
         self._kernel = Kernel(self.kernel, gamma, int(self.degree), float(self.coef0))
         folds = split_folds(
             self.cv, X, encoded, weight, classes=self.classes_, random_state=self.random_state
         )
-        pairs = train_pairs(
-            X,
-            encoded,
-            kernel=self._kernel,
-            C=self.C,
-            tol=self.tol,
-            folds=folds,
-            weight=weight,
-            class_weight=self.class_weight_[encoded],
-            prior=self.prior,
-        )
-        self.intercept_, self.sigmoids_, self.n_iter_ = pairs[1:]
+        options = {
+            "kernel": self._kernel,
+            "C": self.C,
+            "folds": folds,
+            "weight": weight,
+            "class_weight": self.class_weight_[encoded],
+            "prior": self.prior,
+        }
+        if self.solver_ == "libsvm":
+            pairs = train_pairs(X, encoded, tol=self.tol, **options)
+        else:
+            options |= {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
+            pairs = train_primal(X, encoded, **options)
+        self.intercept_, self.sigmoids_, self.n_iter_ = pairs.intercept, pairs.sigmoids, pairs.n_iter
         self.support_ = np.flatnonzero(pairs.dual_coef.any(axis=0))
         self.dual_coef_ = pairs.dual_coef[:, self.support_]
         if self.kernel == "linear":
-            self.coef_ = self.dual_coef_ @ X[self.support_]
+            self.coef_ = self.dual_coef_ @ X[self.support_] if pairs.coef is None else pairs.coef
         elif self.kernel != "precomputed":
-            self.support_vectors_ = X[self.support_]
+            self.support_vectors_ = X[self.support_].astype(np.float64, copy=False)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:

@@ -81,13 +81,38 @@ class TrainedPairs(NamedTuple):
     dual_coef : (n_pairs, n_samples) array, zero where a sample supports nothing
     intercept : (n_pairs,) array
     sigmoids : (n_pairs, 2) array, slope and offset
-    n_iter : (n_pairs,) int array, iterations of libsvm
+    n_iter : (n_pairs,) int array, iterations of libsvm, or Newton's
+    coef : (n_pairs, n_features) array or None, weights, where they and not the multipliers were sought
     """
 
     dual_coef: np.ndarray
     intercept: np.ndarray
     sigmoids: np.ndarray
     n_iter: np.ndarray
+    coef: np.ndarray | None = None
+
+    @classmethod
+    def empty(cls, n_pairs, n_samples):
+        """Room for so many pairs."""
+        zeros = [np.zeros(shape) for shape in ((n_pairs, n_samples), n_pairs, (n_pairs, 2))]
+        return cls(*zeros, np.zeros(n_pairs, dtype=int))
+
+
+def list_pairs(y):
+    """Pairs (i, j), i < j, of classes from 0 on."""
+    return list(zip(*np.triu_indices(y.max() + 1, 1)))
+
+
+def calibrate_pair(decision, is_first, counts, factors=None):
+    """Platt's sigmoid of decision values (n,) of held-out members: slope and offset.
+
+    counts : (n,) array, how many members each stands for
+    factors : (n,) array or None, class weights that the probabilities shall describe
+    """
+    limit = _LARGEST_DECISION * _median(np.abs(decision), counts) or np.inf
+    if factors is not None:
+        counts = counts * factors / np.average(factors, weights=counts)
+    return fit_sigmoid(np.clip(decision, -limit, limit), is_first, counts)
 
 
 def train_pairs(X, y, *, kernel, C, tol, folds, weight, class_weight, prior):
@@ -121,11 +146,8 @@ def train_pairs(X, y, *, kernel, C, tol, folds, weight, class_weight, prior):
         block = kernel.matrix(X[rows], X[support]) if gram is None else gram[np.ix_(rows, support)]
         return block @ dual + intercept
 
-    pairs = list(zip(*np.triu_indices(y.max() + 1, 1)))
-    dual_coef = np.zeros((len(pairs), len(X)))
-    intercept = np.zeros(len(pairs))
-    sigmoids = np.zeros((len(pairs), 2))
-    n_iter = np.zeros(len(pairs), dtype=int)
+    pairs = list_pairs(y)
+    found = TrainedPairs.empty(len(pairs), len(X))
     for pair, (first, second) in enumerate(pairs):
         in_pair = (weight > 0) & ((y == first) | (y == second))
         members = np.flatnonzero(in_pair)
@@ -133,17 +155,14 @@ def train_pairs(X, y, *, kernel, C, tol, folds, weight, class_weight, prior):
         for rows, held in folds:
             held = held[in_pair[held]]
             held_out[held] = decide(held, *train(np.sort(rows[in_pair[rows]]), first))
-        decision = held_out[members]
-        counts = weight[members]
-        limit = _LARGEST_DECISION * _median(np.abs(decision), counts) or np.inf
-        decision = np.clip(decision, -limit, limit)
-        if prior == "weighted":
-            counts = counts * class_weight[members] / np.average(class_weight[members], weights=counts)
-        sigmoids[pair] = fit_sigmoid(decision, y[members] == first, counts)
-        support, dual, intercept[pair] = train(members, first)
-        dual_coef[pair, support] = dual
-        n_iter[pair] = svc.n_iter_[0]
-    return TrainedPairs(dual_coef, intercept, sigmoids, n_iter)
+        factors = class_weight[members] if prior == "weighted" else None
+        found.sigmoids[pair] = calibrate_pair(
+            held_out[members], y[members] == first, weight[members], factors
+        )
+        support, dual, found.intercept[pair] = train(members, first)
+        found.dual_coef[pair, support] = dual
+        found.n_iter[pair] = svc.n_iter_[0]
+    return found
 
 
 def _median(values, counts):

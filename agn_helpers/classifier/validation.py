@@ -4,18 +4,24 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, check_cv
-from sklearn.utils import check_array, compute_class_weight
+from sklearn.utils import check_array, compute_class_weight, gen_batches
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..errors import AgnError
 
 KERNELS = ("linear", "rbf", "poly", "precomputed")
 
+SOLVERS = ("auto", "libsvm", "primal")
+
 _PRIORS = ("weighted", "sample")
 
 _SHAPES = ("ovr", "ovo")
 
 _GAMMA_WORDS = ("scale", "auto")
+
+
+# Rows above which sums over all of X are made in blocks.
+_MANY = 12_000
 
 
 def _is_positive(value):
@@ -42,6 +48,8 @@ def check_parameters(estimator):
         ),
         "coef0": (lambda value: isinstance(value, Real) and np.isfinite(value), "a finite number"),
         "prior": (_is_one_of(_PRIORS), f"one of {', '.join(_PRIORS)}"),
+        "solver": (_is_one_of(SOLVERS), f"one of {', '.join(SOLVERS)}"),
+        "n_landmarks": (_is_integer_from(1), "an integer of at least 1"),
         "tol": (_is_positive, "a positive finite number"),
         "decision_function_shape": (_is_one_of(_SHAPES), f"one of {', '.join(_SHAPES)}"),
     }
@@ -66,10 +74,20 @@ def resolve_gamma(gamma, X, weight):
     The variance of "scale" is that of the samples counted by their weights (n_samples,).
     """
     if gamma == "scale":
-        centred = X - np.average(X, weights=np.broadcast_to(weight[:, None], X.shape))
-        variance = np.average(centred**2, weights=np.broadcast_to(weight[:, None], X.shape))
+        variance = _find_variance(X, weight)
         return 1 / (X.shape[1] * (float(variance) or 1.0))
     return 1 / X.shape[1] if gamma == "auto" else float(gamma)
+
+
+def _find_variance(X, weight):
+    """Of all values of rows that count by their weights; a block at a time where there are many."""
+    if len(X) <= _MANY:
+        centred = X - np.average(X, weights=np.broadcast_to(weight[:, None], X.shape))
+        return np.average(centred**2, weights=np.broadcast_to(weight[:, None], X.shape))
+    total = X.shape[1] * weight.sum()
+    blocks = list(gen_batches(len(X), _MANY))
+    mean = sum(weight[block] @ X[block].sum(axis=1, dtype=float) for block in blocks) / total
+    return sum(weight[block] @ ((X[block] - mean) ** 2).sum(axis=1, dtype=float) for block in blocks) / total
 
 
 def check_weight(sample_weight, n_samples):

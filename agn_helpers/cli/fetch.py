@@ -1,4 +1,4 @@
-"""`agn fetch`: from a published list to verified spectra on disk; `agn check`: are they still so?"""
+"""`agn fetch`: from a published list to verified spectra, or images, on disk; `agn check`: are they so?"""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AgnError
-from ..runs import SDSS, SDSS_CACHE, find_project
+from ..runs import FIRST_CACHE, SDSS, SDSS_CACHE, find_project
 from .messages import report, report_all
 
 
@@ -15,12 +15,16 @@ def fetch_list(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="paper|FILE|vizier:ID|sql:NAME",
+            metavar="paper|FILE|vizier:ID|sql:NAME|first",
             help="The paper's lists; a list of your own (CSV, FITS, VOTable … with plate, mjd, fiberid, or "
             "ra, dec, or specid, dataset); a catalogue of VizieR; a query of SkyServer: sql:type1, "
-            "sql:type2, sql:composite, or SQL.",
+            "sql:type2, sql:composite, or SQL; or first, for radio images of the positions of a list.",
         ),
     ],
+    positions: Annotated[
+        Path | None,
+        typer.Argument(metavar="[LIST]", help="After first: a table with ra, dec, perhaps name and label."),
+    ] = None,
     release: Annotated[int, typer.Option(metavar="N", help="SDSS data release, 7 to 20.")] = 17,
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="At most so many objects of each type.")
@@ -32,7 +36,8 @@ def fetch_list(
         tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="Range of a query sql:NAME.")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where spectra go; data/sdss/spectra by default.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where they go; data/sdss/spectra, or data/first, by default."),
     ] = None,
     mirror: Annotated[
         str | None, typer.Option(metavar="URL", help="Address that stands in for the archives of spectra.")
@@ -57,6 +62,11 @@ def fetch_list(
     Exit code: 0, 1 where there is no spectrum or for another error, 2 for a wrong command line, 3 where some
     spectra are missing and the others there, 130 for Ctrl-C.
     """
+    if source == "first":
+        _fetch_images(positions, cache, mirror, workers)
+        return
+    if positions is not None:
+        raise AgnError(f"only first takes a list after it; got {source} {positions}. Leave one out.")
     from ..archive import fetch_spectra, find_catalogue
 
     folder = find_project() / SDSS_CACHE if cache is None else cache.expanduser()
@@ -83,6 +93,27 @@ def fetch_list(
     n_missing = _print_report(found, problems, folder)
     print(f"Next: agn reproduce --survey {SDSS if cache is None else folder}")
     if n_missing:
+        raise typer.Exit(3)
+
+
+def _fetch_images(path, cache, mirror, workers):
+    """`agn fetch first LIST`: cut-outs of VLA FIRST."""
+    from ..archive import fetch_cutouts, read_positions
+
+    if path is None:
+        raise AgnError(
+            "agn fetch first needs a list of positions: agn fetch first LIST, a table with ra, dec."
+        )
+    folder = find_project() / FIRST_CACHE if cache is None else cache.expanduser()
+    positions = read_positions(path.expanduser())
+    found = fetch_cutouts(positions, folder, workers=workers, mirror=mirror)
+    report_all("error", found.missing["reason"], "missing images")
+    kept, fetched = (found.counts.get(outcome, 0) for outcome in ("kept", "verified"))
+    print(f"{kept + fetched} images in {folder}: {fetched} fetched now, {kept} were there.")
+    if not kept + fetched:
+        raise AgnError("no image could be had; the reasons are above.")
+    print(f"Next: agn reproduce --only 07 -p images={folder}")
+    if len(found.missing):
         raise typer.Exit(3)
 
 

@@ -1,5 +1,6 @@
 from .clusters import compare_clusterings, find_clusters, follow_clusters, match_clusters, score_stability
 from .embedding import MapPlacer, embed_perplexities, embed_spectra, place_on_map
+from .landmarks import embed_landmarks
 from .neighbours import (
     find_neighbours,
     largest_perplexity,
@@ -16,6 +17,7 @@ __all__ = [
     "SpectrumMap",
     "SpectrumScaler",
     "compare_clusterings",
+    "embed_landmarks",
     "embed_perplexities",
     "embed_spectra",
     "find_clusters",

@@ -34,24 +34,31 @@ class MapPlacer:
         The map.
     n_jobs : int
         Threads; -1 for all cores, which pays for many thousands of new spectra only.
+    most : int
+        Of more spectra that made the map, so many are drawn, with the map's seed, to place others among.
     """
 
-    def __init__(self, spectrum_map, *, n_jobs=1):
+    def __init__(self, spectrum_map, *, n_jobs=1, most=MOST_FOR_EXACT):
         self.spectrum_map = spectrum_map
-        scaled = spectrum_map.scaler.transform(spectrum_map.X)
+        makers = np.arange(len(spectrum_map.X))[spectrum_map.makers]
+        if len(makers) > most:
+            draw = np.random.default_rng(spectrum_map.random_state)
+            makers = np.sort(draw.choice(makers, most, replace=False))
+        scaled = spectrum_map.scale(spectrum_map.X[makers])
+        coordinates = spectrum_map.coordinates[makers]
         k = count_neighbours(spectrum_map.perplexity, len(scaled))
         index = index_neighbours(scaled, k, random_state=spectrum_map.random_state, n_jobs=n_jobs)
         affinities = PerplexityBasedNN(knn_index=index, perplexity=spectrum_map.perplexity, n_jobs=n_jobs)
         # Interpolated repulsion of a map that stands still is computed once, a tree at every step.
         # transform() centres the embedding that it gets in place: give it a copy.
         self._embedding = openTSNE.TSNEEmbedding(
-            np.array(spectrum_map.coordinates, dtype=np.float64),
+            np.array(coordinates, dtype=np.float64),
             affinities,
             negative_gradient_method="fft",
             random_state=spectrum_map.random_state,
             n_jobs=n_jobs,
         )
-        self._centre = spectrum_map.coordinates.max(axis=0) / 2 + spectrum_map.coordinates.min(axis=0) / 2
+        self._centre = coordinates.max(axis=0) / 2 + coordinates.min(axis=0) / 2
 
     def place(self, X_new):
         """Places (n_new, 2) of spectra `X_new` (n_new, n_grid) on the map.
@@ -69,7 +76,7 @@ class MapPlacer:
                 f"Reduce them with the grid of the sample behind the map."
             )
         perplexity = min(_PLACING_PERPLEXITY, self.spectrum_map.perplexity)
-        scaled = self.spectrum_map.scaler.transform(X_new)
+        scaled = self.spectrum_map.scale(X_new)
         with one_thread():
             places = self._embedding.transform(scaled, perplexity=perplexity)
         return np.asarray(places) + self._centre

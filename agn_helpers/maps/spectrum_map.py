@@ -120,11 +120,13 @@ class SpectrumMap:
     perplexity : float
         Effective number of neighbours of a spectrum.
     scaler : SpectrumScaler
-        Fitted to X: the scale on which distances are measured.
+        Fitted to X, or its landmarks: the scale on which distances are measured.
     random_state : int
         Seed of the initialisation and the neighbour search.
     meta : dict
         Anything else worth keeping, e.g. ``survey``.
+    landmarks : (n_landmarks,) array of int, optional
+        Rows of the spectra that made the map, where all others were placed among them; None where all did.
     """
 
     coordinates: np.ndarray
@@ -134,6 +136,7 @@ class SpectrumMap:
     scaler: SpectrumScaler
     random_state: int
     meta: dict = field(default_factory=dict)
+    landmarks: np.ndarray | None = None
 
     def __repr__(self):
         survey = self.meta.get("survey", "unknown")
@@ -144,9 +147,23 @@ class SpectrumMap:
         """What its distances are measured between, in words."""
         return self.scaler.name
 
+    @property
+    def makers(self):
+        """Rows of the spectra that made the map."""
+        return slice(None) if self.landmarks is None else self.landmarks
+
+    def scale(self, X):
+        """Spectra (n, n_grid) on the scale on which the map measures distances."""
+        if not hasattr(self.scaler, "mean_"):
+            # A map that was left on the disk is only looked at when something is placed on it.
+            self.scaler.fit(self.X[self.makers])
+        return self.scaler.transform(X)
+
 
 def write_map(spectrum_map, path):
-    """Write a map as a FITS table with columns ``name, x, y, flux``; whole or not at all.
+    """Write a map as a FITS table with columns ``name, x, y, flux, landmark``; whole or not at all.
+
+    The last only for maps of landmarks.
 
     Raises
     ------
@@ -170,11 +187,19 @@ def write_map(spectrum_map, path):
             "n_components": spectrum_map.scaler.n_components or 0,
         },
     )
+    if spectrum_map.landmarks is not None:
+        table["landmark"] = np.isin(np.arange(len(table)), spectrum_map.landmarks)
     write_table(table, path)
 
 
-def read_map(path):
+def read_map(path, *, mapped=False):
     """Read a map that `write_map` wrote.
+
+    Parameters
+    ----------
+    path : path
+    mapped : bool
+        Leave the fluxes on the disk, and the scale unknown, until something is placed on the map.
 
     Returns
     -------
@@ -185,7 +210,7 @@ def read_map(path):
     AgnError
         For a file that is no map, or one of another version.
     """
-    table = read_table(path)
+    table = read_table(path, mapped=mapped)
     meta = {key.lower(): value for key, value in table.meta.items()}
     version = meta.pop("map_version", None)
     if version != MAP_VERSION:
@@ -194,22 +219,31 @@ def read_map(path):
             f"{version}. Make it again: agn reproduce --only 03."
         )
     try:
-        X = np.asarray(table["flux"], dtype=np.float32)
+        X = np.asarray(table["flux"])
+        # The other order of bytes can stay on the disk.
+        X = X if mapped and X.dtype == ">f4" else X.astype(np.float32)
         coordinates = np.column_stack([table["x"], table["y"]]).astype(float)
-        if X.ndim != 2 or coordinates.shape != (len(X), 2):
-            raise ValueError(f"x, y and flux are of shapes {coordinates.shape} and {X.shape}")
+        if X.ndim != 2 or coordinates.shape != (len(X), 2) or X.dtype.kind != "f":
+            raise ValueError(f"x, y and {X.dtype} flux are of shapes {coordinates.shape} and {X.shape}")
         if not (np.isfinite(X).all() and np.isfinite(coordinates).all()):
             raise ValueError("x, y and flux must be finite")
+        landmarks = np.flatnonzero(table["landmark"]) if "landmark" in table.colnames else None
+        if landmarks is not None and not len(landmarks):
+            raise ValueError("no spectrum is a landmark")
         standardise, n_components = bool(meta.pop("standardise")), int(meta.pop("n_components"))
-        return SpectrumMap(
+        spectrum_map = SpectrumMap(
             coordinates=coordinates,
             X=X,
             name=np.asarray(table["name"]).astype(str),
             perplexity=float(meta.pop("perplexity")),
-            scaler=SpectrumScaler(standardise=standardise, n_components=n_components or None).fit(X),
+            scaler=SpectrumScaler(standardise=standardise, n_components=n_components or None),
             random_state=int(meta.pop("random_state")),
             meta=meta,
+            landmarks=landmarks,
         )
+        if not mapped:
+            spectrum_map.scale(X[:1])
+        return spectrum_map
     except Exception as error:  # Columns and numbers of any kind may stand in a file.
         raise AgnError(
             f"{path} must be a map as write_map writes it; reading it says: {summarise_error(error)}. "

@@ -1,11 +1,22 @@
-from .artists import PaintedSpectrum, ProbabilityBars
+from .artists import (
+    PaintedSpectrum,
+    ProbabilityBars,
+)
+from .captions import CAPTIONS, find_caption
 from .colours import (
+    COLOUR_WORDS,
+    LOWERS,
+    RAISES,
     SALIENCY_COLOURS,
+    SALIENCY_ON_DARK,
     SIGNIFICANT,
     describe_map,
+    find_floor,
     format_number,
     full_colour,
+    map_scales,
     prepare_map,
+    saliency_colours,
     shade_windows,
 )
 from .distributions import (
@@ -17,7 +28,24 @@ from .distributions import (
     plot_surveys,
     plot_truth_pairs,
 )
-from .faithfulness import plot_curves, plot_faithfulness
+from .faithfulness import (
+    plot_curves,
+    plot_faithfulness,
+)
+from .galaxies import (
+    plot_galaxy,
+    plot_lengths,
+    plot_method_scores,
+    plot_scan,
+)
+from .images import (
+    plot_explained_sources,
+    plot_gallery,
+    plot_image,
+    plot_segments,
+    plot_weights,
+)
+from .layout import find_collisions
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -25,6 +53,7 @@ from .line_statistics import (
     plot_velocity_profile,
 )
 from .maps import (
+    MOST_POINTS,
     circle_on_map,
     map_size,
     mark_on_map,
@@ -36,17 +65,26 @@ from .maps import (
     plot_map_values,
     plot_persistence,
 )
-from .report import ZOOMS, plot_summary_page, tabulate_statistics
-from .saliency import plot_methods, plot_saliency, plot_saliency_panels
+from .report import (
+    ZOOMS,
+    plot_summary_page,
+    tabulate_statistics,
+)
+from .saliency import (
+    plot_methods,
+    plot_saliency,
+    plot_saliency_panels,
+)
 from .spectra import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
+    flux_limits,
     mark_lines,
     plot_examples,
     plot_mean_spectrum,
     plot_observed,
 )
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, save_figure
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, current_theme, read_style, save_figure
 from .tuning import (
     plot_beside_paper,
     plot_noise_curve,
@@ -55,11 +93,17 @@ from .tuning import (
 )
 
 __all__ = [
+    "CAPTIONS",
+    "COLOUR_WORDS",
     "DARK",
     "DOUBLE_COLUMN",
     "FLUX_LABEL",
     "GREY",
+    "LOWERS",
+    "MOST_POINTS",
+    "RAISES",
     "SALIENCY_COLOURS",
+    "SALIENCY_ON_DARK",
     "SIGNIFICANT",
     "SINGLE_COLUMN",
     "WAVELENGTH_LABEL",
@@ -67,9 +111,15 @@ __all__ = [
     "PaintedSpectrum",
     "ProbabilityBars",
     "circle_on_map",
+    "current_theme",
     "describe_map",
+    "find_caption",
+    "find_collisions",
+    "find_floor",
+    "flux_limits",
     "format_number",
     "full_colour",
+    "map_scales",
     "map_size",
     "mark_lines",
     "mark_on_map",
@@ -82,13 +132,19 @@ __all__ = [
     "plot_curves",
     "plot_decision",
     "plot_examples",
+    "plot_explained_sources",
     "plot_faithfulness",
+    "plot_galaxy",
+    "plot_gallery",
     "plot_histogram",
+    "plot_image",
+    "plot_lengths",
     "plot_line_statistics",
     "plot_map",
     "plot_map_panels",
     "plot_map_values",
     "plot_mean_spectrum",
+    "plot_method_scores",
     "plot_methods",
     "plot_noise_curve",
     "plot_novelty",
@@ -98,13 +154,18 @@ __all__ = [
     "plot_reliability",
     "plot_saliency",
     "plot_saliency_panels",
+    "plot_scan",
     "plot_scores",
     "plot_search",
+    "plot_segments",
     "plot_summary_page",
     "plot_surveys",
     "plot_truth_pairs",
     "plot_velocity_profile",
+    "plot_weights",
     "prepare_map",
+    "read_style",
+    "saliency_colours",
     "save_figure",
     "shade_windows",
     "tabulate_statistics",

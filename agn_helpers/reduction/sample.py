@@ -273,15 +273,21 @@ def write_sample(sample, path):
     write_table(sample, path)
 
 
-def read_sample(path: str | PathLike) -> ReducedSample:
+def read_sample(path: str | PathLike, *, mapped: bool = False) -> ReducedSample:
     """Read a reduced sample back: `ReducedSample`.
+
+    Parameters
+    ----------
+    path : path
+    mapped : bool
+        Leave the fluxes of a FITS file on the disk until they are looked at.
 
     Raises
     ------
     AgnError
         Where the file is missing, is no table, or lacks a column or the grid.
     """
-    sample = ReducedSample(read_table(path))
+    sample = ReducedSample(read_table(path, mapped=mapped), copy=False)
     needed = {"name", "redshift", "label", "flux", "ivar"} - set(sample.colnames)
     needed |= {"survey", "grid_min", "grid_max", "grid_n"} - set(sample.meta)
     if needed:

@@ -76,24 +76,28 @@ def _find_once(flux, ivar, gaps):
         sigma = np.clip(1 / np.sqrt(ivar) / scale, 1e-100, 1e100)
     # Beyond the ends the level is that of the pixels next to them.
     ends = [np.full(2, middle(part)) for part in (flux[:_AROUND], flux[-_AROUND:])]
-    flux, sigma = np.concatenate([ends[0], flux, ends[1]]), np.pad(sigma, 2, mode="edge")
-    gaps, wild = np.pad(gaps, 2, constant_values=True), np.zeros(flux.shape, bool)
-    # Most spectra have few edges as steep as any of a wild pixel.
+    flux = np.concatenate([ends[0], flux, ends[1]])
+    sigma = np.concatenate([sigma[[0, 0]], sigma, sigma[[-1, -1]]])
+    gaps, wild = np.concatenate([[True] * 2, gaps, [True] * 2]), np.zeros(flux.shape, bool)
+    # Few edges are as steep as those of any wild pixel; a run begins with one, or ends with one.
+    step = np.diff(flux)
     noise = np.sqrt(2) * np.maximum(sigma[1:], sigma[:-1])
-    edges = np.flatnonzero(np.abs(np.diff(flux)) > (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) * noise)
-    for width in range(1, WIDEST + 1):
-        starts = np.unique(np.r_[edges + 1, edges - width + 1])
-        starts = starts[(starts >= 2) & (starts <= flux.size - width - 2)]
-        for sign in (1, -1):
-            for place in starts[_are_wild(sign * flux, sigma, gaps, starts, width)]:
-                wild[place : place + width] = True
+    edges = np.flatnonzero(np.abs(step) > (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) * noise)
+    signs_of_edges = np.sign(step[edges])
+    for width in range(1, WIDEST + 1) if edges.size else ():
+        starts = np.concatenate([edges + 1, edges - width + 1])
+        signs = np.concatenate([signs_of_edges, -signs_of_edges])
+        inside = (starts >= 2) & (starts <= flux.size - width - 2)
+        starts, signs = starts[inside], signs[inside]
+        for place in starts[_are_wild(flux, signs, sigma, gaps, starts, width)]:
+            wild[place : place + width] = True
     return wild[2:-2]
 
 
-def _are_wild(flux, sigma, gaps, starts, width):
-    """Which runs of `width` pixels come and go within one pixel on either side."""
+def _are_wild(flux, signs, sigma, gaps, starts, width):
+    """Which runs of `width` pixels, up or down by `signs`, come and go within one pixel on either side."""
     window = starts[:, None] + np.arange(-2, width + 2)
-    around, noise = flux[window], sigma[window].max(axis=1) * np.sqrt(2)
+    around, noise = signs[:, None] * flux[window], sigma[window].max(axis=1) * np.sqrt(2)
     beside_2, beside_1, inside, after_1, after_2 = (
         around[:, part] for part in (0, 1, slice(2, 2 + width), 2 + width, 3 + width)
     )

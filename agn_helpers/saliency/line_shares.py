@@ -37,8 +37,9 @@ def share_in_windows(attribution, grid, *, windows=None, groups=None, n_draws=10
     pandas.DataFrame
         Index ``group``; columns ``n``, ``pixels`` (share of the grid that the windows cover), ``share`` (mean
         over spectra), ``share_q16, share_q84`` (quantiles over spectra), ``expected`` (mean over draws),
-        ``expected_low, expected_high`` (95 % of draws), ``ratio`` (share over expected), ``p_value`` (share
-        of placements, the lines' own among them, with at least as much).  A map of zeros counts as even.
+        ``expected_low, expected_high`` (95 % of draws), ``ratio`` (share over expected).  A map of zeros
+        counts as even.  How chance would place windows is no test of the classifier, whose weights are one
+        draw: for that see `agn_helpers.audit.repeat_surveys`.
 
     Raises
     ------
@@ -65,7 +66,6 @@ def share_in_windows(attribution, grid, *, windows=None, groups=None, n_draws=10
             "expected_low": np.quantile(drawn, 0.025),
             "expected_high": np.quantile(drawn, 0.975),
             "ratio": own.mean() / drawn.mean(),
-            "p_value": (1 + np.sum(drawn >= own.mean() * (1 - 1e-12))) / (n_draws + 1),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
 

@@ -4,16 +4,33 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge
 from sklearn.utils import check_random_state
 
-from ..classifier import linear_weights
+from ..classifier import linear_weights, pair_decisions
 from ..errors import AgnError
+from .surrogate import draw_kept, fit_surrogate
 from .target import TargetScore, check_spectra, check_wavelengths, spectra_blocks
 from .windows import bridge_window, check_baseline, check_segments, line_mask, make_segments
 
-# Of Ribeiro's code for images, whose features are switched on and off like these.
-_KERNEL_WIDTH = 0.25
+
+class LimeSampling(NamedTuple):
+    """How LIME draws and fits.
+
+    n_samples : int
+        Perturbed spectra in each repeat, the spectrum itself among them.
+    n_repeats : int
+        At least 2, for the uncertainty.
+    alpha : float
+        Penalty of the ridge; the weights of the perturbed spectra have the mean 1.
+    """
+
+    n_samples: int = 500
+    n_repeats: int = 5
+    alpha: float = 0.01
+
+
+#: Unless told otherwise.
+LIME_SAMPLING = LimeSampling()
 
 
 class SegmentWeights(NamedTuple):
@@ -44,9 +61,7 @@ def lime(
     segments=None,
     target=None,
     replacement="continuum",
-    n_samples=500,
-    n_repeats=5,
-    alpha=0.01,
+    sampling=LIME_SAMPLING,
     random_state=0,
     of="log_p",
 ):
@@ -72,15 +87,11 @@ def lime(
     replacement : "continuum", (n_grid,) array or (n_spectra, n_grid) array
         What takes a segment's place: the straight line through the means of the 20 nearest pixels
         outside all line windows on either side, or another spectrum, e.g. `class_mean(X, y, label)`.
-    n_samples : int
-        Perturbed spectra in each repeat, the spectrum itself among them.
-    n_repeats : int
-        At least 2, for the uncertainty.
-    alpha : float
-        Penalty of the ridge; the weights of the perturbed spectra have the mean 1.
+    sampling : LimeSampling or (n_samples, n_repeats, alpha)
+        How many perturbed spectra, how often, and the penalty of the ridge.
     random_state : int, RandomState or None
         Which segments are replaced; the same for every spectrum.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is regressed (see `TargetScore`).
 
     Returns
@@ -94,73 +105,84 @@ def lime(
         cover the grid once, a replacement of another shape, fewer samples than 2, fewer repeats than 2,
         a negative penalty, or log p of a class whose probability is zero.
     """
-    X = check_spectra(estimator, X)
-    grid = check_wavelengths(grid, X.shape[1])
-    segments = make_segments(grid) if segments is None else segments
-    spans = check_segments(segments, grid)
+    pieces = _Pieces(estimator, X, grid=grid, segments=segments, target=target, of=of)
+    n_samples, n_repeats, alpha = sampling
     for name, value, least in (("n_samples", n_samples, 2), ("n_repeats", n_repeats, 2), ("alpha", alpha, 0)):
         if not value >= least:
             raise AgnError(f"{name} must be at least {least}; got {value}.")
     if isinstance(replacement, str) and replacement != "continuum":
         raise AgnError(f"replacement must be 'continuum' or an array of fluxes; got {replacement!r}.")
     if not isinstance(replacement, str):
-        replacement = check_baseline(replacement, X.shape)
-    score = TargetScore(estimator, X, target=target, of=of)
+        replacement = check_baseline(replacement, pieces.X.shape)
     random_state = check_random_state(random_state)
-    repeats = [_draw_kept(n_samples, len(spans), random_state) for _ in range(n_repeats)]
-    owner, lengths = _find_owners(spans)
+    repeats = [draw_kept(n_samples, len(pieces.spans), random_state) for _ in range(n_repeats)]
 
-    attribution, uncertainty = np.empty((2, *X.shape))
-    coefficients, deviation = np.empty((2, len(X), len(spans)))
-    for block in spectra_blocks(X, copies=n_samples, title="lime"):
-        part = X[block].astype(float)
-        other = _flatten(part, grid, spans) if isinstance(replacement, str) else replacement[block]
+    attribution, uncertainty = np.empty((2, *pieces.X.shape))
+    coefficients, deviation = np.empty((2, len(pieces.X), len(pieces.spans)))
+    for block in spectra_blocks(pieces.X, copies=n_samples, title="lime"):
+        part = pieces.X[block].astype(float)
+        other = pieces.flatten(part) if isinstance(replacement, str) else replacement[block]
         weights = [
-            _fit_weights(score, part, other, np.arange(len(X))[block], kept, owner, alpha) for kept in repeats
+            fit_surrogate(kept, pieces.score_mixed(part, other, block, kept), alpha=alpha).coefficients
+            for kept in repeats
         ]
         coefficients[block], deviation[block] = np.mean(weights, axis=0), np.std(weights, axis=0, ddof=1)
-        attribution[block] = coefficients[block][:, owner] / lengths
-        uncertainty[block] = deviation[block][:, owner] / lengths / np.sqrt(n_repeats)
-    return SegmentWeights(attribution, uncertainty, coefficients, deviation, segments)
+        attribution[block] = pieces.spread(coefficients[block])
+        uncertainty[block] = pieces.spread(deviation[block]) / np.sqrt(n_repeats)
+    return SegmentWeights(attribution, uncertainty, coefficients, deviation, pieces.segments)
 
 
-def _find_owners(spans):
-    """Number of each pixel's segment, and how many pixels that has: two (n_grid,) arrays."""
-    lengths = spans[:, 1] - spans[:, 0]
-    owner = np.repeat(np.arange(len(spans)), lengths)
-    return owner, lengths[owner].astype(float)
+class _Pieces:
+    """Spectra in physical segments, and the score of a class where some of these are replaced."""
+
+    def __init__(self, estimator, X, *, grid, segments, target, of):
+        self.X = check_spectra(estimator, X)
+        self.grid = check_wavelengths(grid, self.X.shape[1])
+        self.segments = make_segments(self.grid) if segments is None else segments
+        self.spans = check_segments(self.segments, self.grid)
+        lengths = self.spans[:, 1] - self.spans[:, 0]
+        self.owner = np.repeat(np.arange(len(self.spans)), lengths)
+        self.lengths = lengths[self.owner].astype(float)
+        self.score = TargetScore(estimator, self.X, target=target, of=of)
+        self._weights = _find_weights(estimator)
+
+    def spread(self, coefficients):
+        """Numbers (m, n_segments) divided evenly among the pixels of each segment, (m, n_grid)."""
+        return coefficients[:, self.owner] / self.lengths
+
+    def score_mixed(self, X, other, block, kept):
+        """Scores (n_samples, m) of spectra X (m, n_grid), segments kept or replaced by those of `other`."""
+        rows = np.tile(np.arange(len(self.X))[block], len(kept))
+        if self._weights is not None:
+            return self._score_sums(X, other, rows, kept)
+        # Indexing by columns leaves them far apart in memory, and all that is made from it too.
+        is_kept = np.ascontiguousarray(kept[:, self.owner], dtype=bool)
+        mixed = np.where(is_kept[:, None], X, other)
+        return self.score.values(mixed.reshape(-1, X.shape[1]), rows).reshape(len(kept), -1)
+
+    def _score_sums(self, X, other, rows, kept):
+        """The same for linear decision values, to which each segment that is kept adds its sum."""
+        sums = np.add.reduceat((X - other)[:, None] * self._weights, self.spans[:, 0], axis=2)
+        decisions = np.einsum("ks,mps->kmp", kept, sums, optimize=True)
+        decisions += pair_decisions(self.score.estimator, other)
+        return self.score.of_decisions(decisions.reshape(len(rows), -1), rows).reshape(len(kept), -1)
+
+    def flatten(self, X):
+        """Every segment replaced by the line between its neighbours' continuum, like X."""
+        clean = ~line_mask(self.grid)
+        flat = np.empty(X.shape)
+        for start, stop in self.spans:
+            flat[:, start:stop] = bridge_window(X, self.grid, start, stop, clean=clean)
+        return flat
 
 
-def _score_mixed(score, X, other, rows, kept, owner):
-    """Scores (n_samples, m) of spectra X (m, n_grid), each segment kept or replaced by that of `other`."""
-    # Indexing by columns leaves them far apart in memory, and all that is made from it too.
-    is_kept = np.ascontiguousarray(kept[:, owner], dtype=bool)
-    mixed = np.where(is_kept[:, None], X, other)
-    return score.values(mixed.reshape(-1, X.shape[1]), np.tile(rows, len(kept))).reshape(len(kept), -1)
-
-
-def _draw_kept(n_samples, n_segments, random_state):
-    kept = random_state.randint(2, size=(n_samples, n_segments))
-    kept[0] = 1
-    return kept
-
-
-def _flatten(X, grid, spans):
-    """Every segment replaced by the line between its neighbours' continuum, like X."""
-    clean = ~line_mask(grid)
-    bridges = [bridge_window(X, grid, start, stop, clean=clean) for start, stop in spans]
-    flat = np.empty(X.shape)
-    for (start, stop), bridge in zip(spans, bridges):
-        flat[:, start:stop] = bridge
-    return flat
-
-
-def _fit_weights(score, X, other, rows, kept, owner, alpha):
-    """Coefficients (m, n_segments) of one set of perturbations."""
-    values = _score_mixed(score, X, other, rows, kept, owner)
-    distance = 1 - np.sqrt(kept.mean(axis=1))
-    weight = np.exp(-((distance / _KERNEL_WIDTH) ** 2))
-    return Ridge(alpha=alpha).fit(kept, values, weight / weight.mean()).coef_.reshape(len(X), -1)
+def _find_weights(estimator):
+    """Weights of linear decision values, or None."""
+    try:
+        return linear_weights(estimator)
+    except AgnError:
+        # A step before the classifier that is not affine.
+        return None
 
 
 class ShapleyValues(NamedTuple):
@@ -220,7 +242,7 @@ def shap(
         At least 2, for the uncertainty.
     random_state : int, RandomState or None
         Which coalitions are drawn; the same for every spectrum.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is explained (see `TargetScore`).
 
     Returns
@@ -234,30 +256,39 @@ def shap(
         grid once or are fewer than two, too few samples or repeats, or log p of a class whose probability is
         0.
     """
+    if of == "margin" and _find_weights(estimator) is not None:
+        return _shap_linear(estimator, X, baseline, target)
+    pieces = _Pieces(estimator, X, grid=grid, segments=segments, target=target, of=of)
+    X = pieces.X
+    if not callable(baseline):
+        baseline = check_baseline(baseline, X.shape)
+    coalitions = _draw_coalitions(len(pieces.spans), n_samples, n_repeats, check_random_state(random_state))
+    attribution, uncertainty = np.empty((2, *X.shape))
+    for block in spectra_blocks(X, copies=n_samples, title="shap"):
+        part = X[block].astype(float)
+        other = check_baseline(baseline(X[block]), part.shape) if callable(baseline) else baseline[block]
+        rows = np.arange(len(X))[block]
+        ends = pieces.score.values(other, rows), pieces.score.values(part, rows)
+        values = [
+            _fit_shapley(pieces.score_mixed(part, other, block, kept), kept, ends) for kept in coalitions
+        ]
+        attribution[block] = pieces.spread(np.mean(values, axis=0))
+        uncertainty[block] = pieces.spread(np.std(values, axis=0, ddof=1)) / np.sqrt(n_repeats)
+    return ShapleyValues(attribution, uncertainty)
+
+
+def _shap_linear(estimator, X, baseline, target):
+    """The closed form, w · (x - baseline) at each wavelength, of a margin that is linear in the flux."""
     X = check_spectra(estimator, X)
     if not callable(baseline):
         baseline = check_baseline(baseline, X.shape)
-    score = TargetScore(estimator, X, target=target, of=of)
-    is_linear = of == "margin" and linear_weights(estimator) is not None
-    if not is_linear:
-        grid = check_wavelengths(grid, X.shape[1])
-        spans = check_segments(make_segments(grid) if segments is None else segments, grid)
-        coalitions = _draw_coalitions(len(spans), n_samples, n_repeats, check_random_state(random_state))
-        owner, lengths = _find_owners(spans)
-    attribution, uncertainty = np.empty(X.shape), None if is_linear else np.empty(X.shape)
-    for block in spectra_blocks(X, copies=1 if is_linear else n_samples, title="shap"):
+    score = TargetScore(estimator, X, target=target, of="margin")
+    attribution = np.empty(X.shape)
+    for block in spectra_blocks(X, title="shap"):
         part = X[block].astype(float)
         other = check_baseline(baseline(X[block]), part.shape) if callable(baseline) else baseline[block]
-        if is_linear:
-            attribution[block] = score.gradients(part, block) * (part - other)
-            continue
-        rows = np.arange(len(X))[block]
-        ends = score.values(other, rows), score.values(part, rows)
-        values = [_fit_shapley(score, part, other, rows, kept, owner, ends) for kept in coalitions]
-        attribution[block] = np.mean(values, axis=0)[:, owner] / lengths
-        deviation = np.std(values, axis=0, ddof=1)[:, owner] / lengths
-        uncertainty[block] = deviation / np.sqrt(n_repeats)
-    return ShapleyValues(attribution, uncertainty)
+        attribution[block] = score.gradients(part, block) * (part - other)
+    return ShapleyValues(attribution, None)
 
 
 def _draw_coalitions(n_segments, n_samples, n_repeats, random_state):
@@ -281,9 +312,9 @@ def _draw_coalitions(n_segments, n_samples, n_repeats, random_state):
     return coalitions
 
 
-def _fit_shapley(score, X, other, rows, kept, owner, ends):
+def _fit_shapley(values, kept, ends):
     """Shapley values (m, n_segments): least squares with the sum held to the change between the ends."""
-    change = _score_mixed(score, X, other, rows, kept, owner) - ends[0]
+    change = values - ends[0]
     normal = np.linalg.pinv(kept.T.astype(float) @ kept)
     free, one = normal @ (kept.T @ change), normal.sum(axis=1, keepdims=True)
     # The multiplier of the constraint moves all along the solution for ones.

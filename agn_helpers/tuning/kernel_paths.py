@@ -1,6 +1,7 @@
 """Cross-validated scores of many support vector machines on shared kernel matrices."""
 
 import time
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.svm import SVC
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
-from ..classifier import Kernel
+from ..classifier import Kernel, decide_along
 
 
 class CPath(NamedTuple):
@@ -100,7 +101,6 @@ def _vote(svm, values):
     """What `SVC.predict` says of a Gram matrix (n, n_train), by one product: (n,) places in its classes."""
     n_classes = len(svm.classes_)
     owner = np.repeat(np.arange(n_classes), svm.n_support_)
-    votes = np.zeros((len(values), n_classes), dtype=int)
     pairs = list(zip(*np.triu_indices(n_classes, 1)))
     coef = np.zeros((values.shape[1], len(pairs)))
     for number, (first, second) in enumerate(pairs):
@@ -111,6 +111,13 @@ def _vote(svm, values):
     if n_classes == 2:
         # Of two classes scikit-learn turns the sign.
         for_first = ~for_first
+    return _count_votes(for_first, n_classes)
+
+
+def _count_votes(for_first, n_classes):
+    """The class that wins most of its pairs (n, n_pairs), the first of equals, as libsvm has it: (n,)."""
+    votes = np.zeros((len(for_first), n_classes), dtype=int)
+    pairs = zip(*np.triu_indices(n_classes, 1))
     for (first, second), is_first in zip(pairs, for_first.T):
         votes[:, first] += is_first
         votes[:, second] += ~is_first
@@ -145,15 +152,62 @@ def score_paths(paths, folds, y, *, class_weight, n_jobs=None, title=""):
     rows : list of dict
         A row a path and C, keys as in scikit-learn's ``cv_results_``.
     """
+    score = partial(_score_path, y=y, class_weight=class_weight)
+    return _score_all(score, paths, folds, n_jobs=n_jobs, title=title)
+
+
+def _score_all(score, paths, folds, *, n_jobs, title):
+    """Rows of a function of path and fold that gives (n_costs, 3)."""
     tasks = [(path, fold) for path in paths for fold in folds]
     scored = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-        delayed(_score_path)(path, fold, y, class_weight) for path, fold in tasks
+        delayed(score)(path, fold) for path, fold in tasks
     )
     scored = list(tqdm(scored, total=len(tasks), desc=title, leave=False, delay=2))
     rows = []
     for number, path in enumerate(paths):
         table = np.array(scored[number * len(folds) : (number + 1) * len(folds)])
         rows += [_result_row(path, C, table[:, index]) for index, C in enumerate(path.costs)]
+    return rows
+
+
+def score_primal(paths, folds, X, y, *, class_weight, scaled, n_jobs=None, title=""):
+    """Score kernels at increasing values of C on every fold as `score_paths` does, by the primal solver.
+
+    Parameters
+    ----------
+    paths, y, class_weight, n_jobs, title
+        As there.
+    folds : list of (train, held) rows
+    X : (n_samples, n_features) array
+    scaled : bool
+        Standardise the features by the training part.
+
+    Returns
+    -------
+    rows : list of dict
+        With ``solver`` among the ``params``.  Fit times are the mean over all C of a path.
+    """
+
+    def score(path, fold):
+        train, held = fold
+        start = time.perf_counter()
+        decision = decide_along(
+            X,
+            y,
+            train,
+            held,
+            kernel=path.kernel,
+            costs=path.costs,
+            class_weight=class_weight,
+            scaled=scaled,
+        )
+        seconds = (time.perf_counter() - start) / len(path.costs)
+        votes = [_count_votes(each > 0, y.max() + 1) for each in decision]
+        return np.array([(_score_macro(y[held], each), seconds, 0.0) for each in votes])
+
+    rows = _score_all(score, paths, folds, n_jobs=n_jobs, title=title)
+    for row in rows:
+        row["params"] |= {"solver": "primal"}
     return rows
 
 

@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, check_X_y
 
-from ..classifier import ProbabilisticSVC, encode_classes, split_folds
+from ..classifier import ProbabilisticSVC, choose_solver, encode_classes, split_folds
 from ..errors import AgnError
-from .kernel_paths import grid_paths, make_folds, refined_paths, score_paths
+from .kernel_paths import grid_paths, make_folds, refined_paths, score_paths, score_primal
 
 #: The paper's four kernels; "poly2" is a polynomial of degree 2.
 TUNED_KERNELS = ("linear", "rbf", "poly2", "poly3")
@@ -195,7 +195,16 @@ def list_problems(y, rows):
 
 
 def search_grid(
-    X, y, param_grid=None, *, scaled=False, class_weight="balanced", cv=5, refine=True, n_jobs=None
+    X,
+    y,
+    param_grid=None,
+    *,
+    scaled=False,
+    class_weight="balanced",
+    cv=5,
+    refine=True,
+    solver="auto",
+    n_jobs=None,
 ):
     """Search the best parameters of each kernel by cross-validated macro F.
 
@@ -218,6 +227,9 @@ def search_grid(
         A number means stratified folds, shuffled with seed 0; see `fold_sample`.
     refine : bool
         Whether to go on after the grid.
+    solver : {"auto", "libsvm", "primal"}
+        As of `agn_helpers.classifier.ProbabilisticSVC`; "auto" is "libsvm" for up to 12 000 spectra.  With
+        "primal" X may be memory-mapped, and each C starts from the one before.
     n_jobs : int, optional
         Threads.
 
@@ -234,7 +246,7 @@ def search_grid(
         fewer members than folds.
     """
     try:
-        X, y = check_X_y(X, y, dtype=np.float64)
+        X, y = check_X_y(X, y, dtype=[np.float64, np.float32])
     except ValueError as error:
         raise AgnError(
             f"X and y must be finite fluxes and their labels; {str(error).splitlines()[0]}"
@@ -245,8 +257,12 @@ def search_grid(
     if isinstance(class_weight, Mapping):
         class_weight = dict(enumerate(factors))
     folds = split_folds(cv, X, encoded, weight, classes=classes, random_state=0)
-    folds = make_folds(X, folds, scaled=scaled)
-    score = partial(score_paths, folds=folds, y=encoded, class_weight=class_weight, n_jobs=n_jobs)
+    options = {"y": encoded, "class_weight": class_weight, "n_jobs": n_jobs}
+    if choose_solver(solver, "linear", len(X)) == "primal":
+        score = partial(score_primal, folds=folds, X=X, scaled=scaled, **options)
+    else:
+        folds = make_folds(X.astype(float, copy=False), folds, scaled=scaled)
+        score = partial(score_paths, folds=folds, **options)
     paths = [path for name, values in grid.items() for path in grid_paths(name, **values)]
     rows = [row | {"round": 0} for row in score(paths, title="grid")]
     if refine:

@@ -21,7 +21,7 @@ def measure_labels(survey):
     return {"n": len(survey.test), "flux": np.mean(survey.sample["flux"])}
 
 
-def test_surveys_are_independent_the_same_for_a_seed_and_not_measured_twice(tmp_path):
+def test_surveys_are_independent_the_same_for_a_seed_and_not_measured_twice(tmp_path, monkeypatch):
     CALLS.clear()
     options = {"sizes": SIZES, "n_jobs": 1, "folder": tmp_path}
     first = repeat_surveys(measure_labels, 2, **options)
@@ -32,6 +32,10 @@ def test_surveys_are_independent_the_same_for_a_seed_and_not_measured_twice(tmp_
     # Other settings are other results.
     repeat_surveys(measure_labels, 2, **(options | {"sizes": SIZES | {"n_type1": 31}}))
     assert len(CALLS) == 5
+    # So are those of another program.
+    monkeypatch.setattr("agn_helpers.audit.ensembles._program", lambda: "another")
+    repeat_surveys(measure_labels, 2, **options)
+    assert len(CALLS) == 7
     with pytest.raises(AgnError, match="n_surveys must be at least 2; got 1"):
         repeat_surveys(measure_labels, 1)
 

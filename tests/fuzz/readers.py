@@ -120,6 +120,9 @@ READERS = {
         lambda: seeds.make_fits()[:1],
     ),
     "sample": Reader(lambda content: read_sample(_write(content, "sample.fits")), seeds.make_samples),
+    "mapped": Reader(
+        lambda content: read_sample(_write(content, "sample.fits"), mapped=True), seeds.make_samples
+    ),
     "map": Reader(lambda content: read_map(_write(content, "map.fits")), seeds.make_maps),
     "split": Reader(lambda content: read_table(_write(content, "split.ecsv")), seeds.make_splits),
     "model": Reader(lambda content: load_model(_write(content, "model.skops")), seeds.make_models),

@@ -186,11 +186,11 @@ def test_what_cannot_be_explained_is_refused_with_the_reason(logistic, machine, 
         "features": lambda: finite_difference(machine, X[:2, 1:]),
         "must have predict_proba; RidgeClassifier": lambda: finite_difference(RidgeClassifier().fit(X, y), X),
         "step must be positive; got 0": lambda: finite_difference(logistic, X, step=0),
-        "of must be 'log_p', 'p' or 'margin'; got 'logit'": lambda: finite_difference(
+        "of must be one of log_p, p, log_odds, margin; got 'logit'": lambda: finite_difference(
             logistic, X, of="logit"
         ),
         "batch_size must be at least 1": lambda: finite_difference(logistic, X, batch_size=0),
-        "log p is minus infinity where p is 0; spectrum 0, .* for target intermediate": lambda: (
+        "log p and log odds are infinite where p is 0 or 1; spectrum 0, .* for target intermediate": lambda: (
             finite_difference(forest, X[hopeless], target="intermediate")
         ),
     }.items():
@@ -347,7 +347,7 @@ class TestAttribution:
 
 def test_the_file_names_spectra_targets_and_survey_in_the_precision_asked_for(machine, spectra, tmp_path):
     grid = np.linspace(4000, 5000, 30)
-    maps = explain(machine, spectra[0][:4], method="lime", grid=grid, n_samples=50)
+    maps = explain(machine, spectra[0][:4], method="lime", grid=grid, sampling=(50, 5, 0.01))
     maps = replace(maps, name=np.array(list("abcd")), survey="synthetic")
     for dtype in (np.float64, np.float32):
         write_table(maps.to_table(dtype=dtype), tmp_path / "saliency.fits")

@@ -100,8 +100,8 @@ class TestLime:
         assert ours.standard_deviation.max() < 1e-3 * np.abs(ours.coefficients).max()
 
     def test_standard_deviation_is_the_scatter_of_repeats_and_shrinks_with_samples(self, machine):
-        few = lime(machine, X[:6], grid=GRID, n_samples=100, n_repeats=20)
-        many = lime(machine, X[:6], grid=GRID, n_samples=1600, n_repeats=20)
+        few = lime(machine, X[:6], grid=GRID, sampling=(100, 20, 0.01))
+        many = lime(machine, X[:6], grid=GRID, sampling=(1600, 20, 0.01))
         # Scatter of a least-squares coefficient falls as the root of the sample.
         assert np.median(few.standard_deviation / many.standard_deviation) == pytest.approx(4, rel=0.25)
         error = np.sqrt((few.standard_deviation**2 + many.standard_deviation**2) / 20)
@@ -113,7 +113,7 @@ class TestLime:
         assert ours.segments["name"][weight.argmax()] in ("Hbeta blue wing", "Hbeta core", "Hbeta red wing")
 
     def test_depends_on_the_seed_and_not_on_blocks_or_other_spectra(self, machine, monkeypatch):
-        options = {"grid": GRID, "n_samples": 60, "n_repeats": 2}
+        options = {"grid": GRID, "sampling": (60, 2, 0.01)}
         together = lime(machine, X[:5], **options)
         monkeypatch.setattr(scores, "BLOCK_ELEMENTS", 1)
         np.testing.assert_allclose(
@@ -129,7 +129,13 @@ class TestLime:
         forest = RandomForestClassifier(10, random_state=0).fit(X, Y)
         segments = Table({"name": ["blue", "red"], "low": [4500.0, 4900.0], "high": [4900.0, 5300.0]})
         ours = lime(
-            forest, X[:4], grid=GRID, segments=segments, replacement=np.ones(151), of="p", n_samples=50
+            forest,
+            X[:4],
+            grid=GRID,
+            segments=segments,
+            replacement=np.ones(151),
+            of="p",
+            sampling=(50, 5, 0.01),
         )
         assert ours.coefficients.shape == ours.standard_deviation.shape == (4, 2)
         assert np.ptp(ours.attribution[:, GRID < 4900], axis=1).max() == 0
@@ -140,9 +146,11 @@ class TestLime:
         options = {"grid": GRID}
         for message, attempt in {
             "lies in 0 of them": lambda: lime(machine, X, segments=SEGMENTS[1:], **options),
-            "n_samples must be at least 2; got 0": lambda: lime(machine, X, n_samples=0, **options),
-            "n_repeats must be at least 2; got 0": lambda: lime(machine, X, n_repeats=0, **options),
-            "alpha must be at least 0; got -1": lambda: lime(machine, X, alpha=-1, **options),
+            "n_samples must be at least 2; got 0": lambda: lime(machine, X, sampling=(0, 5, 0.01), **options),
+            "n_repeats must be at least 2; got 0": lambda: lime(
+                machine, X, sampling=(500, 0, 0.01), **options
+            ),
+            "alpha must be at least 0; got -1": lambda: lime(machine, X, sampling=(500, 5, -1), **options),
             "replacement must be .*got 'noise'": lambda: lime(machine, X, replacement="noise", **options),
             r"got \(150,\)": lambda: lime(machine, X, replacement=np.ones(150), **options),
             "grid must be 151": lambda: lime(machine, X, grid=GRID[1:]),

@@ -158,7 +158,7 @@ def test_an_even_map_has_the_windows_share_and_the_density_one():
     maps = np.ones((5, 1000))
     row = share_in_windows(maps, GRID, n_draws=50).loc["all"]
     assert row["share"] == pytest.approx(row["pixels"]) == pytest.approx(row["expected"])
-    assert (row["ratio"], row["p_value"]) == (pytest.approx(1), 1)
+    assert row["ratio"] == pytest.approx(1)
     ranked = rank_lines(maps, GRID, n_bootstrap=20)
     np.testing.assert_allclose(ranked["density"], 1)
     assert set(ranked.index) == set(line_windows(GRID)["name"])
@@ -170,7 +170,7 @@ def test_a_map_of_lines_alone_beats_windows_anywhere_else():
     maps = np.array([np.any(inside, axis=0), np.ones(1000)], dtype=float)
     table = share_in_windows(maps, GRID, groups=["lines", "even"], n_draws=199)
     assert table.loc["lines", "share"] == pytest.approx(1)
-    assert table.loc["lines", "p_value"] == 1 / 200
+    assert table.loc["lines", "ratio"] > 2
     assert table.loc["even", "ratio"] == pytest.approx(1)
 
 

@@ -1,0 +1,151 @@
+"""Real radio images: `python -m tests.images.real [PART …]` prints what networks reach, beside baselines.
+
+Parts: baselines; simulated (training on simulated sources only, no label of a real image); folds (five of
+MiraBest) and outside (all of MiraBest, judged on FR-DEEP), both trained on from simulated sources; lime
+(agreement between seeds on real sources).  Some minutes each; without the shared images nothing is printed.
+"""
+
+import sys
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from agn_helpers.images import (
+    RADIO_PLAN,
+    TrainingPlan,
+    average_orientations,
+    combine_networks,
+    cross_validate,
+    examine_sources,
+    measure_brightness,
+    prepare_radio,
+    read_radio_images,
+    score_accuracy,
+    score_baselines,
+    simulate_radio,
+    train_radio,
+)
+
+from ..conftest import SHARED
+
+FOLDER = SHARED / "images" / "radio"
+SETS = {"MiraBest": "mirabest_train.npz", "FR-DEEP": "frdeep_train.npz"}
+# From weights that know simulated sources.
+REAL_PLAN = TrainingPlan(n_epochs=24, learning_rate=1.5e-3, widths=RADIO_PLAN.widths)
+SIMULATED_PLAN = TrainingPlan(n_epochs=14, widths=RADIO_PLAN.widths)
+N_SIMULATED, N_SEEDS = 5000, 2
+
+
+def read_set(name):
+    """Raw images, prepared images, labels and positions (degrees) of a published set."""
+    path = FOLDER / SETS[name]
+    found = read_radio_images(path, values="first")
+    with np.load(path) as file:
+        if "ra_deg" in file:
+            places = np.column_stack([file["ra_deg"], file["dec_deg"]])
+        else:
+            places = np.array([[float(part) for part in each.split("_")[1:]] for each in found.name])
+    return found.images, prepare_radio(found.images), found.label, places
+
+
+def find_shared(places, others):
+    """Which places lie within 30 arcsec of one of the others."""
+    ra = np.abs(places[:, None, 0] - others[None, :, 0]) * np.cos(np.radians(places[:, None, 1]))
+    dec = places[:, None, 1] - others[None, :, 1]
+    return (np.hypot(ra, dec) < 30 / 3600).any(axis=1)
+
+
+@cache
+def train_simulated(seed):
+    """A network that has seen no real image."""
+    sample = simulate_radio(N_SIMULATED, random_state=100 + seed)
+    return train_radio(prepare_radio(sample.images), sample.label, plan=SIMULATED_PLAN, random_state=seed)
+
+
+def judge(network, images, label):
+    return score_accuracy(average_orientations(network, images) > 0, label)
+
+
+def run_simulated(sets):
+    networks = [train_simulated(seed) for seed in range(N_SEEDS)]
+    for name, (_, X, y, _) in sets.items():
+        for seed, network in enumerate(networks):
+            yield f"simulated only, seed {seed} -> {name}", judge(network, X, y)
+        yield f"simulated only, mean of {N_SEEDS} -> {name}", judge(combine_networks(networks), X, y)
+
+
+def run_folds(sets):
+    _, X, y, _ = sets["MiraBest"]
+    odds = cross_validate(X, y, plan=REAL_PLAN, random_state=0, start=train_simulated(0))
+    yield "five folds of MiraBest", score_accuracy(odds > 0, y)
+
+
+def run_outside(sets):
+    _, X, y, places = sets["MiraBest"]
+    networks = [
+        train_radio(X, y, plan=REAL_PLAN, random_state=seed, start=train_simulated(seed))
+        for seed in range(N_SEEDS)
+    ]
+    _, other, label, others = sets["FR-DEEP"]
+    new = ~find_shared(others, places)
+    for seed, network in enumerate(networks):
+        yield f"MiraBest, seed {seed} -> FR-DEEP", judge(network, other, label)
+    mean = combine_networks(networks)
+    yield f"MiraBest, mean of {N_SEEDS} -> FR-DEEP", judge(mean, other, label)
+    yield "the same, sources of both sets left out", judge(mean, other[new], label[new])
+
+
+def run_baselines(sets):
+    # Images that were divided by their peaks have lost these.
+    seen = {
+        name: (measure_brightness(images)[["noise level"]], y) for name, (images, _, y, _) in sets.items()
+    }
+    for name in sets:
+        for way, row in score_baselines(*seen["MiraBest"], *seen[name]).iterrows():
+            yield f"{way}, learned on MiraBest -> {name}", row
+    for way, row in score_baselines(*seen["FR-DEEP"], *seen["FR-DEEP"]).iterrows():
+        yield f"{way}, learned on FR-DEEP itself", row
+    with np.load(FOLDER / "frdeep_train_raw.npz") as raw, np.load(FOLDER / SETS["FR-DEEP"]) as file:
+        of = dict(zip(file["object_id"].tolist(), file["label"].tolist()))
+        label = np.array([of[name] for name in raw["object_id"].tolist()])
+        peak = measure_brightness(raw["raw"].astype(float))
+    for way, row in score_baselines(peak, label, peak, label).iterrows():
+        yield f"{way} of unclipped images, learned on FR-DEEP itself", row
+
+
+def run_lime(sets):
+    network = train_simulated(0)
+    for name, (_, X, _, _) in sets.items():
+        found = examine_sources(network, X[:: len(X) // 20], title=None)
+        found["better"] = 1.0 * (found["deletion"] < found["random"])
+        columns = ["n_segments", "r2", "spearman", "top5"]
+        row = found[columns].median()
+        row["better"] = found["better"].mean()
+        print(f"LIME on {name}, {len(found)} sources:", row.round(3).to_dict(), flush=True)
+    return iter(())
+
+
+PARTS = {"baselines": run_baselines, "simulated": run_simulated, "folds": run_folds, "outside": run_outside}
+PARTS["lime"] = run_lime
+
+
+def main(parts):
+    """Print the table of these parts."""
+    if not FOLDER.is_dir():
+        print("The shared images are not there.")
+        return
+    sets = {name: read_set(name) for name in SETS}
+    for part in parts or PARTS:
+        for way, row in PARTS[part](sets):
+            low, high = row["low"], row["high"]
+            classes = ", ".join(f"{name} {row[name]:.3f}" for name in ("FR I", "FR II"))
+            print(
+                f"{way}: {row['accuracy']:.3f} ({low:.3f} to {high:.3f}), {classes}, n = {row['n']:.0f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    pd.set_option("display.width", 160)
+    main(sys.argv[1:])
