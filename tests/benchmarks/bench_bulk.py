@@ -44,7 +44,7 @@ def run():
 
 def _compare_partition(source, number, what, model, folder):
     """The whole way of `classify_many` against a loop over what a user has without it."""
-    out = folder / what
+    out = folder / f"{what}-results"
     classify_many(source, model, out)
     parts, run = divide_source(source), read_json(out / "run.json")
     job = engine.Job(str(out), run["model"], run["options"], 60.0)
