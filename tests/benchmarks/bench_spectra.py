@@ -74,9 +74,9 @@ def _compare(files, kind):
     ]
     return [
         *rows,
-        at_least("read_spectrum, against specutils.Spectrum.read", recognising / own, 50),
-        at_least("read_spectrum, against specutils told the format", told / own, 8),
-        at_least("read_spectrum, against astropy.io.fits", columns / own, 5),
+        at_least("read_spectrum, against specutils.Spectrum.read", recognising / own, 65),
+        at_least("read_spectrum, against specutils told the format", told / own, 6),
+        at_least("read_spectrum, against astropy.io.fits", columns / own, 11),
     ]
 
 
