@@ -240,6 +240,12 @@ SMALL = {
     "n_epochs": 1,
     "n_seeds": 1,
     "n_samples": 50,
+    "n_votes": 96,
+    "n_passes": 1,
+    "n_labels": [6, 16],
+    "n_calibration": 8,
+    "n_scored": 8,
+    "n_noisy": 2,
 }
 
 
@@ -253,7 +259,11 @@ def run_in(folder, **options):
 def project(tmp_path_factory):
     """The notebooks run on a small embedded survey."""
     folder = tmp_path_factory.mktemp("project")
-    run_in(folder, run="small", parameters=SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        # No word of any figure is cut off or lies on another one, else its cell fails.
+        patch.setenv("AGN_CHECK_FIGURES", "1")
+        patch.setenv("AGN_FIGURES", "pdf,svg")
+        run_in(folder, run="small", parameters=SMALL)
     return folder
 
 
@@ -267,7 +277,12 @@ def test_a_run_writes_what_the_notebooks_promise(project):
         assert names
         for name in names:
             assert any((folder / name).is_file() for folder in (data, data / "tables")), name
-        assert list(figures.glob(f"{path.stem[:2]}_*.png"))
+        drawn = list(figures.glob(f"{path.stem[:2]}_*.png"))
+        assert drawn
+        for figure in drawn:
+            assert all(figure.with_suffix(suffix).stat().st_size > 3000 for suffix in (".pdf", ".svg"))
+            caption = figure.with_suffix(".txt").read_text(encoding="utf-8")
+            assert len(caption.split()) > 8 and caption.strip().endswith(".")
     assert sorted(path.name for path in project.iterdir()) == ["data", "figures", "notebooks"]
 
 
