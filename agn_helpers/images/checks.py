@@ -14,6 +14,9 @@ from .emission import describe_segments, segment_emission
 from .explanations import explain_by_lime, score_without
 from .radio_simulator import RADIO_CLASSES
 
+# Share of an image's flux that makes a piece a part of its source.
+_LEAST_FLUX = 0.01
+
 
 def measure_agreement(first, second, *, n_top=5):
     """Rank correlation of two explanations' coefficients, and the overlap of their strongest pieces.
@@ -93,11 +96,12 @@ def measure_place(explanation, image):
     Returns
     -------
     dict
-        ``for_fr1``, ``for_fr2``: mean distance of pieces, weighted by what they add to either side; NaN where
-        none does. ``flux``: the same weighted by flux.
+        ``for_fr1``, ``for_fr2``: mean distance of pieces with a hundredth of the flux or more, weighted by
+        what they add to either side; NaN where none does. ``flux``: the same weighted by flux.
     """
     pieces = describe_segments(explanation.segments, image)
-    seen = pieces["flux"] > 0
+    # Specks and faint neighbours are no part of the source.
+    seen = pieces["flux"] >= _LEAST_FLUX
     weights = {"for_fr1": np.clip(-explanation.coefficients, 0, None) * seen}
     weights |= {"for_fr2": np.clip(explanation.coefficients, 0, None) * seen, "flux": pieces["flux"]}
     return {

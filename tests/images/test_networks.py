@@ -120,7 +120,10 @@ def test_fractions_of_votes_are_learned():
     votes = np.column_stack([0.2 + 0.6 * LABEL, np.full(N, 0.5) + 0.1 * (np.arange(N) % 2)])
     network = train_network(IMAGES, votes, plan=QUICK, title=None)
     predicted = network.predict(IMAGES)
-    assert predicted.shape == (N, 2) and np.abs(predicted[:, 0] - votes[:, 0]).mean() < 0.2
+    assert predicted.shape == (N, 2) and 0 < predicted.min() < predicted.max() < 1
+    # Both outputs hang on the image; the second has nothing to learn.
+    assert np.corrcoef(predicted[:, 0], votes[:, 0])[0, 1] > 0.9
+    assert np.ptp(predicted[:, 1]) < np.ptp(predicted[:, 0])
 
 
 def test_a_mean_of_networks(network):
