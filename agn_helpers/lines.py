@@ -85,7 +85,8 @@ class AgnType:
     key : str
         The name without a space, for column and file names, e.g. ``"type1"``.
     colour : str
-        Its colour in every figure (Okabe & Ito 2008: distinguished by colour-blind readers).
+        Its colour in every figure: a contrast of 3:1 and more on white and on black, distinguished by
+        colour-blind readers, and none of those that say what raises and what lowers a probability.
     marker : str
         Its marker on maps, so that grey print distinguishes the types.
     """
@@ -100,9 +101,9 @@ class AgnType:
 AGN_TYPES = {
     agn_type.name: agn_type
     for agn_type in (
-        AgnType("type 1", "type1", "#0072B2", "o"),
-        AgnType("intermediate", "intermediate", "#D55E00", "^"),
-        AgnType("type 2", "type2", "#E6B800", "s"),
+        AgnType("type 1", "type1", "#2878D8", "o"),
+        AgnType("intermediate", "intermediate", "#C4266F", "^"),
+        AgnType("type 2", "type2", "#97810F", "s"),
     )
 }
 

@@ -259,7 +259,11 @@ def run_in(folder, **options):
 def project(tmp_path_factory):
     """The notebooks run on a small embedded survey."""
     folder = tmp_path_factory.mktemp("project")
-    run_in(folder, run="small", parameters=SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        # No word of any figure is cut off or lies on another one, else its cell fails.
+        patch.setenv("AGN_CHECK_FIGURES", "1")
+        patch.setenv("AGN_FIGURES", "pdf,svg")
+        run_in(folder, run="small", parameters=SMALL)
     return folder
 
 
@@ -273,7 +277,12 @@ def test_a_run_writes_what_the_notebooks_promise(project):
         assert names
         for name in names:
             assert any((folder / name).is_file() for folder in (data, data / "tables")), name
-        assert list(figures.glob(f"{path.stem[:2]}_*.png"))
+        drawn = list(figures.glob(f"{path.stem[:2]}_*.png"))
+        assert drawn
+        for figure in drawn:
+            assert all(figure.with_suffix(suffix).stat().st_size > 3000 for suffix in (".pdf", ".svg"))
+            caption = figure.with_suffix(".txt").read_text(encoding="utf-8")
+            assert len(caption.split()) > 8 and caption.strip().endswith(".")
     assert sorted(path.name for path in project.iterdir()) == ["data", "figures", "notebooks"]
 
 

@@ -36,6 +36,8 @@ _MINIMUM_OF_ZEROS = 0.3
 class RadioImages(NamedTuple):
     """Images read from disk.
 
+    Attributes
+    ----------
     images : (n, height, width) float32 array
     label : (n,) int array, or None
         0 for FR I, 1 for FR II.

@@ -1,160 +1,16 @@
 """What the spectrum picker is operated with: its buttons, sliders and canvases, and where they stand."""
 
-from html import escape
+from typing import NamedTuple
 
 import ipywidgets as ipw
-import matplotlib.pyplot as plt
-import numpy as np
-from ipympl.backend_nbagg import Canvas, FigureManager
-from matplotlib.figure import Figure
-from matplotlib.widgets import LassoSelector
 
-from ..plotting import tabulate_statistics
 from ..saliency import METHODS
-from .panels import ON_SCREEN
+from .canvas import make_figure
+from .markup import keys_html, message_html, page_html
+from .ordering import FILTERS, ORDERS
 
-STYLE = """<style>
-.agn-picker { font-size: 13px; }
-.agn-picker .widget-label { font-size: 12.5px; }
-.agn-picker .widget-tab > .widget-tab-contents { padding: 6px 8px; }
-.agn-picker .jupyter-matplotlib-canvas-div:focus { outline: none; }
-.agn-table sup { line-height: 0; font-size: 11px; }
-.agn-picker .widget-html > .widget-html-content { min-width: 0; }
-.agn-message { line-height: 20px; padding: 1px 8px; border-radius: 3px; white-space: nowrap;
-  overflow: hidden; text-overflow: ellipsis; }
-.agn-message.info { color: #444; background: #f3f5f7; }
-.agn-message.error { color: #7a1f00; background: #fdece4; }
-.agn-table { border-collapse: collapse; font-size: 12.5px; line-height: 16px; }
-.agn-table th { text-align: right; font-weight: 600; border-bottom: 1px solid #999; padding: 0 9px 1px;
-  white-space: nowrap; }
-.agn-table td { text-align: right; padding: 0 9px; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-.agn-table th:first-child, .agn-table td:first-child { text-align: left; padding-left: 2px; }
-.agn-table .raises { color: #1f5fa0; }
-.agn-table .lowers { color: #b04000; }
-.agn-table .faint { color: #888; }
-.agn-note { color: #666; font-size: 12px; line-height: 1.35; }
-</style>"""
-
-_EXPLAINED = (
-    "Mean attribution in the core (|v| < 500 km/s) and the wings (1000 to 5000 km/s) of each line, for"
-)
-
-
-def message_html(text, *, kind="info"):
-    """One line of text; `kind` is "info" or "error".  All of it shows where the mouse rests."""
-    text = escape(" ".join(str(text).split()))
-    return f'<div class="agn-message {kind}" title="{text}">{text or "&nbsp;"}</div>'
-
-
-def statistics_html(statistics, *, target):
-    """Line statistics as a table: blue raises and orange lowers P(target); grey may be 0."""
-    table = tabulate_statistics(statistics)
-    head = "".join(f"<th>{name}</th>" for name in table.columns)
-    unit = f" × 10<sup>{table.power}</sup>".replace("-", "−") if table.power else ""
-    rows = [f"<tr><th>mean{unit}</th>{head}</tr>"]
-    for name, cells in table.rows:
-        kinds = [
-            "faint"
-            if cell.significant is False or np.isnan(cell.value)
-            else "raises"
-            if cell.value > 0
-            else "lowers"
-            for cell in cells
-        ]
-        written = "".join(f'<td class="{kind}">{cell.text}</td>' for kind, cell in zip(kinds, cells))
-        rows.append(f"<tr><td>{name}</td>{written}</tr>")
-    return f'<table class="agn-table" title="{_EXPLAINED} P({escape(target)})">{"".join(rows)}</table>'
-
-
-def selection_html(names, *, most=60):
-    """The names of a selection."""
-    if not len(names):
-        return '<div class="agn-note">Drag around points of the map to select them.</div>'
-    more = f" … and {len(names) - most} more" if len(names) > most else ""
-    return f'<div class="agn-note">{escape(", ".join(names[:most]))}{more}</div>'
-
-
-def rejected_html(rejected):
-    """Why files were not used: a table with the columns ``name`` and ``reason``."""
-    rows = "".join(f'<li class="agn-note">{escape(str(row["reason"]))}</li>' for row in rejected)
-    return f'<ul style="margin: 0; padding-left: 16px">{rows}</ul>' if rows else ""
-
-
-# A lasso smaller than this, in pixels, is a click.
-_CLICK = 5
-
-
-class SteadyCanvas(Canvas):
-    """A canvas that keeps its size."""
-
-    def _handle_message(self, canvas, content, buffers):
-        super()._handle_message(canvas, content, buffers)
-        if content["type"] == "initialized":
-            # A new page would let the mouse drag the canvas to another size.
-            self.send_state("resizable")
-
-    def draw(self):
-        with plt.rc_context(ON_SCREEN):
-            super().draw()
-
-
-class MapLasso(LassoSelector):
-    """A lasso that is drawn with the changing artists of a panel, and distinguished from a click.
-
-    Parameters
-    ----------
-    panel : MapPanel
-    on_click : function (x, y)
-    on_select : function (vertices)
-    """
-
-    def __init__(self, panel, *, on_click, on_select):
-        look = {"color": "#cc2a8c", "linewidth": 1.3, "zorder": 20}
-        super().__init__(panel.ax, self._finish, button=1, props=look)
-        self._panel, self._click, self._select = panel, on_click, on_select
-        for artist in self.artists:
-            panel.add_changing(artist)
-
-    def update(self):
-        """Draw the lasso as it is."""
-        self._panel.refresh()
-
-    def _finish(self, vertices):
-        for artist in self.artists:
-            artist.set_visible(False)
-        self._panel.refresh()
-        pixels = self.ax.transData.transform(vertices)
-        if max(pixels.max(axis=0) - pixels.min(axis=0)) < _CLICK:
-            self._click(*vertices[0])
-        else:
-            self._select(vertices)
-
-
-def make_figure(name, *, dpi):
-    """A Figure on a SteadyCanvas that no other part of matplotlib knows of; `name` is "Map" or "Spectrum"."""
-    figure = Figure(dpi=dpi, layout="none", facecolor="white")
-    canvas = SteadyCanvas(figure)
-    FigureManager(canvas, 0)
-    canvas.manager.set_window_title(name)
-    canvas.header_visible = canvas.footer_visible = canvas.resizable = False
-    canvas.toolbar_visible = False
-    canvas.capture_scroll = name == "Map"
-    return figure
-
-
-#: Widths of map and spectrum, their height, all in pixels, and pixels an inch, which make the letters: for
-#: JupyterLab in a window of 1280 x 800 with and without its side bar, and of 1920 x 1080.
-SIZES = {
-    "compact": (320, 508, 376, 110),
-    "wide": (428, 678, 392, 112),
-    "large": (580, 890, 560, 136),
-}
-
-# The row above the map takes this from its height.
-_TOOLS = 32
-
-_GAP = {"grid_gap": "8px"}
+#: Widths of the whole in pixels of the page; "auto" is as wide as there is room.
+SIZES = {"auto": None, "compact": 850, "wide": 1120, "large": 1480}
 
 # Names are offered while one types; a list of more of them would slow the page down.
 _MOST_OFFERED = 5000
@@ -168,6 +24,30 @@ _SLIDERS = (
     ("noise", "Noise", 0, 0.5, 0.005),
 )
 
+# Pixels between the columns; below this width of the page there is one column only; heights of the row above
+# a canvas, of the sliders below the map, of the tabs below the spectrum, and of all else on a page.
+_GAP, _ONE_COLUMN, _HEAD, _WHAT_IF, _TABS, _ELSE = 8, 700, 34, 196, 186, 120
+
+
+class Plan(NamedTuple):
+    """Sizes in pixels of the page: of the map, of the spectrum (width, height), and pixels an inch."""
+
+    map: tuple
+    spectrum: tuple
+    dpi: float
+
+
+def plan_page(width, height, aspect):
+    """Sizes of both canvases for a picker of so many pixels in a window so high; the map's aspect is kept."""
+    dpi = min(max(108 + 0.045 * (width - 900), 104), 140)
+    is_one = width < _ONE_COLUMN
+    left = width if is_one else int(0.43 * width)
+    right = width if is_one else width - left - _GAP
+    high = int(min(max(height - _ELSE - _HEAD - _TABS, 330), 0.66 * right + 60))
+    # Above and below the map stand its title and its legend, some 1.1 inches.
+    wanted = int((left - 0.1 * dpi) / max(aspect, 0.5) + 1.1 * dpi)
+    return Plan((left, min(wanted, max(high + _TABS - _WHAT_IF, 260))), (right, high), dpi)
+
 
 class PickerControls:
     """All widgets of a picker, laid out; `PickerView` connects them.
@@ -180,51 +60,73 @@ class PickerControls:
         Offered as targets.
     size : str
         A key of `SIZES`.
+    aspect : float
+        Width over height of the map.
 
     Attributes
     ----------
     page : ipywidgets.VBox
         To be displayed.
     map_figure, spectrum_figure : Figure
+    signal : ipywidgets.Text
+        What the page tells, see ``page.js``.
     """
 
-    def __init__(self, names, classes, *, size):
-        self.map_figure, self.spectrum_figure = (
-            make_figure(name, dpi=SIZES[size][-1]) for name in ("Map", "Spectrum")
-        )
-        self.message = ipw.HTML(
-            message_html(""),
-            layout={"flex": "1 1 0", "min_width": "0", "overflow": "hidden", "margin": "3px 2px 0"},
-        )
+    def __init__(self, names, classes, *, size, aspect):
+        self.map_figure, self.spectrum_figure = (make_figure(name, dpi=110) for name in ("Map", "Spectrum"))
+        self._aspect = aspect
+        self.message = ipw.HTML(message_html(""), layout={"flex": "1 1 260px", "min_width": "0"})
         self.cancel = _button("Cancel", "times", "Give this explanation up", display="none")
+        self.signal = ipw.Text(continuous_update=True).add_class("agn-signal").add_class("agn-hidden")
         self._make_search(names)
         self._make_choices(classes, size)
         self._make_what_if()
         self._make_tabs()
         self._make_tools()
-        self._map_column = ipw.VBox([self._tools, self.map_figure.canvas])
-        wrapped = {"flex_flow": "row wrap", **_GAP}
-        rows = [
-            ipw.HBox([self.previous, self.search, self.next, self.message, self.cancel]),
-            ipw.HBox([self.method, self.target, self.smooth, self.fade, self.size], layout=_GAP),
-            ipw.HBox([self._map_column, self.spectrum_figure.canvas], layout=wrapped),
-            ipw.HBox([self._what_if, self._tabs], layout=wrapped),
-        ]
-        self.page = ipw.VBox([ipw.HTML(STYLE, layout={"display": "none"}), *rows])
-        self.page.add_class("agn-picker")
+        self._make_page()
         self.set_size(size)
 
-    def _make_search(self, names):
-        self.previous = _button(
-            "", "chevron-left", "Previous spectrum (of the selection, where there is one)"
+    def _make_page(self):
+        self.tag, self.readout = (ipw.HTML().add_class("agn-overlay") for _ in range(2))
+        self.badges = ipw.HTML(layout={"flex": "1 1 auto", "min_width": "0"}).add_class("agn-badges")
+        self.links = ipw.HTML(layout={"flex": "0 0 auto"}).add_class("agn-links")
+        self.matches = ipw.HTML()
+        stages = [
+            _box(ipw.Box, [figure.canvas, overlay], "agn-stage", kind)
+            for figure, overlay, kind in (
+                (self.map_figure, self.tag, "agn-map"),
+                (self.spectrum_figure, self.readout, "agn-spectrum"),
+            )
+        ]
+        self._left = ipw.VBox([self._tools, stages[0], self._what_if])
+        head = _row([self.badges, self.links])
+        self._right = ipw.VBox([head, stages[1], self.tabs])
+        walk = [self.previous, self.search, self.next, self.order, self.keep]
+        choices = [self.method, self.target, self.number, self.smooth, self.fade, self.size]
+        self.page = ipw.VBox(
+            [
+                ipw.HTML(page_html(), layout={"display": "none"}),
+                self.signal,
+                _row([*walk, self.message, self.cancel]),
+                self.matches,
+                _row(choices),
+                _box(ipw.HBox, [self._left, self._right], "agn-columns"),
+            ]
         )
-        self.next = _button("", "chevron-right", "Next spectrum (of the selection, where there is one)")
+        self.page.add_class("agn-picker")
+
+    def _make_search(self, names):
+        where = "spectrum (of the selection, where there is one)"
+        self.previous = _button("", "chevron-left", f"Previous {where}")
+        self.next = _button("", "chevron-right", f"Next {where}")
         self.search = ipw.Combobox(
             placeholder="name, or a part of it",
             continuous_update=False,
-            layout={"width": "190px", "flex": "0 0 auto"},
-            tooltip="Type a name, or a part that only one name has, and press Enter",
-        )
+            layout={"width": "180px", "flex": "0 0 auto"},
+            tooltip="Type a name or a part of names, and press Enter",
+        ).add_class("agn-search")
+        self.order = _dropdown("Order", list(ORDERS), "164px")
+        self.keep = _dropdown("Only", list(FILTERS), "150px")
         self.offer(names)
 
     def _make_tools(self):
@@ -234,7 +136,8 @@ class PickerControls:
             style={"button_width": "62px"},
         )
         self.home = _button("", "home", "The whole map")
-        self._tools = ipw.HBox([ipw.Label("Drag to"), self.drag, self.home])
+        self._tools = _row([ipw.Label("Drag to"), self.drag, self.home])
+        self._tools.layout.min_height = f"{_HEAD}px"
 
     def offer(self, names):
         """Names that the search box suggests."""
@@ -244,88 +147,93 @@ class PickerControls:
         methods = [(name.replace("_", " "), name) for name in METHODS]
         self.method = _dropdown("Method", methods, "176px")
         targets = [("predicted type", ""), *((name, name) for name in classes)]
-        self.target = _dropdown("Explain", targets, "168px")
+        self.target = _dropdown("Explain", targets, "178px")
+        numbers = [("log probability", "log_p"), ("probability", "p")]
+        numbers += [("log odds", "log_odds"), ("margin", "margin")]
+        self.number = _dropdown("as", numbers, "138px")
         self.smooth = ipw.IntSlider(
-            description="Smooth (km/s)",
+            description="Smooth, km/s",
             max=2000,
             step=100,
+            continuous_update=True,
             style={"description_width": "initial"},
-            layout={"width": "235px"},
+            layout={"width": "220px"},
         )
         self.fade = ipw.Checkbox(
             description="fade < 2σ",
             indent=False,
-            layout={"width": "92px"},
+            layout={"width": "88px"},
             tooltip="Grey where the map is nearer to zero than twice its uncertainty",
         )
-        self.size = _dropdown("Size", list(SIZES), "120px", value=size)
+        self.size = _dropdown("Size", list(SIZES), "118px", value=size)
 
     def _make_what_if(self):
         self.sliders = {
-            name: ipw.FloatSlider(
-                value=5000 if name == "broad_hbeta_width" else 0,
-                min=low,
-                max=high,
-                step=step,
-                description=words,
-                readout_format=".0f" if step >= 1 else ".3f" if step < 0.01 else ".2f",
-                style={"description_width": "84px"},
-                layout={"width": "100%", "margin": "0"},
-            )
+            name: _slider(words, low, high, step, value=5000 if name == "broad_hbeta_width" else 0)
             for name, words, low, high, step in _SLIDERS
         }
-        self.reset = _button("Reset", "undo", "Take every change back", width="80px")
+        self.reset = _button("Reset", "undo", "Take every change back", width="76px")
+        words = "The smallest changes that turn the predicted type"
+        self.turn = _button("What turns it?", "random", words, width="146px")
+        self.turns = ipw.HTML()
         title = ipw.HTML("<b>What if?</b>", layout={"flex": "1 1 auto", "margin": "0"})
-        self._what_if = ipw.VBox([ipw.HBox([title, self.reset]), *self.sliders.values()])
+        rows = [ipw.HBox([title, self.turn, self.reset]), *self.sliders.values(), self.turns]
+        self._what_if = ipw.VBox(rows, layout={"overflow": "hidden"})
 
     def _make_tabs(self):
-        self.statistics = ipw.HTML()
-        self.names = ipw.HTML()
+        self.statistics, self.selected, self.rejected, self.code = (ipw.HTML() for _ in range(4))
+        self.own_lines = ipw.Text(
+            placeholder="own lines: [Fe VII] 3759.99; Fe II 4570",
+            continuous_update=False,
+            layout={"width": "270px"},
+            tooltip="Names and rest wavelengths in vacuum Å, with semicolons between them",
+        )
+        self.redshift = _slider("Lines at z", 0, 1, 0.0001, format=".4f")
+        self.redshift.layout.width = "290px"
         self.show_selection = _button("Show mean", "area-chart", "Mean spectrum and mean map", width="110px")
         self.end_selection = _button("Clear", "eraser", "Select nothing", width="80px")
         self.upload = ipw.FileUpload(
-            multiple=True, description="Files", layout={"width": "118px", "flex": "0 0 auto"}
+            multiple=True, description="Files", layout={"width": "110px", "flex": "0 0 auto"}
         )
-        self.path = ipw.Text(placeholder="or the path of a file", layout={"width": "170px"})
-        self.redshift = ipw.Text(
-            placeholder="z if not in the file", layout={"width": "130px"}, continuous_update=False
+        self.path = ipw.Text(placeholder="or the path of a file", layout={"width": "160px"})
+        self.own_redshift = ipw.Text(
+            placeholder="z if not in the file", layout={"width": "126px"}, continuous_update=False
         )
         self.add = _button("Add", "plus", "Read and put on the map", width="70px")
-        self.rejected = ipw.HTML()
         self.folder = ipw.Text(
             description="Folder", style={"description_width": "50px"}, layout={"width": "98%"}
         )
         self.exports = {
-            "png": _button("Page, PNG", "image", "Summary page of the picked spectrum", width="118px"),
-            "pdf": _button("Page, PDF", "file-pdf-o", "Summary page of the picked spectrum", width="118px"),
-            "csv": _button("Map, CSV", "table", "Flux and attribution, a row a wavelength", width="118px"),
-            "txt": _button("Selection", "list", "Names, one a line", width="118px"),
+            "png": _button("Page, PNG", "image", "Summary page of the picked spectrum", width="112px"),
+            "pdf": _button("Page, PDF", "file-pdf-o", "Summary page of the picked spectrum", width="112px"),
+            "svg": _button("Page, SVG", "file-image-o", "Summary page of the picked spectrum", width="112px"),
+            "csv": _button("Map, CSV", "table", "Flux and attribution, a row a wavelength", width="112px"),
+            "txt": _button("Selection", "list", "Names, one a line", width="112px"),
         }
+        self.show_code = _button("As code", "code", "A cell that makes this view again", width="100px")
         pages = {
-            "Lines": [self.statistics],
-            "Selection": [ipw.HBox([self.show_selection, self.end_selection]), self.names],
-            "Own spectra": [ipw.HBox([self.upload, self.path, self.redshift, self.add]), self.rejected],
-            "Export": [self.folder, ipw.HBox(list(self.exports.values()))],
+            "Lines": [_row([self.own_lines, self.redshift]), self.statistics],
+            "Selection": [_row([self.show_selection, self.end_selection]), self.selected],
+            "Own spectra": [_row([self.upload, self.path, self.own_redshift, self.add]), self.rejected],
+            "Export": [self.folder, _row([*self.exports.values(), self.show_code]), self.code],
+            "Keys": [ipw.HTML(keys_html())],
         }
-        self._tabs = ipw.Tab(
-            [ipw.VBox(page, layout={"overflow": "auto", "height": "140px"}) for page in pages.values()]
-        )
-        self._tabs.titles = tuple(pages)
+        layout = {"overflow": "auto", "height": "140px"}
+        self.tabs = ipw.Tab([ipw.VBox(page, layout=layout) for page in pages.values()])
+        self.tabs.titles = tuple(pages)
 
-    def set_size(self, size):
-        """Give the canvases and what stands below them another size, a key of `SIZES`."""
-        map_width, spectrum_width, height, dpi = SIZES[size]
-        for figure, width, high in (
-            (self.map_figure, map_width, height - _TOOLS),
-            (self.spectrum_figure, spectrum_width, height),
-        ):
-            figure.dpi = dpi * figure.canvas.device_pixel_ratio
-            figure.set_size_inches(width / dpi, high / dpi, forward=True)
+    def set_size(self, size, *, width=850, height=700):
+        """Give the canvases and what stands below them another size, a key of `SIZES`.
+
+        width, height : int, of the room on the page and of what is seen of it at once, in pixels
+        """
+        plan = plan_page(SIZES[size] or width, height, self._aspect)
+        for figure, (wide, high) in ((self.map_figure, plan.map), (self.spectrum_figure, plan.spectrum)):
+            figure.dpi = plan.dpi * figure.canvas.device_pixel_ratio
+            figure.set_size_inches(wide / plan.dpi, high / plan.dpi, forward=True)
             # A new layout would leave the old one behind.
-            figure.canvas.layout.width, figure.canvas.layout.flex = f"{width}px", "0 0 auto"
-        self._map_column.layout.width = self._what_if.layout.width = f"{map_width}px"
-        self._tabs.layout.width = f"{spectrum_width - 6}px"
-        self.page.layout.width = f"{map_width + spectrum_width + 10}px"
+            figure.canvas.layout.width, figure.canvas.layout.flex = f"{wide}px", "0 0 auto"
+        self._left.layout.width, self._right.layout.width = f"{plan.map[0]}px", f"{plan.spectrum[0]}px"
 
     def close(self):
         """Close every widget; no observer is left."""
@@ -341,7 +249,18 @@ class PickerControls:
 
 def message_box(text):
     """A widget that says only why there is no picker."""
-    return ipw.HTML(STYLE + message_html(text, kind="error"))
+    return ipw.HTML(page_html() + message_html(text, kind="error"))
+
+
+def _row(parts):
+    return _box(ipw.HBox, parts, "agn-row")
+
+
+def _box(kind, parts, *classes):
+    box = kind(parts)
+    for name in classes:
+        box.add_class(name)
+    return box
 
 
 def _button(words, icon, tooltip, *, width="auto", **layout):
@@ -352,3 +271,16 @@ def _button(words, icon, tooltip, *, width="auto", **layout):
 def _dropdown(words, options, width, **rest):
     style = {"description_width": "initial"}
     return ipw.Dropdown(description=words, options=options, style=style, layout={"width": width}, **rest)
+
+
+def _slider(words, low, high, step, *, value=0, format=None):
+    return ipw.FloatSlider(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=words,
+        readout_format=format or (".0f" if step >= 1 else ".3f" if step < 0.01 else ".2f"),
+        style={"description_width": "84px"},
+        layout={"width": "100%", "margin": "0"},
+    )

@@ -5,23 +5,47 @@ from astropy.table import Table
 from matplotlib.figure import Figure
 
 from ..errors import AgnError
-from ..files import whole_file, write_table
+from ..files import name_file, whole_file, write_table
 from ..plotting import plot_summary_page, save_figure
 from ..saliency import Attribution
-from .panels import MapPanel, SpectrumPanel
+from .doubts import list_badges
+from .map_panel import MapPanel
+from .panels import SpectrumPanel, shift_lines
+
+#: How the files that are written end, by their kind.
+ENDINGS = {"png": "_summary.png", "pdf": "_summary.pdf", "svg": "_summary.svg", "csv": "_{}.csv"}
+
+
+def name_export(shown, kind):
+    """Name of the file to which something of that kind is written; the folder alone for none of them."""
+    names = {key: name_file(shown.name, ending.format(shown.method)) for key, ending in ENDINGS.items()}
+    return {**names, "txt": "selection.txt"}.get(kind, "")
+
+
+def write_export(state, shown, kind, path):
+    """Write a summary page ("png", "pdf", "svg"), a table ("csv") or the names of the selection ("txt").
+
+    Raises AgnError for another kind, and where the file cannot be written.
+    """
+    kinds = [*ENDINGS, "txt"]
+    if kind not in kinds:
+        raise AgnError(f"kind must be {', '.join(kinds)}; got {kind!r}.")
+    write = {"csv": write_attribution, "txt": lambda state, shown, path: write_selection(state, path)}
+    write.get(kind, write_summary_page)(state, shown, path)
 
 
 def draw_picker(state, shown):
     """The picker's view as one Figure, for pages without a front end."""
-    figure = Figure(figsize=(10.4, 4.3), dpi=150, layout="none", facecolor="white")
-    left, right = figure.subfigures(1, 2, width_ratios=(4, 6.4))
+    figure = Figure(figsize=(11.2, 4.3), dpi=150, layout="none", facecolor="white")
+    left, right = figure.subfigures(1, 2, width_ratios=(4.8, 6.4))
     MapPanel(left, state, live=False).update(state, shown)
-    SpectrumPanel(right, state, live=False).update(shown)
+    lines = shift_lines(state.lines, state.line_shift)
+    SpectrumPanel(right, state, live=False).update(shown, lines=lines)
     return figure
 
 
 def write_summary_page(state, shown, path):
-    """Draw the picked spectrum's `plot_summary_page` to `path`, PNG or PDF by its suffix.
+    """Draw the picked spectrum's `plot_summary_page` to `path`, PNG, PDF or SVG by its suffix.
 
     Raises AgnError while a selection is shown, AgnError where the file cannot be written.
     """
@@ -34,7 +58,7 @@ def write_summary_page(state, shown, path):
         uncertainty=shown.uncertainty[None] if shown.fade else None,
         method=shown.method,
         target=np.array([shown.target]),
-        of="log_p",
+        of=shown.of,
         flux=shown.flux[None],
         grid=state.grid,
         name=np.array([shown.name]),
@@ -48,6 +72,7 @@ def write_summary_page(state, shown, path):
             redshift=float(state.redshift[state.row]),
             true_label=state.label[state.row] or None,
             smooth=shown.smooth,
+            doubts=[badge.words for badge in list_badges(state.judge(shown))],
         )
         save_figure(page, path)
         plt.close(page)

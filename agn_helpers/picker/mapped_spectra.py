@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
 from ..classifier import marginal_proba, weigh_sample
 from ..errors import AgnError
 from ..maps import MapPlacer
 from ..reduction import sample_grid
 from ..spectra import Rejected, read_spectra
+
+# A name that shares as much with what was typed (difflib's ratio) is worth a suggestion.
+_LIKE = 0.7
 
 # Completing takes a millisecond a spectrum: more of them wait until they are looked at.
 _MOST_COMPLETED = 20_000
@@ -50,8 +54,12 @@ class MappedSpectra:
     places : (n_spectra, 2) array
         On the map.
     probability : (n_spectra, n_classes) array
+    ra, dec : (n_spectra,) arrays
+        Degrees; NaN where not known.
     survey : str
         Where the sample comes from.
+    meta : dict
+        The sample's.
 
     Raises
     ------
@@ -80,6 +88,8 @@ class MappedSpectra:
             self.X, self.probability = self._classify(sample)
             self._waiting = np.zeros(len(sample), bool)
         self.origin = np.full(len(self.name), self.survey)
+        self.ra, self.dec = (_find_degrees(sample, name) for name in ("ra", "dec"))
+        self.meta = dict(sample.meta)
 
     def complete(self, rows):
         """Complete spectra by the model where that was put off, and average their probabilities."""
@@ -112,16 +122,23 @@ class MappedSpectra:
         """Rows of the spectra whose predicted type is not their label."""
         return np.flatnonzero((self.label != "") & (self.predicted != self.label))
 
+    def as_sample(self, rows, *, flux=None):
+        """Rows as a reduced sample on the model's grid, with their own flux or another (n, n_grid)."""
+        columns = {key: getattr(self, key)[rows] for key in ("name", "redshift", "label", "ivar", "X")}
+        sample = Table(columns, meta=dict(self.meta))
+        sample.rename_column("X", "flux")
+        sample["snr"] = np.nan
+        if flux is not None:
+            sample["flux"] = flux
+        return sample
+
     def find(self, name):
         """Row of the spectrum of this name, or of the only one whose name holds it.
 
         Raises AgnError for no or several such names; the message holds the nearest one.
         """
         name = str(name).strip()
-        exact = np.flatnonzero(self.name == name)
-        if len(exact):
-            return int(exact[0])
-        within = np.flatnonzero(np.char.find(self.name, name) >= 0) if name else []
+        within = self.find_matches(name)
         if len(within) == 1:
             return int(within[0])
         if len(within):
@@ -131,8 +148,17 @@ class MappedSpectra:
         # Where there are many names, those that begin alike are near enough.
         many = np.sort(self.name)
         first = max(0, np.searchsorted(many, name) - _MOST_COMPARED // 2)
-        nearest = difflib.get_close_matches(name, many[first : first + _MOST_COMPARED], n=1, cutoff=0)[0]
-        raise AgnError(f"there is no spectrum {name!r}; did you mean {nearest}?")
+        near = difflib.get_close_matches(name, many[first : first + _MOST_COMPARED], n=1, cutoff=_LIKE)
+        hint = f"did you mean {near[0]}?" if near else "no name is like it."
+        raise AgnError(f"there is no spectrum {name!r}; {hint}")
+
+    def find_matches(self, text):
+        """Rows of the spectra whose names hold a text; of the one that it names, where there is one."""
+        text = str(text).strip()
+        exact = np.flatnonzero(self.name == text)
+        if len(exact) or not text:
+            return exact[:1]
+        return np.flatnonzero(np.char.find(np.char.lower(self.name), text.lower()) >= 0)
 
     def find_near(self, x, y, *, scale=(1.0, 1.0)):
         """Row of the spectrum nearest to a place on the map, and its distance.
@@ -185,6 +211,8 @@ class MappedSpectra:
                 "part": np.full(len(added), "added"),
                 "redshift": np.asarray(added["redshift"], dtype=float),
                 "origin": np.full(len(added), str(added.meta["survey"])),
+                "ra": _find_degrees(added, "ra"),
+                "dec": _find_degrees(added, "dec"),
             }.items():
                 setattr(self, key, np.concatenate([getattr(self, key), values]))
         return np.arange(first, len(self.name)), rejected
@@ -205,6 +233,12 @@ class MappedSpectra:
         """Fluxes as the classifier sees them, completed by the model, and probabilities."""
         marginal = weigh_sample(sample, self.model)
         return marginal.flux.astype(np.float32), np.exp(marginal.log_proba)
+
+
+def _find_degrees(sample, column):
+    if column not in sample.colnames:
+        return np.full(len(sample), np.nan)
+    return np.ma.filled(np.ma.asarray(sample[column], dtype=float), np.nan)
 
 
 def _in_blocks(function, array):

@@ -1,36 +1,36 @@
-"""The two figures of the spectrum picker, whose artists are updated in place: the map, and what is picked."""
-
-from dataclasses import replace
+"""A figure of the picker whose artists are updated in place, and the spectrum that is picked."""
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import LineCollection
 
-from ..lines import LINES
+from ..lines import LINES, MARKED_LINES, SPEED_OF_LIGHT
 from ..plotting import (
-    DARK,
+    COLOUR_WORDS,
     FLUX_LABEL,
-    GREY,
-    MOST_POINTS,
-    SALIENCY_COLOURS,
     WAVELENGTH_LABEL,
     ZOOMS,
     PaintedSpectrum,
     ProbabilityBars,
-    circle_on_map,
+    current_theme,
     describe_map,
+    find_floor,
     format_number,
     full_colour,
     mark_lines,
-    plot_map,
     prepare_map,
+    saliency_colours,
     shade_windows,
 )
-
-#: Small letters as they are shaped, not as the grid of pixels would have them.
-ON_SCREEN = {"text.hinting": "none"}
+from .canvas import screen_style
 
 #: How the foot of a figure says where the spectra come from.
-FOOT = {"size": 6.5, "color": GREY, "style": "italic", "ha": "right", "va": "bottom"}
+FOOT = {"size": 6.5, "style": "italic", "ha": "right", "va": "bottom"}
+
+# Lines of the user's, and those of another redshift: a colour of no type and no direction.
+_OWN_LINES = "#0F7F8F"
+
+_MOST_OWN = 40
 
 
 class Panel:
@@ -41,12 +41,24 @@ class Panel:
     figure : Figure or SubFigure
     live : bool
         Draw the changing artists apart from the rest, for `refresh`.
+    dark : bool
+        Whether the page has a dark ground.
     """
 
-    def __init__(self, figure, *, live):
-        self.figure, self.live = figure, live
+    def __init__(self, figure, *, live, dark=False):
+        self.figure, self.live, self.dark = figure, live, dark
         self._background, self._changing = None, []
         self._connection = figure.canvas.mpl_connect("draw_event", self._keep_background) if live else None
+
+    def clear(self):
+        """Take all away, and set the ground."""
+        self.figure.clear()
+        self._changing, self._background = [], None
+        with plt.rc_context(screen_style(dark=self.dark)):
+            self.theme = current_theme()
+        self.figure.set_facecolor(self.theme.ground)
+        if self.live:
+            self.figure.canvas.dark = self.dark
 
     def add_changing(self, artist):
         """Take note of an artist that `refresh` draws; returns it."""
@@ -66,7 +78,7 @@ class Panel:
         """Show the changing artists as they are now; the first drawing of the figure must come before."""
         if self._background is not None:
             self.figure.canvas.restore_region(self._background)
-            with plt.rc_context(ON_SCREEN):
+            with plt.rc_context(screen_style(dark=self.dark)):
                 self._draw_changing()
             self.figure.canvas.blit(self.figure.bbox)
 
@@ -77,6 +89,11 @@ class Panel:
         self.figure.clear()
         self._changing, self._background = [], None
 
+    def page_place(self, x, y):
+        """Where a pixel of the figure is on the page: from the left and from the top of the canvas."""
+        ratio = self.figure.canvas.device_pixel_ratio
+        return x / ratio, (self.figure.bbox.height - y) / ratio
+
     def _add_axes(self, left, bottom, right, top):
         """Axes by their distances in inches from the sides of the figure."""
         size = self.figure.bbox.size / self.figure.dpi
@@ -86,7 +103,7 @@ class Panel:
     def _fit(self, text, words, *, size):
         """Set the words of a Text in letters of `size`, or smaller where the figure is too narrow."""
         text.set(text=words, size=size)
-        with plt.rc_context(ON_SCREEN):
+        with plt.rc_context(screen_style(dark=self.dark)):
             width = text.get_window_extent().width
         room = self.figure.bbox.width - 0.12 * self.figure.dpi
         if width > room:
@@ -96,7 +113,7 @@ class Panel:
         """Text at inches from the left (or, negative, right) and from the top (or, negative, bottom)."""
         width, height = self.figure.bbox.size / self.figure.dpi
         place = (x / width if x >= 0 else 1 + x / width, 1 - y / height if y >= 0 else -y / height)
-        return self.figure.text(*place, text, **{"color": DARK, "va": "top", **style})
+        return self.figure.text(*place, text, **{"color": self.theme.ink, "va": "top", **style})
 
 
 def origin_label(survey):
@@ -104,187 +121,121 @@ def origin_label(survey):
     return "synthetic survey: simulated spectra" if "synthetic" in survey else f"survey: {survey}"
 
 
-# More rings than these are drawn smaller.
-_MOST_RINGS = 600
-
-# Marks of what is picked, selected, added.
-_PICKED, _SELECTED, _ADDED = "#000000", "#cc2a8c", "#009E73"
-
-
-class MapPanel(Panel):
-    """The map: all spectra by type, with marks for what is picked, selected, added and changed."""
-
-    def __init__(self, figure, state, *, live=True):
-        super().__init__(figure, live=live)
-        self.build(state)
-
-    def build(self, state):
-        """Draw everything anew, e.g. at another size or with further spectra."""
-        self.figure.clear()
-        self._changing, self._background = [], None
-        with plt.style.context(["agn_helpers.agn", ON_SCREEN]):
-            self.ax = self._add_axes(0.05, 0.62, 0.05, 0.28)
-            self._draw_map(state)
-            self._add_marks()
-            self._write(-0.06, -0.05, origin_label(state.survey), **FOOT)
-
-    def _draw_map(self, state):
-        known = state.part != "added"
-        shown = replace(state.spectrum_map, coordinates=state.places[known])
-        plot_map(shown, state.label[known], alpha=0.5, ax=self.ax)
-        wrong = state.wrong[known[state.wrong]]
-        if len(wrong):
-            # So many rings that they would hide the map become points.
-            size = 24 * min(1, _MOST_RINGS / len(wrong))
-            label = f"misclassified ({len(wrong)}{', gaps bridged' if state.n_waiting else ''})"
-            circle_on_map(shown, wrong, label=label, size=size, ax=self.ax)
-        if not known.all():
-            look = {"s": 70, "marker": "*", "color": _ADDED, "edgecolor": "white", "linewidth": 0.5}
-            label = f"added ({np.sum(~known)})"
-            self.ax.scatter(*state.places[~known].T, label=label, zorder=5, **look)
-        # As in any scatter plot of two unlike quantities, the points may use all the room there is.
-        self.ax.set_aspect("auto")
-        self.ax.margins(0.03)
-        legend = self.ax.legend(
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.01),
-            ncols=3 if len(state.label) <= MOST_POINTS else 2,
-            handletextpad=0.1,
-            columnspacing=1.0,
-            markerscale=1.3,
-        )
-        for handle in legend.legend_handles:
-            handle.set_alpha(1)
-
-    def _add_marks(self):
-        ax, hidden = self.ax, {"visible": False}
-        ring = {"marker": "o", "facecolor": "none"}
-        self._selected = ax.scatter(
-            [], [], s=16, **ring, edgecolor=_SELECTED, linewidth=0.9, zorder=6, **hidden
-        )
-        self._moved = ax.annotate(
-            "",
-            (0, 0),
-            (0, 0),
-            arrowprops={"arrowstyle": "-|>", "color": _PICKED, "linewidth": 1.2, "shrinkA": 5, "shrinkB": 0},
-            zorder=9,
-            **hidden,
-        )
-        self._rings = [
-            ax.scatter([], [], s=110, **ring, edgecolor=colour, linewidth=width, zorder=zorder)
-            for colour, width, zorder in (("white", 4, 7), (_PICKED, 1.8, 8))
-        ]
-        self._name = ax.annotate(
-            "",
-            (0, 0),
-            (0, 11),
-            textcoords="offset points",
-            size=8,
-            color=DARK,
-            va="bottom",
-            bbox={"boxstyle": "round,pad=0.3", "facecolor": "#fffff0", "edgecolor": GREY, "linewidth": 0.6},
-            zorder=10,
-            annotation_clip=False,
-            **hidden,
-        )
-        for artist in (self._selected, self._moved, *self._rings, self._name):
-            self.add_changing(artist)
-
-    def update(self, state, shown):
-        """Put the marks where they belong."""
-        self._selected.set_visible(len(state.selection) > 0)
-        self._selected.set_offsets(state.places[state.selection])
-        place = state.places[state.row]
-        for ring in self._rings:
-            ring.set_offsets([place])
-            ring.set_visible(not state.shows_selection)
-        self._moved.set_visible(shown.place is not None)
-        if shown.place is not None:
-            self._moved.xy, self._moved.xyann = shown.place, place
-
-    def name_point(self, state, row):
-        """Write a spectrum's name and type beside its point; None takes the words away.
-
-        Returns True where anything changed.
-        """
-        text = "" if row is None else f"{state.name[row]}\n{state.label[row] or 'type unknown'}"
-        if text == self._name.get_text():
-            return False
-        self._name.set_visible(bool(text))
-        self._name.set_text(text)
-        if text:
-            self._name.xy = state.places[row]
-            across, up = self.ax.transAxes.inverted().transform(self.ax.transData.transform(self._name.xy))
-            self._name.set_ha("left" if across < 0.35 else "right" if across > 0.65 else "center")
-            self._name.set_va("top" if up > 0.85 else "bottom")
-            self._name.xyann = (0, -11 if up > 0.85 else 11)
-        return True
-
-    def zoom(self, x, y, factor):
-        """Let the map show `factor` times as much about a place that stays where it is."""
-        (left, right), (bottom, top) = self.ax.get_xlim(), self.ax.get_ylim()
-        self.ax.set_xlim(x + factor * (left - x), x + factor * (right - x))
-        self.ax.set_ylim(y + factor * (bottom - y), y + factor * (top - y))
-
-    def pixels_per_unit(self):
-        """Pixels of the screen that a step of 1 takes along x and y, (2,) array."""
-        corners = self.ax.transData.transform([(0, 0), (1, 1)])
-        return np.abs(corners[1] - corners[0])
-
-
 class SpectrumPanel(Panel):
-    """The picked spectrum in the colours of its map, a zoom on Hβ-[O III], and the class probabilities."""
+    """The picked spectrum in the colours of its map, a part of it larger, and the class probabilities."""
 
-    def __init__(self, figure, state, *, live=True):
-        super().__init__(figure, live=live)
+    def __init__(self, figure, state, *, live=True, dark=False):
+        super().__init__(figure, live=live, dark=dark)
+        self.range = ZOOMS["Hbeta"]
         self.build(state)
 
     def build(self, state):
         """Draw everything anew, e.g. at another size."""
-        self.figure.clear()
-        self._changing, self._background, self._grid = [], None, state.grid
+        self.clear()
+        self._grid = state.grid
         width, height = self.figure.bbox.size / self.figure.dpi
-        lower = 0.55 + 0.36 * (height - 1.95)
-        bars = max(1.9, 0.3 * width)
-        with plt.style.context(["agn_helpers.agn", ON_SCREEN]):
-            full = self._add_axes(0.56, lower + 0.62, 0.68, 0.72)
+        lower = 0.55 + 0.38 * (height - 1.8)
+        bars = min(max(1.9, 0.3 * width), 0.42 * width)
+        with plt.rc_context(screen_style(dark=self.dark)):
+            # A page says above the canvas what was changed.
+            full = self._add_axes(0.56, lower + 0.6, 0.68, 0.7 if self.live else 0.86)
             zoom = self._add_axes(0.56, 0.52, bars + 0.35, height - lower)
-            low, high = ZOOMS["Hbeta"]
+            self.axes = (full, zoom)
+            low, high = self.range
             near = (state.grid > low) & (state.grid < high)
-            self._spectra = [
-                PaintedSpectrum(full, state.grid),
-                PaintedSpectrum(zoom, state.grid, part=near),
-            ]
-            for ax in (full, zoom):
+            self._spectra = [PaintedSpectrum(full, state.grid)]
+            if near.sum() > 1:
+                self._spectra.append(PaintedSpectrum(zoom, state.grid, part=near))
+            for ax in self.axes:
                 # Where a label would stand is found out at every drawing, unless it is told.
                 ax.yaxis.set_label_coords(-0.1, 0.5)
             full.set_xlim(state.grid[[0, -1]] + [-8, 8])
             zoom.set_xlim(low, high)
             zoom.set_xlabel(WAVELENGTH_LABEL)
-            shade_windows(zoom, lambda velocity: LINES["Hbeta"].window(0, velocity)[1])
+            full.axvspan(low, high, color=self.theme.wings, linewidth=0, zorder=0)
+            self._shade(zoom)
             self._write(0.06, 0.5 * (height + 0.3), FLUX_LABEL, rotation=90, va="center", size=8.5)
             mark_lines(full)
-            mark_lines(zoom, ("HeII4686", "Hbeta", "OIII4959", "OIII5007"))
+            mark_lines(zoom, (*MARKED_LINES, "HeII4686", "NeIII3869", "OIII4363"))
+            self._own = [self._add_own_lines(ax) for ax in self.axes]
             self._add_colour_bar(full)
             beside = self._add_axes(width - bars + 0.45, 0.52, 0.48, height - lower)
             beside.set_title("Class probabilities")
             self._bars = ProbabilityBars(beside, state.classes)
             self._title = self._write(0.06, 0.06, weight="bold")
-            self._subtitle = self._write(0.06, 0.25, color="#555555")
-            self._origin = self._write(-0.06, -0.05, **FOOT)
-        for artist in (self._title, self._subtitle, self._origin, *self._bars.artists):
+            self._notes = [self._write(0.06, top, color=self.theme.muted) for top in (0.25, 0.41)]
+            self._origin = self._write(-0.06, -0.05, **{**FOOT, "color": self.theme.muted})
+        for artist in (self._title, *self._notes, self._origin, *self._bars.artists):
             self.add_changing(artist)
         for spectrum in self._spectra:
             for artist in spectrum.artists:
                 self.add_changing(artist)
 
+    def _shade(self, ax):
+        """Shade core and wings of the Balmer line in the middle of an Axes, where there is one."""
+        low, high = self.range
+        balmer = [LINES[name] for name in ("Hbeta", "Hgamma", "Hdelta")]
+        inside = [line for line in balmer if low < line.wavelength < high]
+        if inside:
+            line = min(inside, key=lambda line: abs(line.wavelength - 0.5 * (low + high)))
+            shade_windows(ax, lambda velocity: line.window(0, velocity)[1])
+
+    def _add_own_lines(self, ax):
+        marks = LineCollection(
+            [], color=_OWN_LINES, linewidth=1, zorder=6, transform=ax.get_xaxis_transform()
+        )
+        look = {"size": 7, "color": _OWN_LINES, "rotation": 90, "va": "top", "ha": "right", "zorder": 6}
+        place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
+        ground = {"facecolor": self.theme.ground, "linewidth": 0, "pad": 0.3, "alpha": 0.8}
+        words = [
+            ax.annotate("", (0, 0.99), (-1, 0), **place, **look, bbox=ground, visible=False)
+            for _ in range(_MOST_OWN)
+        ]
+        for artist in (ax.add_collection(marks, autolim=False), *words):
+            self.add_changing(artist)
+        return marks, words
+
+    def mark_own_lines(self, lines):
+        """Mark lines by name and wavelength (Å) in both spectra; an empty mapping takes them away."""
+        for ax, (marks, words) in zip(self.axes, self._own):
+            low, high = ax.get_xlim()
+            inside = [(name, place) for name, place in lines if low < place < high][:_MOST_OWN]
+            marks.set_segments([[(place, 0.26), (place, 1)] for _, place in inside])
+            for text, (name, place) in zip(words, [*inside, *[("", 0)] * _MOST_OWN]):
+                text.set(text=name, visible=bool(name))
+                text.xy = (place, 0.99)
+
+    def look_at(self, state, wavelength, factor=1.0):
+        """Show `factor` times as wide a part about a wavelength in the lower spectrum; drawn by `build`."""
+        low, high = self.range
+        width = np.clip((high - low) * factor, 60, np.ptp(state.grid))
+        low = np.clip(wavelength - 0.5 * width, state.grid[0], state.grid[-1] - width)
+        self.range = (float(low), float(low + width))
+
+    def read(self, x, ax, shown):
+        """What stands at wavelength x (Å) of what is `Shown`: a line of text; "" outside the spectra."""
+        if ax not in self.axes or not self._grid[0] <= x <= self._grid[-1]:
+            return ""
+        pixel = int(np.argmin(np.abs(self._grid - x)))
+        line = min(LINES.values(), key=lambda line: abs(line.wavelength - x))
+        velocity = float(line.velocity(x))
+        error = f" ± {1 / np.sqrt(shown.ivar[pixel]):.3f}" if shown.ivar[pixel] > 0 else " (not observed)"
+        words = [
+            f"{self._grid[pixel]:.1f} Å",
+            f"flux {shown.flux[pixel]:.3f}{error}",
+            f"{shown.quantity} {self._attribution[pixel]:+.2g}",
+        ]
+        if abs(velocity) < 6000:
+            words.append(f"{line.label} {velocity:+.0f} km/s")
+        return "  ·  ".join(words).replace("-", "−")
+
     def _add_colour_bar(self, beside):
         width = self.figure.bbox.width / self.figure.dpi
         box = beside.get_position()
         ax = self.figure.add_axes((1 - 0.6 / width, box.y0, 0.09 / width, box.height))
-        ax.imshow(np.linspace(0, 1, 256)[:, None], cmap=SALIENCY_COLOURS, aspect="auto", origin="lower")
+        ax.imshow(np.linspace(0, 1, 256)[:, None], cmap=saliency_colours(), aspect="auto", origin="lower")
         ax.set_axis_off()
-        look = {"transform": ax.transAxes, "color": DARK, "size": 7.5}
+        look = {"transform": ax.transAxes, "color": self.theme.ink, "size": 7.5}
         # Above and below the bar, flush with the figure's edge: powers of ten are wide.
         edge = (0.6 - 0.04) / 0.09
         self._ends = [
@@ -294,18 +245,25 @@ class SpectrumPanel(Panel):
         middle = {"ha": "left", "va": "center", "rotation": 90}
         self._meaning = self.add_changing(ax.text(1.6, 0.5, "", **look, **middle))
 
-    def update(self, shown):
-        """Draw what is `Shown`."""
-        uncertainty, smooth = shown.uncertainty if shown.fade else None, shown.smooth
-        attribution, faded = prepare_map(
-            self._grid, shown.attribution, uncertainty=uncertainty, smooth=smooth
-        )
-        scale = full_colour(attribution)
+    def update(self, shown, *, lines=()):
+        """Draw what is `Shown`, with the user's lines: pairs of a name and a wavelength."""
+        with plt.rc_context(screen_style(dark=self.dark)):
+            self._update(shown)
+            self.mark_own_lines(lines)
+
+    def _update(self, shown):
+        options = {
+            "uncertainty": shown.uncertainty if shown.fade else None,
+            "smooth": shown.smooth,
+            "floor": find_floor(shown.quantity),
+        }
+        self._attribution, faded = prepare_map(self._grid, shown.attribution, **options)
+        scale = full_colour(self._attribution)
         for spectrum in self._spectra:
             spectrum.update(
                 shown.flux,
-                attribution,
-                scale=scale,
+                self._attribution,
+                scale=max(scale, options["floor"]),
                 faded=faded,
                 before=shown.unchanged,
                 flux_band=shown.flux_band,
@@ -314,11 +272,32 @@ class SpectrumPanel(Panel):
         outlined = None if np.array_equal(shown.probability, shown.before) else shown.before
         self._bars.update(shown.probability, before=outlined, band=shown.probability_band)
         self._fit(self._title, shown.title, size=9.5)
-        note = describe_map(uncertainty=uncertainty, smooth=smooth)
-        meaning = f"{shown.method.replace('_', ' ')}: blue raises, orange lowers P({shown.target})"
-        words = [f"what if: {shown.change}" if shown.change else "", meaning, note]
-        self._fit(self._subtitle, "   ·   ".join(word for word in words if word), size=8)
+        words = ", ".join(f"{word} {verb}" for verb, word in COLOUR_WORDS.items())
+        meaning = f"{shown.method.replace('_', ' ')}: {words} P({shown.target})"
+        note = describe_map(**options, scale=scale)
+        lines = [
+            f"what if: {shown.change}" if shown.change and not self.live else "",
+            f"{meaning}   ·   {note}" if note else meaning,
+        ]
+        for text, line in zip(self._notes, sorted(lines, key=bool, reverse=True)):
+            self._fit(text, line, size=8)
         self._origin.set_text(origin_label(shown.survey))
         for end, sign in zip(self._ends, "+−"):
-            end.set_text(f"{sign}{format_number(scale)}")
-        self._meaning.set_text(f"P({shown.target})")
+            end.set_text(f"{sign}{format_number(max(scale, options['floor']))}")
+        self._meaning.set_text(shown.quantity)
+
+
+def shift_lines(lines, shift):
+    """Own lines, pairs of a name and a rest wavelength, and the marked ones where a redshift is another.
+
+    shift : float, (1 + z) / (1 + z assumed); 1 for the redshift with which the spectrum was reduced
+    """
+    moved = [(name, place * shift) for name, place in lines]
+    if shift != 1:
+        moved += [(LINES[name].label, LINES[name].wavelength * shift) for name in MARKED_LINES]
+    return moved
+
+
+def shift_velocity(shift):
+    """Velocity (km/s) of a shift of wavelengths."""
+    return (shift - 1) * SPEED_OF_LIGHT

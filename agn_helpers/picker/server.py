@@ -39,8 +39,15 @@ def serve_notebook(path, *, token, port=0, browser=True):
         identity_provider_class=TokenProvider,
         log_level="ERROR",
     )
-    config.VoilaConfiguration.update(template="agn", file_allowlist=[])
+    # A kernel reads the run while the browser starts, and another one, for a second page, some time later.
+    config.VoilaConfiguration.update(
+        template="agn", file_allowlist=[], preheat_kernel=True, default_pool_size=1
+    )
+    config.VoilaKernelManager.fill_delay = _LATER
     Voila.launch_instance([str(path)], config=config)
+
+
+_LATER = 15.0  # seconds
 
 
 def _find_port():
@@ -48,6 +55,12 @@ def _find_port():
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
+
+_HEADING = (
+    "# Spectrum picker\n\nRun *{run}*. Click a point of the map, or type a name: the spectrum is drawn in "
+    "the colours of what moved the classifier; green raises the probability, purple lowers it. Drag around "
+    "points to select them. The tab *Keys* lists what the keyboard does."
+)
 
 _CELLS = (
     "from agn_helpers import SpectrumPicker\n"
@@ -60,6 +73,15 @@ _TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {%- block notebook_css -%}
 {{ super() | replace('<link rel="stylesheet" href="https://', '<link rel="none" data-left-out="https://') }}
 {%- endblock notebook_css -%}
+{%- block body_header -%}
+{{ super() }}
+<script>
+  window.update_loading_text = (cell, cells) => {
+    const words = document.getElementById("loading_text");
+    if (words) words.innerText = cell < cells ? "Reading the spectra …" : "Drawing the picker …";
+  };
+</script>
+{%- endblock body_header -%}
 """
 
 
@@ -72,9 +94,11 @@ def serve_page(folder, parameters, *, port, browser):
     """
     import nbformat
 
-    cells = [nbformat.v4.new_code_cell(cell.format(**parameters)) for cell in _CELLS]
+    cells = [nbformat.v4.new_markdown_cell(_HEADING.format(run=parameters["run"]))]
+    cells += [nbformat.v4.new_code_cell(cell.format(**parameters)) for cell in _CELLS]
     page = folder / "spectrum_picker.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
+    title = {"title": f"Spectrum picker: {parameters['run']}"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=title), page)
     template = folder / "jupyter" / "voila" / "templates" / "agn"
     template.mkdir(parents=True)
     (template / "conf.json").write_text(json.dumps({"base_template": "lab"}), encoding="utf-8")

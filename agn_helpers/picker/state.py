@@ -3,151 +3,25 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from astropy.table import Table
 
-from ..classifier import UNDETERMINED, TrainedModel, find_reasons, load_model
+from ..audit import CONCEPTS, inject_concept
+from ..classifier import TrainedModel, load_model
 from ..errors import AgnError
 from ..files import read_table
-from ..lines import AGN_TYPES, LINES, MARKED_LINES
+from ..lines import AGN_TYPES
 from ..maps import SpectrumMap, read_map
 from ..reduction import SpectrumChange, perturb_spectrum, read_sample
-from ..saliency import CORE, METHODS, gradient, measure_lines, silence_unobserved, smoothgrad
+from ..saliency import METHODS, NUMBERS
+from .doubts import judge_spectra
 from .mapped_spectra import MappedSpectra
+from .ordering import FILTERS, ORDERS, find_sequence, rank_rows, step_from
 from .run_files import find_run
+from .shown import show_selection, show_spectrum, tabulate_lines
 
-# Draws of noise behind the uncertainty of a gradient: a standard deviation good to a sixth.
-_N_DRAWS = 20
-
-# Spectra of a selection that are averaged.
-_MOST_AVERAGED = 5000
-
-
-class Shown(NamedTuple):
-    """What there is to see of one spectrum or of a selection.
-
-    Attributes
-    ----------
-    name : str
-        The spectrum's name, or how many are selected.
-    title : str
-        One line about it.
-    flux, ivar : (n_grid,) arrays
-        Of the spectrum, changed as asked for, or the mean of the selection and the inverse of its variance.
-    probability, before : (n_classes,) arrays
-        Of the classes, in the order of the model's; `before` is that without the change.
-    target : str
-        Whose probability is explained.
-    attribution, uncertainty : (n_grid,) arrays
-        In 1/flux; for a selection the mean map and its standard error.
-    flux_band, attribution_band, probability_band : (2, n_grid), (2, n_grid), (2, n_classes) arrays or None
-        What holds the middle 68 % of a selection.
-    place : (2,) array or None
-        Of the spectrum as changed on the map; None where it stands at its own place.
-    survey : str
-        Where it comes from.
-    n_spectra : int
-        How many there are.
-    method : str
-        How the map was made, a key of `METHODS`.
-    change : str
-        What was changed; "" for nothing.
-    unchanged : (n_grid,) array or None
-        The spectrum without the change, where there is one.
-    smooth : float or None
-        Width in km/s of a running mean over the map.
-    fade : bool
-        Whether the map is grey where it is nearer to zero than twice its uncertainty.
-    """
-
-    name: str
-    title: str
-    flux: np.ndarray
-    ivar: np.ndarray
-    probability: np.ndarray
-    before: np.ndarray
-    target: str
-    attribution: np.ndarray
-    uncertainty: np.ndarray | None
-    survey: str
-    flux_band: np.ndarray | None = None
-    attribution_band: np.ndarray | None = None
-    probability_band: np.ndarray | None = None
-    place: np.ndarray | None = None
-    n_spectra: int = 1
-    method: str = "gradient"
-    change: str = ""
-    unchanged: np.ndarray | None = None
-    smooth: float | None = None
-    fade: bool = False
-
-
-def show_spectrum(spectra, row, flux, ivar, *, target=None):
-    """Explain spectrum `row`, with its own flux and ivar or changed ones, by its exact gradient; `Shown`."""
-    estimator, before = spectra.model.estimator, spectra.probability[row]
-    changed = not np.array_equal(flux, spectra.X[row])
-    probability = estimator.predict_proba(flux[None])[0] if changed else before
-    target = target or spectra.classes[int(probability.argmax())]
-    noisy = smoothgrad(estimator, flux[None], target=target, ivar=ivar[None], n_draws=_N_DRAWS)
-    attribution, uncertainty = gradient(estimator, flux[None], target=target)[0], noisy.standard_deviation[0]
-    if spectra.model.completion is not None:
-        attribution, uncertainty = silence_unobserved(attribution, uncertainty, ivar > 0)
-    predicted = "was predicted" if changed else "predicted"
-    if find_reasons(spectra.model, ivar[None])[0]:
-        predicted = f"{UNDETERMINED}, most probable"
-    return Shown(
-        name=str(spectra.name[row]),
-        title=f"{spectra.describe(row)}, {predicted} {spectra.predicted[row]}",
-        flux=flux,
-        ivar=ivar,
-        probability=probability,
-        before=before,
-        target=target,
-        attribution=attribution,
-        uncertainty=uncertainty,
-        place=spectra.place(flux[None])[0] if changed else None,
-        survey=str(spectra.origin[row]),
-    )
-
-
-def show_selection(spectra, rows, *, target=None):
-    """Explain what spectra have in common: mean spectrum, mean map, and the spread of both; `Shown`.
-
-    Of very many the mean is that of some of them.
-    """
-    name = f"{len(rows)} selected spectra" if len(rows) > 1 else "1 selected spectrum"
-    if len(rows) > _MOST_AVERAGED:
-        rows = rows[np.linspace(0, len(rows) - 1, _MOST_AVERAGED).astype(int)]
-        name = f"{len(rows)} of {name}"
-    spectra.complete(rows)
-    X = spectra.X[rows].astype(float)
-    attribution = gradient(spectra.model.estimator, X, target=target)
-    counts = {name: int(np.sum(spectra.label[rows] == name)) for name in AGN_TYPES}
-    spread = X.var(axis=0)
-    probability = spectra.probability[rows].mean(axis=0)
-    return Shown(
-        name=name,
-        title=f"{name}: {', '.join(f'{count} {name}' for name, count in counts.items() if count)}",
-        flux=X.mean(axis=0),
-        ivar=np.divide(1, spread, out=np.zeros(len(spread)), where=spread > 0),
-        probability=probability,
-        before=probability,
-        target=target or "predicted type",
-        attribution=attribution.mean(axis=0),
-        uncertainty=attribution.std(axis=0) / np.sqrt(len(rows)),
-        flux_band=np.percentile(X, [16, 84], axis=0),
-        attribution_band=np.percentile(attribution, [16, 84], axis=0),
-        probability_band=np.percentile(spectra.probability[rows], [16, 84], axis=0),
-        survey=", ".join(sorted(set(spectra.origin[rows].tolist()))),
-        n_spectra=len(rows),
-    )
-
-
-def tabulate_lines(shown, grid):
-    """Mean attribution of the marked lines' cores and wings in what is `Shown`; see `measure_lines`."""
-    lines = [name for name in MARKED_LINES if (np.abs(LINES[name].velocity(grid)) < CORE).any()]
-    uncertainty = None if shown.uncertainty is None else shown.uncertainty[None]
-    measured = measure_lines(shown.attribution[None], grid=grid, uncertainty=uncertainty, lines=lines)
-    return measured.to_frame().set_index("line").drop(columns="name")
+# Spectra that are judged at once.
+_BLOCK = 512
 
 
 class PickerInput(NamedTuple):
@@ -194,9 +68,17 @@ class PickerState(MappedSpectra):
     shows_selection : bool
         Whether the selection is on view and not the picked spectrum.
     change : SpectrumChange
+    concept : (str, float) or None
+        A key of `agn_helpers.audit.CONCEPTS` and its amount, which the spectrum has more of.
+    order, keep : str
+        Keys of `ORDERS` and `FILTERS`: what `step` goes through.
+    lines : list of (str, float)
+        The user's own lines: names and rest wavelengths in vacuum Å.
+    trial_redshift : float or None
+        Where lines are marked as for another redshift than the spectrum was reduced with.
     target : str or None
         Whose probability is explained; None for the most probable class.
-    method, smooth, fade
+    method, of, smooth, fade
         How it is explained, see `explain`.
     """
 
@@ -205,7 +87,8 @@ class PickerState(MappedSpectra):
         self.row = int(np.argmin(self.probability.max(axis=1)))
         self.selection = np.array([], dtype=int)
         self.shows_selection = False
-        self.change = SpectrumChange()
+        self.change, self.concept, self.trial_redshift = SpectrumChange(), None, None
+        self.order, self.keep, self.lines, self._doubts = "as in the file", "all", [], None
         self.explain()
 
     def pick(self, name):
@@ -214,19 +97,96 @@ class PickerState(MappedSpectra):
 
     def pick_row(self, row):
         """Pick the spectrum of this row, without any change."""
-        self.row, self.shows_selection, self.change = int(row), False, SpectrumChange()
+        self.row, self.shows_selection, self.trial_redshift = int(row), False, None
+        self.reset()
 
     def pick_near(self, x, y, *, scale=(1.0, 1.0)):
         """Pick the spectrum nearest to a place on the map, see `find_near`."""
         self.pick_row(self.find_near(x, y, scale=scale)[0])
 
     def step(self, steps):
-        """Pick the spectrum so many steps on, in the selection where there is one; ends meet."""
-        rows = self.selection if len(self.selection) else np.arange(len(self.name))
-        at = np.searchsorted(rows, self.row)
-        # From outside the selection the first step forward leads to the next of its rows.
-        outside = at == len(rows) or rows[at] != self.row
-        self.pick_row(rows[(at + steps - (outside and steps > 0)) % len(rows)])
+        """Pick the spectrum so many steps on in the `sequence`; ends meet."""
+        self.pick_row(step_from(rank_rows(self, self.order), self._require_sequence(), self.row, steps))
+
+    def pick_end(self, which):
+        """Pick the first (0) or the last (-1) spectrum of the `sequence`."""
+        self.pick_row(self._require_sequence()[which])
+
+    @property
+    def sequence(self):
+        """Rows that `step` goes through: those to keep, of the selection where there is one, in order."""
+        return find_sequence(self, self.order, self.keep)
+
+    def _require_sequence(self):
+        sequence = self.sequence
+        if not len(sequence):
+            where = " of the selection" if len(self.selection) else ""
+            raise AgnError(f"no spectrum{where} is {self.keep!r}; choose another filter.")
+        return sequence
+
+    def arrange(self, *, order=None, keep=None):
+        """Choose in which order, and which of the spectra, `step` goes through; None is as before."""
+        order, keep = order or self.order, keep or self.keep
+        for what, value, known in (("order", order, ORDERS), ("keep", keep, FILTERS)):
+            if value not in known:
+                raise AgnError(f"{what} must be one of {', '.join(known)}; got {value!r}.")
+        self.order, self.keep = order, keep
+
+    def judge_all(self):
+        """Types and doubts of all spectra, see `judge_spectra`; seconds at first, then remembered."""
+        if self._doubts is None or len(self._doubts) != len(self.name):
+            blocks = np.array_split(np.arange(len(self.name)), -(-len(self.name) // _BLOCK))
+            self._doubts = judge_spectra(self.model, map(self.as_sample, blocks))
+        return self._doubts
+
+    def judge(self, shown):
+        """Types and doubts of what is `Shown`: a row of `judge_spectra`, None for a selection."""
+        if self.shows_selection:
+            return None
+        return judge_spectra(self.model, [self.as_sample([self.row], flux=shown.flux[None])])[0]
+
+    def what_would_turn(self):
+        """What turns the predicted type of the picked spectrum; see `agn_helpers.audit.what_would_turn`."""
+        return self.model.what_would_turn(self.as_sample([self.row]))
+
+    def try_concept(self, concept, amount):
+        """Let the picked spectrum have more of a concept of `agn_helpers.audit`, and no other change."""
+        if concept not in CONCEPTS:
+            raise AgnError(f"concept must be one of {', '.join(CONCEPTS)}; got {concept!r}.")
+        self.reset()
+        self.concept, self.shows_selection = (concept, float(amount)), False
+
+    def mark_lines(self, lines):
+        """Mark lines of one's own: a mapping of names to rest wavelengths in vacuum Å, or pairs of these."""
+        pairs = lines.items() if hasattr(lines, "items") else lines
+        checked = []
+        for name, wavelength in pairs:
+            if not (np.isfinite(wavelength) and wavelength > 0):
+                raise AgnError(f"a line must have a wavelength in Å; got {wavelength} for {name!r}.")
+            checked.append((str(name), float(wavelength)))
+        self.lines = checked
+
+    def try_redshift(self, redshift):
+        """Mark lines as for another redshift of the picked spectrum; None for its own."""
+        if redshift is not None and not (np.isfinite(redshift) and redshift > -1):
+            raise AgnError(f"redshift must be greater than -1; got {redshift}.")
+        self.trial_redshift = redshift
+
+    @property
+    def line_shift(self):
+        """By which rest wavelengths are multiplied where lines are marked."""
+        known = self.redshift[self.row]
+        if self.trial_redshift is None or self.shows_selection or not np.isfinite(known):
+            return 1.0
+        return (1 + self.trial_redshift) / (1 + known)
+
+    def tabulate(self, rows):
+        """What is known of some spectra: a pandas.DataFrame whose index holds their names."""
+        columns = {"type": self.label[rows], "predicted": self.predicted[rows]}
+        for key in (name for name in AGN_TYPES if name in self.classes):
+            columns[f"P({key})"] = self.probability[rows, self.classes.index(key)]
+        columns |= {"redshift": self.redshift[rows], "part": self.part[rows]}
+        return pd.DataFrame(columns, index=pd.Index(self.name[rows], name="name"))
 
     def select(self, names):
         """Select the spectra of these names and show what they have in common; none to end the selection."""
@@ -247,30 +207,40 @@ class PickerState(MappedSpectra):
             raise AgnError(f"a change must be one of {known}; got {unknown[0]!r}.")
         change = SpectrumChange(**{**vars(self.change), **changes})
         self._changed(change)
-        self.change, self.shows_selection = change, False
+        self.change, self.shows_selection, self.concept = change, False, None
 
     def reset(self):
         """Take every change back."""
-        self.change = SpectrumChange()
+        self.change, self.concept = SpectrumChange(), None
 
-    def explain(self, *, method=None, target=None, smooth=None, fade=False):
+    def explain(self, *, method=None, target=None, of=None, smooth=None, fade=False):
         """Choose how the spectrum is explained; see `SpectrumPicker.explain`."""
         method = method or "gradient"
         if method not in METHODS:
             raise AgnError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
         if target is not None and target not in self.classes:
             raise AgnError(f"the target must be one of {', '.join(self.classes)}; got {target!r}.")
-        self.method, self.target, self.smooth, self.fade = method, target, smooth or None, bool(fade)
+        of = of or "log_p"
+        if of not in NUMBERS:
+            raise AgnError(f"of must be one of {', '.join(NUMBERS)}; got {of!r}.")
+        self.method, self.target, self.of = method, target, of
+        self.smooth, self.fade = smooth or None, bool(fade)
 
     def show(self):
         """What there is to see now, with the exact gradient as its map: `Shown`."""
         if self.shows_selection:
-            shown = show_selection(self, self.selection, target=self.target)
+            shown = show_selection(self, self.selection, target=self.target, of=self.of)
         else:
             self.complete([self.row])
-            shown = show_spectrum(self, self.row, *self._changed(self.change), target=self.target)
-            if not self.change.is_nothing:
-                shown = shown._replace(change=self.change.describe(), unchanged=self.X[self.row])
+            flux, ivar = self._changed(self.change)
+            change = "" if self.change.is_nothing else self.change.describe()
+            if self.concept is not None:
+                concept, amount = self.concept
+                flux = inject_concept(flux[None], self.grid, concept, amount)[0]
+                change = f"{concept} {amount:+.3g} {CONCEPTS[concept].unit}"
+            shown = show_spectrum(self, self.row, flux, ivar, target=self.target, of=self.of)
+            if change:
+                shown = shown._replace(change=change, unchanged=self.X[self.row])
         return shown._replace(smooth=self.smooth, fade=self.fade)
 
     def show_selected(self):
@@ -300,4 +270,5 @@ class PickerState(MappedSpectra):
 
     def _select_rows(self, rows):
         self.selection = np.unique(np.asarray(rows, dtype=int))
-        self.shows_selection, self.change = len(self.selection) > 0, SpectrumChange()
+        self.shows_selection = len(self.selection) > 0
+        self.reset()

@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import AgnError
-from ..files import name_file
 from ..runs import run_folders
-from .exports import draw_picker, write_attribution, write_selection, write_summary_page
+from .exports import draw_picker, name_export, write_export
+from .front_end import front_end_listens, running_cell
+from .session import write_code
 from .state import PickerState, read_run
 from .tasks import ExplainTask
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
     from astropy.table import Table
     from matplotlib.figure import Figure
 
     from ..classifier import TrainedModel
     from ..maps import SpectrumMap
-
-
-def front_end_listens():
-    """True in a kernel of JupyterLab, Notebook, VS Code or Voilà; False under papermill and elsewhere."""
-    if not hasattr(_find_shell(), "kernel"):
-        return False
-    served_by = os.environ.get("SERVER_SOFTWARE", "")
-    return bool(
-        os.environ.get("JPY_SESSION_NAME") or os.environ.get("VSCODE_PID") or served_by.startswith("voila")
-    )
-
-
-def running_cell():
-    """Identity of the notebook cell that is running, and of this run of it; (None, None) elsewhere."""
-    shell = _find_shell()
-    if not hasattr(shell, "get_parent"):
-        return None, None
-    parent = shell.get_parent()
-    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
-
-
-def _find_shell():
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 logger = logging.getLogger(__name__)
@@ -75,8 +54,8 @@ class SpectrumPicker:
         ``name, part``: who was trained on and who is in the test.
     folder : path
         Where exports go.
-    size : {"compact", "wide", "large"}
-        Of the widget: 850, 1120 and 1480 pixels wide.
+    size : {"auto", "compact", "wide", "large"}
+        Of the widget: as wide as there is room, or 850, 1120 and 1480 pixels.
     front_end : bool, optional
         Whether there is a front end that shows widgets; found out by default.
     problem : AgnError, optional
@@ -88,6 +67,8 @@ class SpectrumPicker:
         What is picked, selected and changed; None where the arguments do not fit together.
     shown : Shown or None
         What is on view.
+    run : (str, path or None) or None
+        Name and root of the run that was opened.
     """
 
     def __init__(
@@ -98,13 +79,16 @@ class SpectrumPicker:
         *,
         split: Table | None = None,
         folder: str | PathLike = ".",
-        size: str = "compact",
+        size: str = "auto",
         front_end: bool | None = None,
         problem: AgnError | None = None,
     ) -> None:
         self.state: Any = None
         self.shown: Any = None
         self.view, self._task = None, None
+        self.run: Any = None
+        self.added: list[tuple] = []
+        self._listeners: list[Callable[[], None]] = []
         self.folder = Path(folder)
         front_end = front_end_listens() if front_end is None else front_end
         try:
@@ -126,7 +110,7 @@ class SpectrumPicker:
             self._follow()
 
     @classmethod
-    def open_run(cls, run, *, root=None, size="compact", front_end=None):
+    def open_run(cls, run, *, root=None, size="auto", front_end=None):
         """A picker of what the notebooks wrote for a run; exports go to ``figures/<run>/picker``.
 
         run, root : see `agn_helpers.runs.run_folders`
@@ -141,7 +125,9 @@ class SpectrumPicker:
             parts = read_run(run, root=root)._asdict()
         except AgnError as error:
             parts = {"sample": None, "model": None, "spectrum_map": None, "problem": error}
-        return cls(**parts, **options)
+        picker = cls(**parts, **options)
+        picker.run = (run, root)
+        return picker
 
     def pick(self, name: str) -> None:
         """Pick a spectrum by its name, or a part of it that no other name has."""
@@ -155,13 +141,53 @@ class SpectrumPicker:
         """Pick the spectrum nearest to a place on the map; distances along x and y count `scale` times."""
         self._do(lambda state: state.pick_near(x, y, scale=scale))
 
+    def pick_end(self, which: int) -> None:
+        """Pick the first (0) or the last (-1) of the spectra that `step` goes through."""
+        self._do(lambda state: state.pick_end(which))
+
+    def arrange(self, *, order: str | None = None, keep: str | None = None) -> None:
+        """Choose in which order, and through which of the spectra, `step` goes.
+
+        order : str, a key of `agn_helpers.picker.ORDERS`, such as "least certain"
+        keep : str, a key of `agn_helpers.picker.FILTERS`, such as "misclassified"
+        """
+
+        def arrange(state):
+            state.arrange(order=order, keep=keep)
+            if not len(state.sequence):
+                state.arrange(keep="all")
+                raise AgnError(f"no spectrum is {keep!r}; all are stepped through.")
+            if not state.shows_selection and (order or state.row not in state.sequence):
+                state.pick_end(0)
+
+        self._do(arrange, slow=lambda view: view.name_work(arranged=(order, keep)))
+
+    @property
+    def selection(self) -> pd.DataFrame:
+        """The selected spectra: a pandas.DataFrame with their types, probabilities, redshifts.
+
+        Its index holds the names.  It can be set to names, or to a frame of that kind, e.g. rows of this one.
+        """
+        return self.state.tabulate(self.state.selection)
+
+    @selection.setter
+    def selection(self, names: Any) -> None:
+        if hasattr(names, "columns"):
+            names = names["name"] if "name" in names.columns else names.index
+        self.select([str(name) for name in names])
+
     def select(self, names: Iterable[str]) -> None:
         """Select spectra by their names and show their mean; an empty list ends the selection."""
-        self._do(lambda state: state.select(names))
+        names = [names] if isinstance(names, str) else list(names)
+        self._do(lambda state: state.select(names), slow=lambda view: view.name_work(rows=len(names)))
 
     def select_inside(self, inside: Callable[[np.ndarray], np.ndarray]) -> None:
         """Select the spectra where `inside`, a function of (n, 2) places, is True."""
-        self._do(lambda state: state.select_inside(inside))
+
+        def count(view):
+            return view.name_work(rows=int(inside(self.state.places).sum()))
+
+        self._do(lambda state: state.select_inside(inside), slow=count)
 
     def show_selection(self) -> None:
         """Show the mean of the selection again."""
@@ -179,22 +205,64 @@ class SpectrumPicker:
         """Take every change back."""
         self._do(lambda state: state.reset())
 
+    def what_would_turn(self) -> Table | None:
+        """The smallest changes that turn the type of the picked spectrum, as it was observed.
+
+        A table of ``concept, amount, unit, turns_to``, see `agn_helpers.audit.what_would_turn`; an amount is
+        NaN where none in the concept's range turns it.
+        """
+        found = []
+
+        def find(state):
+            found.append(state.what_would_turn())
+
+        done = self._do(find, refresh=False, slow=lambda view: "looking for what turns the type")
+        if done and self.view:
+            self._say(self.state.summarise(self.shown))
+        return found[0] if found else None
+
+    def try_concept(self, concept: str, amount: float) -> None:
+        """Let the picked spectrum have more of a concept of the audit, e.g. ``"broad Hβ", 12.0``."""
+        self._do(lambda state: state.try_concept(concept, amount))
+
+    def mark_lines(self, lines: Any) -> None:
+        """Mark lines of one's own: a mapping of names to rest wavelengths (vacuum Å), or pairs of these."""
+        self._do(lambda state: state.mark_lines(lines))
+
+    def try_redshift(self, redshift: float | None) -> None:
+        """Mark all lines as for another redshift of the picked spectrum; None for its own."""
+        self._do(lambda state: state.try_redshift(redshift))
+
+    def code(self) -> str:
+        """Lines of Python that make this view again."""
+        return write_code(self)
+
     def explain(
         self,
         *,
         method: str | None = None,
         target: str | None = None,
+        of: str | None = None,
         smooth: float | None = None,
         fade: bool = False,
     ) -> None:
         """Choose how the spectrum is explained.
 
-        method : str, one of `METHODS`; the exact gradient by default
-        target : str, class whose probability is explained; the most probable one by default
-        smooth : float, width in km/s of a running mean over the map
-        fade : bool, grey where the map is nearer to zero than twice its uncertainty
+        Parameters
+        ----------
+        method : str, optional
+            One of `METHODS`; the exact gradient by default.
+        target : str, optional
+            Class whose probability is explained; the most probable one by default.
+        of : str, optional
+            The number that is explained: "log_p" (by default), "p", "log_odds" or "margin"; the last two do
+            not saturate where the classifier is certain.
+        smooth : float, optional
+            Width in km/s of a running mean over the map.
+        fade : bool
+            Grey where the map is nearer to zero than twice its uncertainty.
         """
-        self._do(lambda state: state.explain(method=method, target=target, smooth=smooth, fade=fade))
+        self._do(lambda state: state.explain(method=method, target=target, of=of, smooth=smooth, fade=fade))
 
     def add_spectra(self, files: Any, *, redshift: float | None = None) -> Table | None:
         """Put spectra from files on the map, and show the first of them.
@@ -211,9 +279,13 @@ class SpectrumPicker:
             rejected.append(table)
             if not len(rows):
                 raise AgnError(table["reason"][0] if len(table) else "there was no spectrum to add.")
+            # What was added is selected, for Next to go through it; the first of it is on view.
+            state.select(state.name[rows] if len(rows) > 1 else [])
             state.pick_row(rows[0])
 
-        done = self._do(add)
+        done = self._do(add, slow=lambda view: "reading and placing on the map")
+        if done:
+            self.added.append((_describe_files(files), redshift))
         if self.view and rejected:
             self.view.show_added(self.state, rejected[0], anything=done)
         return rejected[0] if rejected else None
@@ -223,7 +295,7 @@ class SpectrumPicker:
     ) -> Path | None:
         """Write what is shown to a file and return its path, or None where that failed.
 
-        kind : {"png", "pdf", "csv", "txt"}
+        kind : {"png", "pdf", "svg", "csv", "txt"}
             The spectrum's summary page, as image or document; its flux and attribution as a table; the names
             of the selection.
         folder : path
@@ -233,22 +305,8 @@ class SpectrumPicker:
         """
         if self.state is None:
             return None
-        endings = {"png": "_summary.png", "pdf": "_summary.pdf", "csv": f"_{self.shown.method}.csv"}
-        names = {key: name_file(self.shown.name, ending) for key, ending in endings.items()}
-        names["txt"] = "selection.txt"
-        target = Path(path or Path(folder or self.folder) / names.get(kind, ""))
-
-        def write(state):
-            if kind not in names:
-                raise AgnError(f"kind must be {', '.join(names)}; got {kind!r}.")
-            if kind == "csv":
-                write_attribution(state, self.shown, target)
-            elif kind == "txt":
-                write_selection(state, target)
-            else:
-                write_summary_page(state, self.shown, target)
-
-        if not self._do(write, refresh=False):
+        target = Path(path or Path(folder or self.folder) / name_export(self.shown, kind))
+        if not self._do(lambda state: write_export(state, self.shown, kind, target), refresh=False):
             return None
         self._say(f"written: {target}")
         return target
@@ -277,14 +335,39 @@ class SpectrumPicker:
             if self.view:
                 self.view.show_progress(None)
 
-    def _do(self, action, *, refresh=True):
-        """Act on the state and show what follows; True where that went well."""
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call a function after every change of what is shown."""
+        self._listeners.append(listener)
+
+    def follow(self, other: Any) -> None:
+        """Show what another picker's state shows, as far as its spectra are here."""
+
+        def copy(state):
+            here = np.isin(other.name[other.selection], state.name)
+            state.select([str(name) for name in other.name[other.selection][here]])
+            if not other.shows_selection or not len(state.selection):
+                state.pick(str(other.name[other.row]))
+            state.change, state.concept = other.change, other.concept
+            state.lines, state.order, state.keep = other.lines, other.order, other.keep
+            target = other.target if other.target in state.classes else None
+            state.explain(
+                method=other.method, target=target, of=other.of, smooth=other.smooth, fade=other.fade
+            )
+
+        self._do(copy)
+
+    def _do(self, action, *, refresh=True, slow=None):
+        """Act on the state and show what follows; True where that went well.
+
+        slow : function of the view that says what takes a moment, "" for nothing
+        """
         if self.state is None:
             return False
         try:
-            action(self.state)
-            if refresh:
-                self.shown = self.state.show()
+            with self.view.computing(slow(self.view) if slow else "") if self.view else nullcontext():
+                action(self.state)
+                if refresh:
+                    self.shown = self.state.show()
         except Exception as error:
             if not self.view:
                 raise
@@ -314,17 +397,18 @@ class SpectrumPicker:
             return
         self.give_up()
         self._show()
+        for listener in self._listeners:
+            listener()
         if self.state.method == "gradient" or self.state.shows_selection:
             return
-        method, noise = (
-            self.state.method,
-            {"ivar": self.shown.ivar} if self.state.method == "smoothgrad" else {},
-        )
+        method = self.state.method
+        noise = {"ivar": self.shown.ivar} if method == "smoothgrad" else {}
         self._task = ExplainTask(
             self.state.model,
             self.shown.flux,
             method=method,
             target=self.shown.target,
+            of=self.state.of,
             on_done=self._take,
             **noise,
         )
@@ -359,6 +443,13 @@ class SpectrumPicker:
 
     def __repr__(self):
         return f"<SpectrumPicker: {self.shown.name if self.shown else 'nothing to show'}>"
+
+
+def _describe_files(files):
+    """Paths as strings; of uploaded files their names."""
+    if isinstance(files, str | PathLike):
+        return str(files)
+    return [str(file) for file in files]
 
 
 def _close_former():

@@ -2,13 +2,21 @@ from .artists import (
     PaintedSpectrum,
     ProbabilityBars,
 )
+from .captions import CAPTIONS, find_caption
 from .colours import (
+    COLOUR_WORDS,
+    LOWERS,
+    RAISES,
     SALIENCY_COLOURS,
+    SALIENCY_ON_DARK,
     SIGNIFICANT,
     describe_map,
+    find_floor,
     format_number,
     full_colour,
+    map_scales,
     prepare_map,
+    saliency_colours,
     shade_windows,
 )
 from .distributions import (
@@ -37,6 +45,7 @@ from .images import (
     plot_segments,
     plot_weights,
 )
+from .layout import find_collisions
 from .line_statistics import (
     plot_attribution_map,
     plot_line_statistics,
@@ -69,18 +78,13 @@ from .saliency import (
 from .spectra import (
     FLUX_LABEL,
     WAVELENGTH_LABEL,
+    flux_limits,
     mark_lines,
     plot_examples,
     plot_mean_spectrum,
     plot_observed,
 )
-from .style import (
-    DARK,
-    DOUBLE_COLUMN,
-    GREY,
-    SINGLE_COLUMN,
-    save_figure,
-)
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, current_theme, read_style, save_figure
 from .tuning import (
     plot_beside_paper,
     plot_noise_curve,
@@ -89,12 +93,17 @@ from .tuning import (
 )
 
 __all__ = [
+    "CAPTIONS",
+    "COLOUR_WORDS",
     "DARK",
     "DOUBLE_COLUMN",
     "FLUX_LABEL",
     "GREY",
+    "LOWERS",
     "MOST_POINTS",
+    "RAISES",
     "SALIENCY_COLOURS",
+    "SALIENCY_ON_DARK",
     "SIGNIFICANT",
     "SINGLE_COLUMN",
     "WAVELENGTH_LABEL",
@@ -102,9 +111,15 @@ __all__ = [
     "PaintedSpectrum",
     "ProbabilityBars",
     "circle_on_map",
+    "current_theme",
     "describe_map",
+    "find_caption",
+    "find_collisions",
+    "find_floor",
+    "flux_limits",
     "format_number",
     "full_colour",
+    "map_scales",
     "map_size",
     "mark_lines",
     "mark_on_map",
@@ -149,6 +164,8 @@ __all__ = [
     "plot_velocity_profile",
     "plot_weights",
     "prepare_map",
+    "read_style",
+    "saliency_colours",
     "save_figure",
     "shade_windows",
     "tabulate_statistics",

@@ -7,11 +7,11 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..lines import AGN_TYPES
 from ..reduction import pixel_edges
-from .colours import SALIENCY_COLOURS
+from .colours import saliency_colours
 from .spectra import add_cut_note, find_cut_lines, flux_limits
-from .style import DARK, GREY
+from .style import GREY, current_theme
 
-_BAND = {"facecolor": "#bbbbbb", "alpha": 0.45, "linewidth": 0, "zorder": 2}
+_BAND = {"alpha": 0.45, "linewidth": 0, "zorder": 2}
 
 # Shares of an Axes' height: the strip's middle line, half its height, and where the spectrum begins.
 _STRIP_MIDDLE, _STRIP_HALF, _STRIP_TOP = 0.12, 0.1, 0.26
@@ -40,11 +40,14 @@ class AttributionStrip:
         self._wavelength, self._middle, self._half = wavelength, middle, half
         place = {"transform": ax.get_xaxis_transform()}
         self._bars = PolyCollection(
-            [], cmap=SALIENCY_COLOURS, norm=Normalize(), linewidth=0.2, edgecolor="face", zorder=3, **place
+            [], cmap=saliency_colours(), norm=Normalize(), linewidth=0.2, edgecolor="face", zorder=3, **place
         )
-        self._band = PolyCollection([], **_BAND, **place)
+        theme = current_theme()
+        self._band = PolyCollection([], facecolor=theme.band, **_BAND, **place)
         self.artists = [ax.add_collection(drawn, autolim=False) for drawn in (self._band, self._bars)]
-        ax.plot([0, 1], [middle, middle], color=GREY, linewidth=0.4, zorder=2.6, transform=ax.transAxes)
+        ax.plot(
+            [0, 1], [middle, middle], color=theme.muted, linewidth=0.4, zorder=2.6, transform=ax.transAxes
+        )
 
     def update(self, attribution, *, scale, faded, band=None):
         """Draw attributions (n,) whose full height is at `scale`; `band` (2, n) is a grey area."""
@@ -84,21 +87,22 @@ class PaintedSpectrum:
         self._ax, self._part, self._wavelength = ax, part, grid[part]
         self._top = _STRIP_TOP
         look = {"capstyle": "round", "joinstyle": "round"}
-        self._band = PolyCollection([], **_BAND)
-        self._line = LineCollection([], cmap=SALIENCY_COLOURS, norm=Normalize(), zorder=4, **look)
+        theme = current_theme()
+        self._band = PolyCollection([], facecolor=theme.band, **_BAND)
+        self._line = LineCollection([], cmap=saliency_colours(), norm=Normalize(), zorder=4, **look)
         for drawn in (self._band, self._line):
             ax.add_collection(drawn, autolim=False)
-        (self._before,) = ax.plot([], [], color="#9a9a9a", linewidth=0.8, zorder=2.5)
+        (self._before,) = ax.plot([], [], color=theme.before, linewidth=0.8, zorder=2.5)
         look = {f"solid_{name}": value for name, value in look.items()}
-        (self._outline,) = ax.plot([], [], color="#8f8f8f", linewidth=_OUTLINE, zorder=3.5, **look)
+        (self._outline,) = ax.plot([], [], color=theme.outline, linewidth=_OUTLINE, zorder=3.5, **look)
         self._strip = AttributionStrip(ax, self._wavelength, middle=_STRIP_MIDDLE, half=_STRIP_HALF)
         self._notes = [add_cut_note(ax) for _ in range(_MAX_NOTES)]
         if note:
             # A line of 6.5 points more.
             self._top += 8 / 72 / (ax.get_position().height * ax.figure.get_figheight())
             place = {"xycoords": "axes fraction", "xytext": (3, 1.5), "textcoords": "offset points"}
-            look = {"size": 6.5, "color": GREY, "va": "bottom", "zorder": 4}
-            ground = {"facecolor": "white", "linewidth": 0, "pad": 0.6}
+            look = {"size": 6.5, "color": theme.muted, "va": "bottom", "zorder": 4}
+            ground = {"facecolor": theme.ground, "linewidth": 0, "pad": 0.6}
             ax.annotate(note, (0, _STRIP_MIDDLE + _STRIP_HALF), bbox=ground, **look, **place)
         ax.yaxis.set_minor_locator(NullLocator())
         # The tick marks of flux change with the spectrum, those of wavelength do not.
@@ -181,11 +185,12 @@ class ProbabilityBars:
         self._marks = ["  true type" if name == true_label else "" for name in names]
         colours = [AGN_TYPES[name].colour if name in AGN_TYPES else GREY for name in names]
         rows, zeros = np.arange(len(names)), np.zeros(len(names))
-        ax.barh(rows, zeros + 1, 0.6, color="#f0f0f0")
+        theme = current_theme()
+        ax.barh(rows, zeros + 1, 0.6, color=theme.track)
         self._bars = ax.barh(rows, zeros, 0.6, color=colours, zorder=3)
-        frame = {"facecolor": "none", "edgecolor": DARK, "linewidth": 1, "zorder": 4}
+        frame = {"facecolor": "none", "edgecolor": theme.ink, "linewidth": 1, "zorder": 4}
         self._before = ax.barh(rows, zeros, 0.6, **frame)
-        self._spread = LineCollection([], color=DARK, linewidth=1.2, zorder=5)
+        self._spread = LineCollection([], color=theme.ink, linewidth=1.2, zorder=5)
         ax.add_collection(self._spread, autolim=False)
         style = {"textcoords": "offset points", "va": "center", "size": 8}
         self._values = [ax.annotate("", (1, row), (4, 0), **style) for row in rows]

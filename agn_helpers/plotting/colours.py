@@ -7,18 +7,41 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from ..errors import AgnError
 from ..lines import SPEED_OF_LIGHT
 from ..saliency import CORE, WINGS
+from .style import current_theme
 
-#: Orange lowers, blue raises (the paper's); the middle is nearly white. Lines have a grey outline, so that
-#: they show on white paper; what is not significant is grey.
+#: What raises a probability, what lowers it: no colour of a type, and apart from all of them also for
+#: colour-blind eyes.
+RAISES, LOWERS = "#0B6B2E", "#4A1A9C"
+
+#: How sentences call the two.
+COLOUR_WORDS = {"raises": "green", "lowers": "purple"}
+
+#: Purple lowers, green raises; the middle is nearly white. Lines have a grey outline, so that they show on
+#: white paper; what is not significant is grey.
 SALIENCY_COLOURS = LinearSegmentedColormap.from_list(
-    "saliency", ["#8c2d04", "#d94801", "#fd9a4e", "#e6e6e6", "#5aa6dc", "#1f6fb8", "#08306b"]
+    "saliency", ["#2A0D66", LOWERS, "#9A7FD6", "#E6E6E6", "#66B783", RAISES, "#043A17"]
 ).with_extremes(bad="#bdbdbd")
+
+#: The same on a dark ground, where strength is brightness.
+SALIENCY_ON_DARK = LinearSegmentedColormap.from_list(
+    "saliency_on_dark", ["#D6C8FF", "#B8A0FF", "#7C5FD0", "#3A3A3A", "#2F8F52", "#7DE0A0", "#C4F7D6"]
+).with_extremes(bad="#6A6A6A")
 
 #: Attributions nearer to zero than so many times their uncertainty fade.
 SIGNIFICANT = 2.0
 
-#: Windows of a line: inner and outer velocity (km/s) on both sides, and the grey that shades them.
-WINDOWS = {"core": (0.0, CORE, "#dedede"), "wings": (*WINGS, "#f1f1f1")}
+#: Attributions nearer to zero than this are not coloured, by what they are. In ln P, P or a margin by flux
+#: it is what moves the number by 0.003 where a tenth of the continuum comes or goes on 100 pixels; of other
+#: methods, whose maps add up to the number, as much in all on 1000 pixels.
+FLOORS = {"∂": 3e-4, "pixel": 3e-6}
+
+#: Windows of a line: inner and outer velocity (km/s) on both sides.
+WINDOWS = {"core": (0.0, CORE), "wings": WINGS}
+
+
+def saliency_colours():
+    """The colours of attributions on the ground of the figures that are made now."""
+    return SALIENCY_ON_DARK if current_theme().is_dark else SALIENCY_COLOURS
 
 
 def full_colour(attribution):
@@ -46,7 +69,36 @@ def smooth_map(wavelength, values, width):
     return (sums[..., last] - sums[..., first]) / (last - first)
 
 
-def prepare_map(wavelength, attribution, *, uncertainty=None, smooth=None):
+def find_floor(quantity):
+    """Attribution below which nothing is coloured, by what the attributions are (`FLOORS`); else 0."""
+    return next((floor for mark, floor in FLOORS.items() if mark in quantity), 0.0)
+
+
+#: Width (km/s) of the running mean over maps that are noise from pixel to pixel.
+SMOOTHING = 600.0
+
+# Correlation of neighbouring pixels below which a map is such noise: those of narrow lines have 0.7 and more.
+_LEAST_CORRELATION = 0.5
+
+
+def choose_smoothing(attributions, smooth="auto"):
+    """Width in km/s of the running mean over maps (..., n_grid): as asked for, or as they need.
+
+    smooth : float, None or "auto", the latter `SMOOTHING` where neighbouring pixels have little in common, as
+        in the median map; else None
+    """
+    if not isinstance(smooth, str):
+        return smooth
+    if smooth != "auto":
+        raise AgnError(f"smooth must be a number of km/s, None or 'auto'; got {smooth!r}.")
+    maps = np.atleast_2d(np.asarray(attributions, dtype=float))
+    maps = maps - maps.mean(axis=-1, keepdims=True)
+    power = np.sum(maps**2, axis=-1)
+    alike = np.sum(maps[..., 1:] * maps[..., :-1], axis=-1)[power > 0] / power[power > 0]
+    return SMOOTHING if alike.size and np.median(alike) < _LEAST_CORRELATION else None
+
+
+def prepare_map(wavelength, attribution, *, uncertainty=None, smooth=None, floor=0.0):
     """Smooth a map and find the pixels that fade.
 
     Parameters
@@ -60,13 +112,15 @@ def prepare_map(wavelength, attribution, *, uncertainty=None, smooth=None):
     smooth : float, optional
         Width in km/s of a running mean. Uncertainties are averaged as if neighbouring pixels erred together,
         as those of a classifier with few degrees of freedom do: significance is never overstated.
+    floor : float, optional
+        Attribution that counts as none, see `find_floor`.
 
     Returns
     -------
     attribution : (n_grid,) array
         Smoothed where wanted.
     faded : (n_grid,) array of bool
-        Pixels with |attribution| < 2 uncertainty; none without an uncertainty.
+        Pixels with |attribution| < 2 uncertainty, where there is one, or < `floor`.
 
     Raises
     ------
@@ -85,17 +139,29 @@ def prepare_map(wavelength, attribution, *, uncertainty=None, smooth=None):
             raise AgnError(f"{name} must be finite; got {np.sum(~np.isfinite(values))} pixels that are not.")
         if smooth is not None:
             maps[name] = smooth_map(wavelength, values, smooth)
-    if uncertainty is None:
-        return maps["attribution"], np.zeros(len(wavelength), dtype=bool)
-    if np.min(uncertainty) < 0:
-        raise AgnError(f"uncertainty must not be negative; got {np.min(uncertainty):g}.")
-    return maps["attribution"], np.abs(maps["attribution"]) < SIGNIFICANT * maps["uncertainty"]
+    strength = np.abs(maps["attribution"])
+    faded = strength < floor
+    if uncertainty is not None:
+        if np.min(uncertainty) < 0:
+            raise AgnError(f"uncertainty must not be negative; got {np.min(uncertainty):g}.")
+        faded |= strength < SIGNIFICANT * maps["uncertainty"]
+    return maps["attribution"], faded
 
 
-def describe_map(*, uncertainty=None, smooth=None):
-    """What a figure says of its map: how it is smoothed, and what is grey; "" for a map as it is."""
+def describe_map(*, uncertainty=None, smooth=None, scale=np.inf, floor=0.0):
+    """What a figure says of its map: how it is smoothed, and what is grey; "" for a map as it is.
+
+    scale, floor : float, what gets the full colour, and what gets none; told where one is not far below
+        the other
+    """
     words = [] if smooth is None else [f"running mean over {smooth:g} km/s"]
-    return "; ".join(words if uncertainty is None else [*words, f"grey: less than {SIGNIFICANT:g}σ from 0"])
+    if scale < floor:
+        words.append("nothing here moves it")
+    elif scale < 20 * floor:
+        words.append(f"grey: below {format_number(floor)}")
+    if uncertainty is not None:
+        words.append(f"grey: less than {SIGNIFICANT:g}σ from 0")
+    return "; ".join(words)
 
 
 def add_colour_bar(figure, *, scale, target, ends=None, meaning=None, **place):
@@ -108,7 +174,9 @@ def add_colour_bar(figure, *, scale, target, ends=None, meaning=None, **place):
     meaning : str, what the colours say; that they lower and raise P(target) by default
     place : passed on to `Figure.colorbar`
     """
-    bar = figure.colorbar(ScalarMappable(Normalize(-scale, scale), SALIENCY_COLOURS), extend="both", **place)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(-scale, scale), saliency_colours()), extend="both", **place
+    )
     low, high = ends or (f"−{format_number(scale)}", f"+{format_number(scale)}")
     bar.set_ticks([-scale, 0, scale], labels=[low, "0", high])
     bar.outline.set_visible(False)
@@ -130,7 +198,9 @@ def shade_windows(ax, place):
 
     Returns the Axes.
     """
-    for low, high, colour in WINDOWS.values():
+    theme = current_theme()
+    for window, (low, high) in WINDOWS.items():
+        colour = getattr(theme, window)
         for side in (-1, 1):
             ax.axvspan(place(side * low), place(side * high), color=colour, linewidth=0, zorder=0)
     return ax

@@ -66,7 +66,7 @@ def plot_novelty(novelty, y, *, ax=None):
     Returns
     -------
     Axes
-        Shares of each type with a score above so much.
+        Shares of each type with a score above so much, from the median up, on logarithmic scales.
     """
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.4))[1]
     novelty = np.asarray(novelty, dtype=float)
@@ -74,8 +74,12 @@ def plot_novelty(novelty, y, *, ax=None):
     ax.axvline(1, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
     look = {"size": 7, "color": GREY, "ha": "right", "va": "top", "textcoords": "offset points"}
     ax.annotate("threshold", (1, 1), (-3, -1), xycoords=("data", "axes fraction"), **look)
-    ax.set(xlabel="Novelty (in units of the threshold)", ylabel="Share with more", ylim=(0, 1.02))
-    ax.set_xlim(0, max(1.25, 1.02 * np.max(novelty)))
+    ax.set(xscale="log", yscale="log", xlabel="Novelty (in units of the threshold)", ylabel="Share with more")
+    ax.set_xlim(np.median(novelty), max(1.6, 1.1 * np.max(novelty)))
+    ax.set_ylim(0.6 / len(novelty), 1)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     # Above the Axes, where no curve can lie under it.
     sns.move_legend(ax, "lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2, title=None)
     return ax
@@ -236,7 +240,7 @@ def plot_agreement(agreement, labels, *, ax=None):
     draw_heatmap(ax, agreement, text, size=6.5, square=True)
     ax.set_xticks(ax.get_xticks(), labels, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(ax.get_yticks(), labels, rotation=0)
-    ax.set_title("Adjusted mutual information")
+    ax.set_title("Agreement of clusterings: adjusted mutual information\n(1: the same, 0: as by chance)")
     return ax
 
 

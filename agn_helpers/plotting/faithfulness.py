@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from ..errors import AgnError
 from .distributions import draw_heatmap
+from .spectra import separate_labels
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
 
 # Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.
@@ -23,6 +24,44 @@ _LOOKS = (
     ("#555555", (0, (1.2, 1.8)), "*"),
     ("#88CCEE", (0, (6, 1, 1, 1)), "p"),
 )
+
+# Curves nearer to each other than this share of all that is drawn are one.
+_ALIKE = 0.01
+
+# Measures by what they ask, in plain words; those that are not named here stand last, as they are.
+_QUESTIONS = {
+    "Does removing what it marks matter?": {
+        "deletion_pixels": "removed pixel by pixel",
+        "deletion_segments": "removed segment by segment",
+        "insertion_pixels": "put back pixel by pixel",
+        "insertion_segments": "put back segment by segment",
+    },
+    "Does it follow the classifier?": {
+        "infidelity": "misses small changes (infidelity)",
+        "labels_permuted": "like a classifier of shuffled labels",
+        "labels_permuted_absolute": "the same, without signs",
+        "dual_shuffled": "like a classifier of shuffled weights",
+        "dual_shuffled_absolute": "the same, without signs",
+    },
+    "Is it stable?": {
+        "another_seed": "trained with another seed",
+        "another_seed_absolute": "the same, without signs",
+        "half_the_sample": "trained on half of the sample",
+        "half_the_sample_absolute": "the same, without signs",
+        "max_sensitivity": "changes most with the noise",
+        "stable_noise": "other noise",
+        "stable_redshift_error": "an error of the redshift",
+        "stable_local_median": "a smoothed spectrum",
+        "stable_1_pixel_to_the_red": "a pixel to the red",
+        "stable_1_pixel_to_the_blue": "a pixel to the blue",
+    },
+    "Does it find what is known to differ?": {
+        "rank_one_host": "strongest pixels, one host",
+        "mass_one_host": "share of the map, one host",
+        "rank_each_host": "strongest pixels, own hosts",
+        "mass_each_host": "share of the map, own hosts",
+    },
+}
 
 #: Measures of `agn_helpers.faithfulness.measure_faithfulness` of which less is better.
 LOWER_IS_BETTER = (
@@ -81,8 +120,9 @@ def plot_curves(
     share = curves.index.to_numpy(dtype=float)
     looks = cycle(_LOOKS)
     # Random order first, behind the others.
-    step = max(len(share) // 8, 1)
-    for place, name in enumerate(sorted(curves, key=lambda name: name != random)):
+    step, ends = max(len(share) // 8, 1), []
+    for place, names in enumerate(_merge_curves(curves, random)):
+        name = names[0]
         colour, dashes, marker = (GREY, "-", "") if name == random else next(looks)
         if low is not None and high is not None and name in low and name in high:
             ax.fill_between(share, low[name], high[name], color=colour, alpha=0.16, linewidth=0)
@@ -96,13 +136,52 @@ def plot_curves(
             markevery=(place % step, step),
             linewidth=1.6 if name == random else 0.9,
             alpha=0.6 if name == random else 1.0,
-            label=_say(name),
         )
+        words = fill(", ".join(map(_say, names)), 24)
+        ends.append((float(curves[name].iloc[-1]), colour, words))
     ax.set(xlim=(share.min(), share.max()), xlabel=xlabel, ylabel=ylabel)
-    # Above the Axes, where no curve can lie under it.
-    look = {"ncols": 3, "columnspacing": 1.0, "handlelength": 2.2, "handletextpad": 0.5}
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), **look)
+    _label_ends(ax, ends)
     return ax
+
+
+def _merge_curves(curves, random):
+    """Columns in groups that no reader can tell apart, the random order first."""
+    groups = []
+    span = max(float(np.ptp(curves.to_numpy())), 1e-12)
+    for name in sorted(curves, key=lambda name: name != random):
+        for group in groups:
+            if name != random and np.max(np.abs(curves[name] - curves[group[0]])) < _ALIKE * span:
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def _label_ends(ax, ends):
+    """Write beside the right end of each curve what it is: triples of height, colour, words."""
+    ends = sorted(ends)
+    figure = ax.get_figure(root=True)
+    points = 72 / figure.dpi
+    size = plt.rcParams["legend.fontsize"]
+    height = ax.bbox.height * points
+    low, high = ax.get_ylim()
+    at = [(value - low) / (high - low) * height for value, _, _ in ends]
+    tall = [size * 1.25 * (1 + words.count("\n")) for _, _, words in ends]
+    places = separate_labels(at, tall, low=-0.12 * height, high=1.1 * height)
+    for (value, colour, words), start, place in zip(ends, at, places):
+        ax.annotate(
+            words,
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(9, place - start),
+            textcoords="offset points",
+            va="center",
+            size=size,
+            color=colour,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0},
+            annotation_clip=False,
+        )
 
 
 def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, digits=2, ax=None):
@@ -142,6 +221,9 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
     if lower - set(table):
         unknown = ", ".join(sorted(lower - set(table)))
         raise AgnError(f"lower_is_better must name measures of the table; got {unknown}.")
+    words = {name: text for group in _QUESTIONS.values() for name, text in group.items()}
+    known = [name for name in words if name in table]
+    table = table[known + [name for name in table if name not in words]]
     ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 0.85 + 0.2 * table.shape[1]))[1]
     values = table.loc[order].T.astype(float)
     # What the digits do not distinguish is no difference.
@@ -155,11 +237,12 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
             text.set(weight="bold")
             frame = {"facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
             ax.add_patch(plt.Rectangle((column + 0.04, row + 0.08), 0.92, 0.84, **frame))
-    width = max(90 // len(order), 8)
+    width = max(80 // len(order), 8)
     heads = [fill(_say(name), width, break_long_words=False) for name in order]
-    ax.set_xticks(ax.get_xticks(), heads, rotation=0, size=7.5, linespacing=1.2, va="baseline")
-    rows = [f"{_say(name)}  {'↓' if name in lower else '↑'}" for name in table]
+    ax.set_xticks(ax.get_xticks(), heads, rotation=0, size=6.4, linespacing=1.2, va="baseline")
+    rows = [f"{words.get(name, _say(name))}  {'↓' if name in lower else '↑'}" for name in table]
     ax.set_yticks(ax.get_yticks(), rows, rotation=0, size=8)
+    _write_headings(ax, list(table))
     for label in ax.get_xticklabels()[len(methods) :]:
         label.set_color(GREY)
     ax.xaxis.tick_top()
@@ -167,6 +250,22 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
     key = "↑ higher, ↓ nearer to 0 is better; framed: the best; shade: from the worst to the best of a row"
     ax.set_xlabel(key, size=7, color=GREY)
     return ax
+
+
+def _write_headings(ax, measures):
+    """A line between groups of rows, and what each group asks at the right of its first row."""
+    for question, group in _QUESTIONS.items():
+        rows = [row for row, name in enumerate(measures) if name in group]
+        if len(rows) > 2:
+            # With fewer rows its words would run into the next group's.
+            ax.axhline(rows[0], color=DARK, linewidth=0.8)
+            look = {
+                "xycoords": ax.get_yaxis_transform(),
+                "textcoords": "offset points",
+                "va": "top",
+                "size": 7,
+            }
+            ax.annotate(fill(question, 15), (1, rows[0]), (6, -2), color=GREY, annotation_clip=False, **look)
 
 
 def _rank_methods(better):

@@ -1,5 +1,7 @@
 """Statistics of the lines over a sample, by line and type."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -11,6 +13,7 @@ from .colours import (
     SALIENCY_COLOURS,
     WINDOWS,
     add_colour_bar,
+    choose_smoothing,
     describe_map,
     map_scales,
     shade_windows,
@@ -67,11 +70,13 @@ def plot_line_statistics(
         rows = summary[summary[type_column] == name].set_index("line").reindex(lines)
         low, middle, high = (rows[f"{value}_q{q}"].to_numpy() for q in (16, 50, 84))
         hollow = {"markerfacecolor": "white"} if value != values[0] else {}
-        label = name if len(values) == 1 else f"{name}, {value}"
+        label = " ".join(filter(None, [name if len(names) > 1 else "", value if len(values) > 1 else ""]))
         _draw_series(ax, name, middle, low, high, offset, label=label, **hollow)
     ax.axvline(0, color=GREY, linewidth=0.6, zorder=0.5)
-    ax.set_xlabel(xlabel)
-    return _dress_rows(ax, lines, columns=len(names))
+    ax.set_xlabel(fill(xlabel, max(int(ax.get_position().width * ax.figure.get_figwidth() * 17), 20)))
+    if len(names) == 1:
+        ax.set_title(names[0])
+    return _dress_rows(ax, lines, columns=max(len(names), 2))
 
 
 def plot_opposite_shares(summary, *, type_column="true", ax=None):
@@ -156,7 +161,9 @@ _LEAST_SHARE, _GAP = 0.06, 0.012
 _DASHES = {"type 1": "-", "intermediate": (0, (4, 1.2)), "type 2": (0, (1.4, 0.8))}
 
 
-def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted type", limit=1.0, ax=None):
+def plot_attribution_map(
+    attributions, y, certainty, *, grid, target="predicted type", limit=1.0, smooth="auto", ax=None
+):
     """Draw the maps of a whole sample as one image, a row a spectrum, by type and then by certainty.
 
     Each map is divided by its own scale (`agn_helpers.plotting.full_colour`), for scales differ by
@@ -176,10 +183,14 @@ def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted 
         The class that is explained, as the colour bar says it.
     limit : float
         Share of a map's scale that gets the full colour.
+    smooth : float, None or "auto"
+        Width in km/s of a running mean over the maps of a type; by default where they are noise from pixel to
+        pixel, see `choose_smoothing`, and then it is written beside the type.
 
     Returns
     -------
     Axes
+        A narrow one at its right has the certainties.
 
     Raises
     ------
@@ -196,12 +207,18 @@ def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted 
     pixels = ax.get_window_extent().height * plt.rcParams["savefig.dpi"] / ax.figure.dpi
     half = 0.5 * (grid[1] - grid[0])
     top = 1.0
+    beside = ax.inset_axes((1.01, 0, 0.07, 1))
     for name, number, height in zip(names, count, share):
         rows = np.flatnonzero(y == name)
         rows = rows[np.argsort(-certainty[rows], kind="stable")]
         blocks = np.array_split(rows, min(number, max(int(pixels * height), 1)))
+        image = np.array([_mean_map(attributions[block]) for block in blocks])
+        width = choose_smoothing(attributions[rows[:200]], smooth)
+        if width is not None:
+            image = smooth_map(grid, image, width)
+            image /= np.maximum(map_scales(image)[:, None], 1e-300)
         ax.imshow(
-            [_mean_map(attributions[block]) for block in blocks],
+            image,
             cmap=SALIENCY_COLOURS,
             vmin=-limit,
             vmax=limit,
@@ -214,8 +231,12 @@ def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted 
         ax.add_patch(band)
         place = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points"}
         words = {"ha": "right", "va": "center", "size": 7.5, "color": DARK}
-        ax.annotate(f"{name}\n{number}", (-0.016, top - height / 2), (-4, 0), **place, **words)
+        note = f"\n{describe_map(smooth=width)}".replace(" over", "\nover") if width else ""
+        ax.annotate(f"{name}\n{number}{note}", (-0.016, top - height / 2), (-4, 0), **place, **words)
+        heights = np.linspace(top, top - height, number)
+        beside.plot(certainty[rows], heights, color=AGN_TYPES[name].colour, linewidth=1)
         top -= height + _GAP
+    _dress_margin(beside)
     ax.set(xlim=(grid[0] - half, grid[-1] + half), ylim=(0, 1), xlabel=WAVELENGTH_LABEL)
     ax.set_title(
         "Spectra of each type, the most certain on top; each map is divided by its own scale", pad=TITLE_PAD
@@ -224,7 +245,7 @@ def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted 
     ax.yaxis.set_minor_locator(NullLocator())
     ax.spines[:].set_visible(False)
     ends = (f"−{limit:g}", f"+{limit:g}")
-    place = {"ax": ax, "pad": 0.012, "aspect": 36, "fraction": 0.04}
+    place = {"ax": ax, "pad": 0.02, "aspect": 36, "fraction": 0.04}
     add_colour_bar(ax.figure, scale=limit, target=target, ends=ends, **place)
     mark_lines(ax)
     for mark in ax.lines:
@@ -233,8 +254,16 @@ def plot_attribution_map(attributions, y, certainty, *, grid, target="predicted 
     return ax
 
 
+def _dress_margin(ax):
+    """The Axes of the certainties beside an image of maps."""
+    ax.set(xlim=(0.3, 1.02), ylim=(0, 1), xticks=[0.5, 1], yticks=[], xlabel="P")
+    ax.minorticks_off()
+    ax.axvline(0.5, color=GREY, linewidth=0.4, zorder=0)
+    ax.spines[["left", "top", "right"]].set_visible(False)
+
+
 def plot_velocity_profile(
-    attributions, y, *, grid, line="Hbeta", limit=6000.0, smooth=None, target="predicted type", ax=None
+    attributions, y, *, grid, line="Hbeta", limit=6000.0, smooth="auto", target="predicted type", ax=None
 ):
     """Draw how attributions run through a line, for each type: median, and the band of the middle 68 %.
 
@@ -253,8 +282,9 @@ def plot_velocity_profile(
         A key of `LINES`.
     limit : float
         Highest velocity on both sides, km/s.
-    smooth : float, optional
-        Width in km/s of a running mean over each map, said at the axis of velocity.
+    smooth : float, None or "auto"
+        Width in km/s of a running mean over each map, said at the axis of velocity; by default where they are
+        noise from pixel to pixel, see `choose_smoothing`.
     target : str
         The class that is explained, as the axis says it.
 
@@ -279,19 +309,22 @@ def plot_velocity_profile(
         raise AgnError(f"{line} must be on the grid, {grid[0]:.0f} to {grid[-1]:.0f} Å; choose another line.")
     shade_windows(ax, lambda velocity: velocity)
     ax.axhline(0, color=GREY, linewidth=0.5)
+    smooth, top = choose_smoothing(attributions, smooth), 0.0
     for name in names:
         maps = np.asarray(attributions)[y == name]
         maps = maps if smooth is None else smooth_map(grid, maps, smooth)
         low, middle, high = np.quantile(maps[:, near] / map_scales(maps)[:, None], (0.16, 0.5, 0.84), axis=0)
-        colour = AGN_TYPES[name].colour
+        colour, top = AGN_TYPES[name].colour, max(top, -low.min(), high.max())
         ax.fill_between(velocity[near], low, high, color=colour, alpha=0.22, linewidth=0)
         label = f"{name} ({len(maps)})"
         ax.plot(velocity[near], middle, color=colour, linestyle=_DASHES[name], linewidth=1.1, label=label)
     ax.set_xlim(-limit, limit)
-    top = max(np.abs(ax.get_ylim()))
+    if len(ax.get_shared_y_axes().get_siblings(ax)) > 1 and not ax.get_autoscaley_on():
+        # Side by side with others, which have their limits already.
+        top = max(top, -ax.get_ylim()[0])
     ax.set_ylim(-top, 1.16 * top)
     words = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top", "size": 6.5, "color": GREY}
-    for window, (low, high, _) in WINDOWS.items():
+    for window, (low, high) in WINDOWS.items():
         for side in (-1, 1) if low > 0 else (0,):
             ax.annotate(window, (side * 0.5 * (low + high), 0.985), **words)
     for other in LINES.values():
@@ -304,7 +337,8 @@ def plot_velocity_profile(
     ax.set_xlabel(f"Velocity from {LINES[line].label} (km/s){note}")
     ax.set_ylabel(f"lowers  ←  P({target})  →  raises\n(attribution / scale of the map)")
     # Above the Axes, where no curve can lie under it.
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, columnspacing=1.0, handlelength=1.8)
+    look = {"ncols": 3, "columnspacing": 1.0, "handlelength": 1.8}
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), **look)
     return ax
 
 

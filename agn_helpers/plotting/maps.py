@@ -5,11 +5,12 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
+from scipy.spatial import ConvexHull, cKDTree
 
 from ..lines import AGN_TYPES
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout
+from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, apply_layout, current_theme
 
-_UNKNOWN = "#bbbbbb"
+_UNKNOWN = "#8A8A8A"
 
 
 def repel_labels(anchors, *, radius, steps=300):
@@ -183,17 +184,18 @@ def plot_map_panels(maps, y, *, columns=3):
         height_ratios=heights,
         squeeze=False,
     )
+    figure.suptitle(f"t-SNE, {maps[0].scale_name}", x=0.01, ha="left", size=plt.rcParams["axes.titlesize"])
     for ax in axes.flat[len(maps) :]:
         ax.set_axis_off()
     for ax, spectrum_map in zip(axes.flat, maps):
         plot_map(spectrum_map, y, size=3.5, legend=False, ax=ax)
         ax.set_title(f"perplexity {spectrum_map.perplexity:g}")
     handles, labels = axes.flat[0].get_legend_handles_labels()
+    handles, labels = zip(*sorted(zip(handles, labels), key=lambda entry: _rank_type(entry[1])))
     legend = figure.legend(
         handles,
         labels,
         loc="outside lower center",
-        title=f"t-SNE, {maps[0].scale_name}",
         ncols=len(labels),
         markerscale=2.2,
         handletextpad=0.1,
@@ -204,7 +206,7 @@ def plot_map_panels(maps, y, *, columns=3):
 
 
 def plot_decision(spectrum_map, estimator, *, ax):
-    """Shade the plane of a map by the type that a classifier of places would predict there.
+    """Shade the plane of a map by the type that a classifier of places would predict where spectra are near.
 
     Parameters
     ----------
@@ -223,11 +225,22 @@ def plot_decision(spectrum_map, estimator, *, ax):
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     x, y = np.meshgrid(np.linspace(left, right, 200), np.linspace(bottom, top, 200))
     probability = estimator.predict_proba(np.column_stack([x.ravel(), y.ravel()]))
-    for column, name in enumerate(estimator.classes_):
+    # A prediction means little where no spectrum is near: it fades over the distance of a few neighbours.
+    tree = cKDTree(spectrum_map.coordinates)
+    spacing = np.median(
+        tree.query(spectrum_map.coordinates, k=min(9, len(spectrum_map.coordinates)))[0][:, -1]
+    )
+    distance = tree.query(np.column_stack([x.ravel(), y.ravel()]))[0].reshape(x.shape)
+    near = np.exp(-0.5 * (distance / (1.5 * spacing)) ** 2)
+    colours = np.array([to_rgb(AGN_TYPES[name].colour) for name in estimator.classes_])
+    image = np.dstack([colours[probability.argmax(axis=1)].reshape(*x.shape, 3), 0.3 * near])
+    place = {"extent": (left, right, bottom, top), "origin": "lower", "aspect": ax.get_aspect()}
+    ax.imshow(image, interpolation="bilinear", zorder=0, **place)
+    for column, _ in enumerate(estimator.classes_):
         lead = probability[:, column] - np.delete(probability, column, axis=1).max(axis=1)
-        lead = lead.reshape(x.shape)
-        ax.contourf(x, y, lead, levels=[0, 1], colors=[AGN_TYPES[name].colour], alpha=0.16, zorder=0)
+        lead = np.ma.array(lead.reshape(x.shape), mask=near < 0.3)
         ax.contour(x, y, lead, levels=[0], colors=DARK, linewidths=0.6, zorder=3)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
     return ax
 
 
@@ -302,7 +315,8 @@ def circle_on_map(spectrum_map, rows, *, label, size=24, ax):
     -------
     Axes
     """
-    look = {"s": size, "facecolor": "none", "edgecolor": DARK, "linewidth": 0.8 * min(1, size / 24) ** 0.5}
+    thin = 0.8 * min(1, size / 24) ** 0.5
+    look = {"s": size, "facecolor": "none", "edgecolor": current_theme().ink, "linewidth": thin}
     ax.scatter(*spectrum_map.coordinates[rows].T, label=label, zorder=4, **look)
     return _add_legend(ax)
 
@@ -366,10 +380,19 @@ def number_on_map(spectrum_map, rows, numbers, *, filled, labels, ax):
 def _add_legend(ax):
     # Below the map, where no spectrum can lie under it.
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 3}
-    legend = ax.legend(**place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
+    handles, labels = ax.get_legend_handles_labels()
+    # Types in their own order, whatever that of drawing is; what else there is comes behind.
+    order = sorted(range(len(labels)), key=lambda k: _rank_type(labels[k]))
+    drawn = [[things[k] for k in order] for things in (handles, labels)]
+    legend = ax.legend(*drawn, **place, markerscale=1.6, handletextpad=0.1, columnspacing=1.2)
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return ax
+
+
+def _rank_type(label):
+    """Place of a legend's entry: that of its type, and behind all types for what is none."""
+    return next((k for k, name in enumerate(AGN_TYPES) if label.startswith(name)), len(AGN_TYPES))
 
 
 def set_map_axes(ax, spectrum_map):
@@ -398,11 +421,12 @@ def plot_persistence(table):
     -------
     Figure
         Trustworthiness, neighbourhood preservation, and the purity of each type's neighbourhood on the map,
-        beside that in the full space (short ticks at the right).
+        beside that in the full space ("no map").
     """
     figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN, 2.35))
     scales = list(dict.fromkeys(table["scale"]))
     dashes = dict(zip(scales, _DASHES[-len(scales) :]))
+    full = 1.27 * table["perplexity"].max()
     for scale, part in table.groupby("scale", sort=False):
         part = part.sort_values("perplexity")
         for ax, column in zip(axes, ("trustworthiness", "preservation")):
@@ -420,28 +444,26 @@ def plot_persistence(table):
                 look = {"color": agn_type.colour, "marker": agn_type.marker}
                 label = agn_type.name if scale == scales[-1] else None
                 axes[2].plot(part["perplexity"], part[column], linestyle=dashes[scale], label=label, **look)
-                axes[2].axhline(
-                    part[f"{column}_full"].iloc[0],
-                    xmin=0.94,
-                    color=agn_type.colour,
-                    linestyle=dashes[scale],
-                )
+                axes[2].plot(full, part[f"{column}_full"].iloc[0], linestyle="none", **look)
     for ax, name in zip(
         axes, ("Trustworthiness", "Neighbourhood preservation", "Neighbours of the own type")
     ):
         ax.set(xlabel="Perplexity", ylabel=name)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes[2].set(ylim=(0, 1.03), xlim=(0, 1.16 * table["perplexity"].max()))
-    axes[2].text(
-        1, 1.01, "full space", transform=axes[2].transAxes, ha="right", va="bottom", size=6.5, color=GREY
-    )
+    # A column of its own, past the last perplexity: no map, all wavelengths.
+    axes[2].axvline(1.12 * table["perplexity"].max(), color=GREY, linewidth=0.5)
+    ticks = [*MaxNLocator(4, integer=True).tick_values(0, table["perplexity"].max()), full]
+    ticks = [tick for tick in ticks if tick <= table["perplexity"].max() or tick == full]
+    axes[2].set(ylim=(0, 1.03), xlim=(0, 1.42 * table["perplexity"].max()))
+    axes[2].set_xticks(ticks, [*(f"{tick:g}" for tick in ticks[:-1]), "no map"])
+    axes[2].minorticks_off()
     axes[0].legend(handlelength=3.2)
-    axes[2].legend(loc="center", bbox_to_anchor=(0.5, 0.57))
+    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure
 
 
 def plot_clusters(spectrum_map, clusters, *, ax=None):
-    """Draw a map with each cluster in a colour of its own and its number at its middle.
+    """Draw a map with each cluster in an outline and a colour, and its number beside its middle.
 
     Parameters
     ----------
@@ -457,16 +479,26 @@ def plot_clusters(spectrum_map, clusters, *, ax=None):
     ax = ax or plt.subplots(figsize=map_size(spectrum_map, DOUBLE_COLUMN))[1]
     outside = clusters < 0
     ax.scatter(*spectrum_map.coordinates[outside].T, s=3, color="#cccccc", linewidth=0)
-    # Neighbouring numbers get colours far apart.
-    colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.95, 7))[[0, 4, 2, 6, 1, 5, 3]]
+    colours = plt.get_cmap("viridis")(np.linspace(0.0, 0.8, 5))[[0, 3, 1, 4, 2]]
+    middles = []
     for cluster in range(clusters.max() + 1):
         places = spectrum_map.coordinates[clusters == cluster]
-        ax.scatter(*places.T, s=6, color=colours[cluster % len(colours)], linewidth=0)
-    for cluster in range(clusters.max() + 1):
-        middle = np.median(spectrum_map.coordinates[clusters == cluster], axis=0)
-        style = {"facecolor": "white", "linewidth": 0, "alpha": 0.75, "boxstyle": "round,pad=0.12"}
-        ax.text(
-            *middle, str(cluster), size=7, weight="bold", ha="center", va="center", color=DARK, bbox=style
-        )
+        colour = colours[cluster % len(colours)]
+        ax.scatter(*places.T, s=5, color=colour, linewidth=0)
+        # A colour comes back; an outline and a number do not.
+        if len(places) > 2 and np.linalg.matrix_rank(places - places[0]) > 1:
+            hull = places[ConvexHull(places).vertices]
+            ax.fill(*hull.T, facecolor=(*colour[:3], 0.12), edgecolor=colour, linewidth=0.8, zorder=2)
+        middles.append(np.median(places, axis=0))
     set_map_axes(ax, spectrum_map)
+    if middles:
+        apply_layout(ax.get_figure(root=True))
+        points = ax.transData.transform(middles) * 72 / ax.get_figure(root=True).dpi
+        offsets = repel_labels(points, radius=5.5) - points if len(middles) > 1 else [(0, 0)]
+        ground = {"facecolor": "white", "edgecolor": GREY, "linewidth": 0.4, "boxstyle": "round,pad=0.15"}
+        line = {"arrowstyle": "-", "color": DARK, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0}
+        for cluster, (middle, offset) in enumerate(zip(middles, offsets)):
+            look = {"size": 7, "weight": "bold", "ha": "center", "va": "center", "color": DARK, "zorder": 5}
+            place = {"xytext": tuple(offset), "textcoords": "offset points"}
+            ax.annotate(str(cluster), middle, **place, **look, bbox=ground, arrowprops=line)
     return ax

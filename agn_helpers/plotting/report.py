@@ -15,7 +15,9 @@ from .colours import (
     SIGNIFICANT,
     WINDOWS,
     add_colour_bar,
+    choose_smoothing,
     describe_map,
+    find_floor,
     format_number,
     full_colour,
     prepare_map,
@@ -143,7 +145,7 @@ ZOOMS = {"Hbeta": (4700.0, 5060.0), "Hgamma": (4250.0, 4450.0)}
 # Lengths in millimetres from the top left corner of the page.
 _LEFT, _RIGHT = 13.5, 176.0
 
-_SPECTRUM = {"top": 25.5, "height": 58.0}
+_SPECTRUM = {"top": 27.0, "height": 56.5}
 
 _ZOOM = {"top": 106.0, "height": 46.0}
 
@@ -155,7 +157,15 @@ _NAMES_WIDTH, _BARS_WIDTH, _TABLE_LEFT = 16.0, 35.0, 91.0
 
 
 def plot_summary_page(
-    attribution, row=0, *, probabilities, statistics=None, redshift=None, true_label=None, smooth=None
+    attribution,
+    row=0,
+    *,
+    probabilities,
+    statistics=None,
+    redshift=None,
+    true_label=None,
+    smooth="auto",
+    doubts=(),
 ):
     """Draw a page for one spectrum.
 
@@ -179,8 +189,11 @@ def plot_summary_page(
     redshift : float, optional
     true_label : str, optional
         Its type where it is known.
-    smooth : float, optional
-        Width in km/s of a running mean over the attributions.
+    smooth : float, None or "auto"
+        Width in km/s of a running mean over the attributions; by default where they are noise from pixel to
+        pixel, see `choose_smoothing`.
+    doubts : sequence of str
+        What is to be known before the probabilities are believed, written below them.
 
     Returns
     -------
@@ -198,21 +211,23 @@ def plot_summary_page(
     uncertainty = None if one.uncertainty is None else one.uncertainty[0]
     if target not in probabilities:
         raise AgnError(f"target must be one of {', '.join(map(str, probabilities))}; got {target!r}.")
-    values, faded = prepare_map(grid, values, uncertainty=uncertainty, smooth=smooth)
+    smooth = choose_smoothing(values, smooth)
+    options = {"uncertainty": uncertainty, "smooth": smooth, "floor": find_floor(one.quantity)}
+    values, faded = prepare_map(grid, values, **options)
     pixels = {"scale": full_colour(values), "faded": faded}
     table = None if statistics is None else tabulate_statistics(statistics)
 
     bars = 5.0 * len(probabilities)
     height = _FOOT_TOP + 5 + (max(bars + 20, _ROW * (len(table.rows) + 2)) if table else max(bars, 16)) + 6
     page = open_page(height)
-    _write_head(page, str(one.name[0]), redshift, true_label, probabilities, target)
+    _write_head(page, str(one.name[0]), redshift, true_label, probabilities, target, doubts)
     cax = add_axes(page, _RIGHT - 64, 9.0, 60, 1.8)
     add_colour_bar(page, scale=pixels["scale"], target=target, cax=cax, orientation="horizontal")
     cax.xaxis.set_label_position("top")
 
     ax = add_axes(page, _LEFT, _SPECTRUM["top"], _RIGHT - _LEFT, _SPECTRUM["height"])
     set_spectrum_axes(ax, grid, flux)
-    note = describe_map(uncertainty=uncertainty, smooth=smooth)
+    note = describe_map(**options, scale=pixels["scale"])
     PaintedSpectrum(ax, grid, note=note).update(flux, values, **pixels)
     mark_lines(ax)
     _draw_zooms(page, grid, flux, values, pixels)
@@ -239,15 +254,28 @@ def plot_summary_page(
     return page
 
 
-def _write_head(page, name, redshift, true_label, probabilities, target):
+def _write_head(page, name, redshift, true_label, probabilities, target, doubts):
     predicted = max(probabilities, key=probabilities.get)
     facts = [] if redshift is None or not np.isfinite(redshift) else [f"z = {redshift:.4f}"]
     facts += [] if true_label is None else [f"true type: {true_label}"]
-    facts += [f"predicted {predicted} (P = {probabilities[predicted]:.3f})"]
     add_text(page, _LEFT, 3, name or "Spectrum", size=12, weight="bold")
-    add_text(page, _LEFT, 9.5, "    ".join(facts))
-    if predicted != target:
-        add_text(page, _LEFT, 13.5, f"explained: P({target}) = {probabilities[target]:.3f}")
+    add_text(page, _LEFT, 8.6, "    ".join(facts))
+    add_text(page, _LEFT, 12.2, _judge(probabilities))
+    second = [] if predicted == target else [f"explained: P({target}) = {probabilities[target]:.3f}"]
+    add_text(page, _LEFT, 15.6, "   ·   ".join([*second, *doubts]), size=7, color=GREY)
+
+
+def _judge(probabilities):
+    """What the classifier says, in a sentence."""
+    first, *others = sorted(probabilities, key=probabilities.get, reverse=True)
+    if not others or probabilities[first] > 0.95:
+        return f"The classifier says {first} (P = {probabilities[first]:.3f})."
+    second = others[0]
+    how = "hardly more than" if probabilities[first] < 1.5 * probabilities[second] else "rather than"
+    return (
+        f"The classifier says {first} (P = {probabilities[first]:.3f}), {how} {second} "
+        f"({probabilities[second]:.3f})."
+    )
 
 
 def _draw_zooms(page, grid, flux, attribution, pixels):

@@ -10,9 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from ..errors import AgnError
-from ..reduction import pixel_edges
 from .artists import AttributionStrip, PaintedSpectrum
-from .colours import SALIENCY_COLOURS, add_colour_bar, describe_map, format_number, full_colour, prepare_map
+from .colours import (
+    add_colour_bar,
+    choose_smoothing,
+    describe_map,
+    find_floor,
+    format_number,
+    full_colour,
+    prepare_map,
+)
 from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, mark_lines, note_cut_lines, set_spectrum_axes
 from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer
 
@@ -29,7 +36,7 @@ def plot_saliency(
     title: str = "",
     scale: float | None = None,
     uncertainty: np.ndarray | None = None,
-    smooth: float | None = None,
+    smooth: float | str | None = "auto",
     quantity: str = "∂ ln P / ∂ flux",
     meaning: str | None = None,
     ax: Axes | None = None,
@@ -55,8 +62,9 @@ def plot_saliency(
     uncertainty : (n_grid,) array, optional
         One standard deviation of the attribution; pixels nearer to zero than twice that fade to a thin grey
         line and grey bars, and the figure says so.
-    smooth : float, optional
-        Width in km/s of a running mean over the attributions, noted in the figure.
+    smooth : float, None or "auto"
+        Width in km/s of a running mean over the attributions; by default where they are noise from pixel to
+        pixel, see `choose_smoothing`, noted in the figure.
     quantity : str
         What the attributions are, written at the colour bar.
     meaning : str, optional
@@ -73,10 +81,12 @@ def plot_saliency(
         positive.
     """
     ax = ax or plt.subplots(figsize=(DOUBLE_COLUMN, 2.9))[1]
-    attribution, faded = prepare_map(wavelength, attribution, uncertainty=uncertainty, smooth=smooth)
+    floor, smooth = find_floor(quantity), choose_smoothing(attribution, smooth)
+    options = {"uncertainty": uncertainty, "smooth": smooth, "floor": floor}
+    attribution, faded = prepare_map(wavelength, attribution, **options)
     scale = full_colour(attribution) if scale is None else scale
     set_spectrum_axes(ax, wavelength, flux)
-    note = describe_map(uncertainty=uncertainty, smooth=smooth)
+    note = describe_map(**options, scale=scale)
     PaintedSpectrum(ax, wavelength, note=note).update(flux, attribution, scale=scale, faded=faded)
     if title:
         ax.set_title(title, pad=TITLE_PAD)
@@ -93,7 +103,7 @@ def plot_saliency_panels(
     *,
     titles,
     uncertainties=None,
-    smooth=None,
+    smooth="auto",
     quantity="∂ ln P / ∂ flux",
     columns=2,
 ):
@@ -109,8 +119,9 @@ def plot_saliency_panels(
         What stands above each panel.
     uncertainties : (n_spectra, n_grid) array, optional
         Pixels nearer to zero than twice that fade, as in `plot_saliency`.
-    smooth : float, optional
-        Width in km/s of a running mean over the attributions.
+    smooth : float, None or "auto"
+        Width in km/s of a running mean over the attributions; by default where they are noise from pixel to
+        pixel, see `choose_smoothing`.
     quantity : str
         What the attributions are, written at the colour bar.
     columns : int
@@ -130,19 +141,24 @@ def plot_saliency_panels(
             f"each spectrum needs a map and a title; got {len(X)} spectra, {len(attributions)} maps and "
             f"{len(titles)} titles."
         )
+    smooth = choose_smoothing(attributions, smooth)
     rows = -(-len(X) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(DOUBLE_COLUMN, 1.72 * rows + 0.85), sharex=True, squeeze=False
-    )
-    for ax in axes.flat[len(X) :]:
-        ax.set_axis_off()
-    shown = axes.flat[: len(X)]
+    figure = plt.figure(figsize=(DOUBLE_COLUMN, 1.9 * rows + 0.85))
+    places = figure.add_gridspec(rows, columns)
+    shown, axes = [], []
+    for row in range(rows):
+        left = len(X) - row * columns
+        # The last panels of an incomplete row share its width.
+        few = min(left, columns)
+        parts = [(columns * k // few, columns * (k + 1) // few) for k in range(few)]
+        axes.append([figure.add_subplot(places[row, first:last]) for first, last in parts])
+        shown += axes[-1]
     bar = add_colour_bar(
         figure,
         scale=1,
         target="predicted type",
-        ends=("−s", "+s"),
-        ax=axes,
+        ends=("full colour", "full colour"),
+        ax=shown,
         location="bottom",
         fraction=0.02,
         aspect=50,
@@ -157,33 +173,29 @@ def plot_saliency_panels(
             attribution,
             uncertainty=None if uncertainties is None else uncertainties[row],
             smooth=smooth,
+            floor=find_floor(quantity),
         )
         scale = full_colour(attribution)
         set_spectrum_axes(ax, wavelength, flux)
         PaintedSpectrum(ax, wavelength).update(flux, attribution, scale=scale, faded=faded)
         mark_lines(ax, labels=False)
         ax.set(xlabel="", ylabel="")
-        ax.set_title(f"{title},  s = {format_number(scale)}", pad=TITLE_PAD if row < columns else None)
+        words = f"{title};  full colour at ±{format_number(scale)}"
+        ax.set_title(words, pad=TITLE_PAD if row < columns else None)
         ax.minorticks_off()
-    for ax in axes[:, 0]:
-        ax.set_ylabel(FLUX_LABEL)
-    last_row = (rows - 1) * columns
-    _label_wavelength(shown[last_row:])
+    for row in axes:
+        row[0].set_ylabel(FLUX_LABEL)
+        for ax in row:
+            ax.tick_params(labelbottom=row is axes[-1])
+    for ax in axes[-1]:
+        ax.set_xlabel(WAVELENGTH_LABEL)
     # Laying out a page of Axes takes seconds: once must do.
     reserve_footer(figure)
     apply_layout(figure)
     figure.set_layout_engine("none")
-    # Over an empty place: had the layout known of these labels, it would have moved the last row down.
-    _label_wavelength(shown[max(len(X) - columns, 0) : last_row])
     for ax in shown[:columns]:
         mark_lines(ax)
     return figure
-
-
-def _label_wavelength(axes):
-    for ax in axes:
-        ax.set_xlabel(WAVELENGTH_LABEL)
-        ax.tick_params(labelbottom=True)
 
 
 # Lengths in millimetres.
@@ -208,8 +220,9 @@ def plot_methods(attributions, *, row=0, smooth=None, title=""):
         Of the same spectra for the same targets; methods are written at the left.
     row : int
         Which of the spectra.
-    smooth : float, optional
-        Width in km/s of a running mean over the maps.
+    smooth : float, None or "auto"
+        Width in km/s of a running mean over the maps; by default where the first of them is noise from pixel
+        to pixel, see `choose_smoothing`.
     title : str
         Written on top.
 
@@ -232,12 +245,13 @@ def plot_methods(attributions, *, row=0, smooth=None, title=""):
                 f"methods must be compared on the same spectra and targets; got {first!r} and {other!r}."
             )
     grid, flux, target = np.asarray(first.grid, dtype=float), first.flux[row], first.target[row]
+    smooth = choose_smoothing(first.values[row], smooth)
     is_uncertain = any(each.uncertainty is not None for each in attributions)
     head = _TITLE_HEIGHT if title else 0.0
     height = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2 + _STRIP_HEIGHT * len(attributions) + 15
     page = open_page(height)
     cax = add_axes(page, _LEFT + _WIDTH - 58, head + 6.2, 54, 1.8)
-    ends = {"ends": ("−s", "+s"), "orientation": "horizontal"}
+    ends = {"ends": ("full colour", "full colour"), "orientation": "horizontal"}
     add_colour_bar(page, scale=1, target=target, cax=cax, **ends)
     cax.xaxis.set_label_position("top")
     add_text(page, _LEFT, 3.5, title, size=9.5)
@@ -254,14 +268,13 @@ def plot_methods(attributions, *, row=0, smooth=None, title=""):
     top = head + _HEAD_HEIGHT + _SPECTRUM_HEIGHT + 2
     for each in attributions:
         uncertainty = None if each.uncertainty is None else each.uncertainty[row]
-        attribution, faded = prepare_map(grid, each.values[row], uncertainty=uncertainty, smooth=smooth)
+        options = {"uncertainty": uncertainty, "smooth": smooth, "floor": find_floor(each.quantity)}
+        attribution, faded = prepare_map(grid, each.values[row], **options)
         scale = full_colour(attribution)
         strip = add_axes(page, _LEFT, top, _WIDTH, _STRIP_HEIGHT)
         strip.set(xlim=ax.get_xlim(), ylim=(0, 1))
         bars = AttributionStrip(strip, grid, middle=_MIDDLE, half=_HALF)
         bars.update(attribution, scale=scale, faded=faded)
-        band = np.ma.array(attribution / scale, mask=faded)[None]
-        strip.pcolormesh(pixel_edges(grid), _BAND, band, cmap=SALIENCY_COLOURS, vmin=-1, vmax=1)
         mark_lines(strip, labels=False)
         strip.yaxis.set_major_locator(NullLocator())
         strip.yaxis.set_minor_locator(NullLocator())
@@ -269,7 +282,7 @@ def plot_methods(attributions, *, row=0, smooth=None, title=""):
         strip.tick_params(axis="x", which="both", length=0, labelbottom=False)
         words = {"transform": strip.transAxes, "va": "center", "linespacing": 1.1}
         strip.text(-0.012, _MIDDLE, fill(each.method.replace("_", " "), 20), ha="right", **words)
-        strip.text(1.012, _MIDDLE, f"s = {format_number(scale)}", size=7, color=GREY, **words)
+        strip.text(1.012, _MIDDLE, f"full at\n±{format_number(scale)}", size=7, color=GREY, **words)
         top += _STRIP_HEIGHT
     strip.tick_params(axis="x", which="major", length=3, labelbottom=True)
     strip.tick_params(axis="x", which="minor", length=1.6)

@@ -9,17 +9,20 @@ from scipy.optimize import isotonic_regression
 
 from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
 from ..spectra import standard_deviation
-from .style import DARK, GREY, apply_layout
+from .style import DARK, GREY, apply_layout, current_theme
 
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 
 FLUX_LABEL = "Flux / flux at 5100 Å"
 
+#: Lines that spectra are marked with: the paper's, and [Ne III], which is stronger than He I beside it.
+NAMED_LINES = (MARKED_LINES[0], "NeIII3869", *MARKED_LINES[1:])
+
 # Narrow lines that may rise out of a figure so that the rest can be read.
 _MAY_RUN_OUT = ("OII3727", "NeIII3869", "HeII4686", "OIII4959", "OIII5007")
 
 
-def mark_lines(ax, names=MARKED_LINES, *, labels=True):
+def mark_lines(ax, names=NAMED_LINES, *, labels=True, shift=1.0):
     """Mark spectral lines by dashed verticals, with their names side by side above the Axes.
 
     Names are moved apart as little as needed and joined to their lines. Call this when the Axes has
@@ -28,11 +31,13 @@ def mark_lines(ax, names=MARKED_LINES, *, labels=True):
     Parameters
     ----------
     ax : Axes
-        Rest wavelength in Å along x.
+        Wavelength in Å along x.
     names : sequence of str
         Keys of `LINES`; those outside the Axes are left out.
     labels : bool
         Whether to write the names.
+    shift : float
+        By which rest wavelengths are multiplied: 1 + redshift for spectra as observed.
 
     Returns
     -------
@@ -40,18 +45,18 @@ def mark_lines(ax, names=MARKED_LINES, *, labels=True):
     """
     low, high = ax.get_xlim()
     lines = sorted(
-        (LINES[name] for name in names if low <= LINES[name].wavelength <= high),
+        (LINES[name] for name in names if low <= shift * LINES[name].wavelength <= high),
         key=lambda line: line.wavelength,
     )
     for line in lines:
-        ax.axvline(line.wavelength, color=GREY, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0.5)
+        ax.axvline(shift * line.wavelength, color=GREY, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0.5)
     if not (labels and lines):
         return ax
 
     figure = ax.get_figure(root=True)
     apply_layout(figure)
     points = 72 / figure.dpi
-    at = ax.transData.transform([(line.wavelength, 0) for line in lines])[:, 0]
+    at = ax.transData.transform([(shift * line.wavelength, 0) for line in lines])[:, 0]
     size = plt.rcParams["xtick.labelsize"]
     low, high = ax.bbox.x0 - 10 / points, ax.bbox.x1 + 4 / points
     names = [line.label for line in lines]
@@ -64,14 +69,14 @@ def mark_lines(ax, names=MARKED_LINES, *, labels=True):
     for line, name, x, place in zip(lines, names, at, places):
         ax.annotate(
             name,
-            xy=(line.wavelength, 1),
+            xy=(shift * line.wavelength, 1),
             xycoords=ax.get_xaxis_transform(),
             xytext=((place - x) * points, 7),
             textcoords="offset points",
             ha="center",
             va="bottom",
             size=size,
-            color=DARK,
+            color=current_theme().ink,
             arrowprops={
                 "arrowstyle": "-",
                 "color": GREY,
@@ -121,8 +126,9 @@ def find_cut_lines(wavelength, flux, top):
 
 def add_cut_note(ax, wavelength=0.0, text=""):
     """Add the note of a line that runs out of the top of an Axes; returns the Annotation."""
-    look = {"va": "top", "size": 7, "color": GREY, "zorder": 5}
-    ground = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
+    theme = current_theme()
+    look = {"va": "top", "size": 7, "color": theme.muted, "zorder": 5}
+    ground = {"facecolor": theme.ground, "linewidth": 0, "pad": 0.4}
     place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
     return ax.annotate(text, (wavelength, 1), (2.5, -1), bbox=ground, **look, **place)
 
@@ -149,13 +155,22 @@ def plot_observed(spectrum, *, ax=None):
     good = spectrum.ivar > 0
     colour = AGN_TYPES[spectrum.label].colour if spectrum.label else DARK
     ax.plot(spectrum.wavelength, np.where(good, spectrum.flux, np.nan), color=colour, linewidth=0.5)
-    ax.plot(spectrum.wavelength, standard_deviation(spectrum.ivar, unknown=np.nan), color=GREY, linewidth=0.4)
+    noise = standard_deviation(spectrum.ivar, unknown=np.nan)
+    ax.plot(spectrum.wavelength, noise, color=GREY, linewidth=0.5, label="noise (1σ)")
     low, high = np.percentile(spectrum.flux[good], [0.2, 99.6])
     ax.set_ylim(min(0, low), 1.15 * high)
     ax.set_xlim(spectrum.wavelength[[0, -1]])
-    ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel="Flux density")
+    unit = str(spectrum.meta.get("flux_unit") or "")
+    # SDSS's own, and what is like it.
+    unit = r"$10^{-17}$ erg/s/cm²/Å" if re.match(r"1e-17 erg", unit.replace("1E-17", "1e-17")) else unit
+    ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel=f"Flux density\n({unit or 'unit not stated'})")
+    note_cut_lines(ax, spectrum.wavelength[good], spectrum.flux[good])
+    if np.isfinite(spectrum.redshift):
+        mark_lines(ax, shift=1 + spectrum.redshift)
+    ax.legend(loc="upper right")
     redshift = f"z = {spectrum.redshift:.3f}" if np.isfinite(spectrum.redshift) else "redshift unknown"
-    ax.set_title(f"{spectrum.name}   {', '.join(filter(None, [spectrum.label, redshift]))}")
+    title = f"{spectrum.name}   {', '.join(filter(None, [spectrum.label, redshift]))}"
+    ax.set_title(title, pad=21 if np.isfinite(spectrum.redshift) else None)
     return ax
 
 
@@ -183,6 +198,7 @@ def plot_mean_spectrum(wavelength, X, *, label=None, ax=None):
     ax.plot(wavelength, mean, color=colour, label="mean")
     set_spectrum_axes(ax, wavelength, mean, low, high)
     note_cut_lines(ax, wavelength, mean)
+    ax.legend(loc="upper center", ncols=2)
     return ax
 
 
@@ -196,7 +212,7 @@ def plot_examples(wavelength, X, *, names, label=None, ax=None):
     X : (n_spectra, n_grid) array
         Normalised fluxes.
     names : (n_spectra,) sequence of str
-        Written at the right end.
+        Written above each.
     label : str, optional
         A key of `AGN_TYPES`; it gives the colour.
 
@@ -209,15 +225,21 @@ def plot_examples(wavelength, X, *, names, label=None, ax=None):
     base = 0.0
     for flux, name in zip(X, names):
         low, high = flux_limits(wavelength, flux)
-        shown = np.where(flux < high, flux, np.nan) - low + base
+        # What is higher is cut where the next spectrum begins.
+        shown = np.minimum(flux, high) - low + base
         ax.plot(wavelength, shown, color=colour, linewidth=0.6)
-        above = (wavelength[-1], np.nanmax(shown[-len(flux) // 7 :]))
-        style = {"size": 6.5, "color": GREY, "ha": "right"}
+        for place, peak in find_cut_lines(wavelength, flux, high):
+            note = add_cut_note(ax, place, f"↑{peak:.1f}")
+            note.xycoords, note.xy = "data", (place, high - low + base)
+        # Where few lines are, between Hγ and Hβ.
+        middle = np.abs(wavelength - 4580.0) < 140.0
+        above = (4580.0, shown[middle].max()) if middle.any() else (wavelength[-1], shown.max())
+        style = {"size": 6.5, "color": GREY, "ha": "center" if middle.any() else "right"}
         ax.annotate(name, above, xytext=(0, 2), textcoords="offset points", **style)
         base += high - low
     ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
     ax.set_ylim(0, base)
-    ax.set(xlabel=WAVELENGTH_LABEL, ylabel="Flux + offset")
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel=f"{FLUX_LABEL}, offset")
     return ax
 
 

@@ -22,7 +22,8 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
         What the columns are.
     bins : int
         Bins of `agn_helpers.tuning.reliability_curve`; those with fewer than 5 spectra are left out. Bars are
-        binomial standard errors, which Laplace's rule keeps above zero.
+        binomial standard errors, which Laplace's rule keeps above zero, cut at 0 and 1; below them stand the
+        numbers of spectra in all bins, on a logarithmic scale.
 
     Returns
     -------
@@ -31,18 +32,27 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
     curve = reliability_curve(y, probability, classes=classes, n_bins=bins)
-    curve = curve[curve["n"] >= 5]
+    counts, curve = curve, curve[curve["n"] >= 5]
     share = (curve["observed"] * curve["n"] + 1) / (curve["n"] + 2)
     curve = curve.assign(error=np.sqrt(share * (1 - share) / (curve["n"] + 3)))
+    below = ax.inset_axes((0, -0.27, 1, 0.2))
     for name in dict.fromkeys([*AGN_TYPES, *classes]):
-        part = curve[curve["class"] == name]
+        part, every = curve[curve["class"] == name], counts[counts["class"] == name]
         if len(part):
-            look = AGN_TYPES.get(name)
-            style = {"color": look.colour, "marker": look.marker} if look else {"marker": "o"}
-            style |= {"elinewidth": 0.6, "label": name}
-            ax.errorbar(*part[["predicted", "observed", "error"]].to_numpy().T, **style)
+            predicted, observed, error = part[["predicted", "observed", "error"]].to_numpy().T
+            agn_type = AGN_TYPES.get(name)
+            look = {"color": agn_type.colour, "marker": agn_type.marker} if agn_type else {"marker": "o"}
+            ends = [np.minimum(error, observed), np.minimum(error, 1 - observed)]
+            # Lines between bins would speak of what lies between them.
+            style = {**look, "linestyle": "none", "label": name, "elinewidth": 0.7, "markersize": 4.2}
+            drawn = ax.errorbar(predicted, observed, yerr=ends, **style)
+            look["color"] = drawn[0].get_color()
+            below.plot(every["predicted"], every["n"], **look, linewidth=0.7, markersize=2.4)
     ends = (-0.03, 1.03)
-    ax.set(xlim=ends, ylim=ends, xlabel="Predicted probability", ylabel="Share that is of the type")
+    ax.set(xlim=ends, ylim=ends, ylabel="Share that is of the type")
+    below.set(xlim=ends, yscale="log", xlabel="Predicted probability", ylabel="Spectra")
+    below.set_ylim(0.7, 2 * max(counts["n"].max(), 5))
+    ax.tick_params(labelbottom=False)
     ax.set_aspect("equal")
     ax.legend(loc="upper left")
     return ax
@@ -104,6 +114,8 @@ def plot_search(results, name, *, paper=None, depth=0.25, ax=None):
         best = best_result(part)
         ring = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.9}
         ax.plot(best["cost"], best["mean_test_score"], color=colour, linestyle="none", **ring)
+    ax.plot([], [], ".", color=GREY, markersize=3, label="refinement")
+    ax.plot([], [], color=GREY, linestyle="none", label="the best", **ring)
     if paper is not None:
         cost = effective_cost(paper["C"], paper["gamma"], name)
         ax.axvline(cost, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0, label="the paper's")
@@ -141,7 +153,9 @@ def plot_noise_curve(curve, *, paper=None, ax=None):
         if part.empty:
             continue
         label = "mean over types" if name == "macro" else name
-        ax.fill_between(part["sigma"], part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
+        band = "95 % of the draws" if name == "macro" else None
+        ends = part["low"], part["high"]
+        ax.fill_between(part["sigma"], *ends, color=colour, alpha=0.2, linewidth=0, label=band)
         ax.plot(part["sigma"], part["mean"], color=colour, marker=marker, label=label)
         if paper is not None and name in paper.index:
             hollow = {
@@ -153,7 +167,13 @@ def plot_noise_curve(curve, *, paper=None, ax=None):
             ax.plot(paper.columns, paper.loc[name], color=colour, marker=marker, **hollow)
     if paper is not None:
         ax.plot(
-            [], [], color=GREY, marker="o", linestyle="none", markerfacecolor="white", label="the paper's"
+            [],
+            [],
+            color=GREY,
+            marker="o",
+            linestyle="none",
+            markerfacecolor="white",
+            label="hollow: the paper's",
         )
     ax.set(
         xscale="log",
@@ -189,10 +209,10 @@ def plot_beside_paper(comparison, *, column="f_score", xlabel="F", ax=None):
     value = comparison[column]
     ends = [value - comparison[f"{column}_low"], comparison[f"{column}_high"] - value]
     look = {"color": DARK, "marker": "o", "linestyle": "none", "elinewidth": 0.9, "capsize": 2}
-    ax.errorbar(value, place - 0.14, xerr=ends, label="here, 95 % interval", **look)
-    hollow = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgewidth": 0.8}
+    ax.errorbar(value, place, xerr=ends, label="here, 95 % interval", **look)
+    hollow = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.8}
     theirs = comparison[f"{column}_paper"]
-    ax.plot(theirs, place + 0.18, color=GREY, linestyle="none", label="the paper's", **hollow)
+    ax.plot(theirs, place, color=GREY, zorder=3, linestyle="none", label="the paper's", **hollow)
     ax.set_yticks(place, [KERNEL_NAMES.get(name, name) for name in comparison.index])
     ax.set(xlabel=xlabel, ylim=(len(comparison) - 0.5, -0.5))
     ax.tick_params(axis="y", which="both", length=0)

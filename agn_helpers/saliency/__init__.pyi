@@ -1,4 +1,4 @@
-from .attribution import METHODS, Attribution, explain, silence_unobserved
+from .attribution import METHODS, NUMBERS, Attribution, explain, name_quantity, silence_unobserved
 from .gradient_methods import gradient, integrated_gradients, smoothgrad
 from .line_shares import cluster_maps, rank_lines, relative_maps, share_in_windows
 from .line_statistics import CORE, WINGS, measure_lines, summarise_lines
@@ -14,6 +14,7 @@ __all__ = [
     "CORE",
     "KERNEL_WIDTH",
     "METHODS",
+    "NUMBERS",
     "WINGS",
     "Attribution",
     "LimeSampling",
@@ -38,6 +39,7 @@ __all__ = [
     "make_segments",
     "measure_lines",
     "measure_opposition",
+    "name_quantity",
     "occlusion",
     "rank_lines",
     "refit_half_samples",

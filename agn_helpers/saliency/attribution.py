@@ -67,6 +67,16 @@ def _attribution_values(function, estimator, X, **options):
 METHODS = {name: partial(_attribution_values, function) for name, function in _FUNCTIONS.items()}
 
 
+#: Numbers that can be explained (see `TargetScore`), as figures write them.
+NUMBERS = {"log_p": "ln P", "p": "P", "log_odds": "ln(P/(1−P))", "margin": "margin"}
+
+
+def name_quantity(of, method):
+    """What the attributions of a method are, by the number that is explained."""
+    is_derivative = method in ("gradient", "finite_difference", "smoothgrad")
+    return f"∂ {NUMBERS[of]} / ∂ flux" if is_derivative else f"{NUMBERS[of]} per pixel"
+
+
 @dataclass(frozen=True)
 class Attribution:
     """How much each wavelength of some spectra moves a number that a classifier gives them.
@@ -86,7 +96,7 @@ class Attribution:
         One of `METHODS`, or "novelty".
     target : (n_spectra,) array of str
         Class that is explained; "" for ``novelty``.
-    of : {"log_p", "p", "margin", "novelty"}
+    of : {"log_p", "p", "log_odds", "margin", "novelty"}
         The number (see `TargetScore`).
     flux : (n_spectra, n_grid) array
         The spectra, normalised.
@@ -136,11 +146,7 @@ class Attribution:
     @property
     def quantity(self):
         """What the values are, as figures write it."""
-        if self.of == "novelty":
-            return "significance"
-        number = {"log_p": "ln P", "p": "P", "margin": "margin"}[self.of]
-        is_derivative = self.method in ("gradient", "finite_difference", "smoothgrad")
-        return f"∂ {number} / ∂ flux" if is_derivative else f"{number} per pixel"
+        return "significance" if self.of == "novelty" else name_quantity(self.of, self.method)
 
     def plot(self, row=0, **options):
         """Draw one of the spectra in the colours of its attribution.

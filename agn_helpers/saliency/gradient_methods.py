@@ -39,7 +39,7 @@ def gradient(estimator, X, *, target=None, of="log_p"):
         Spectra, as the estimator takes them.
     target : label or (n_spectra,) sequence of labels, optional
         Class whose probability is explained; the most probable one of each spectrum by default.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is differentiated (see `TargetScore`).
 
     Returns

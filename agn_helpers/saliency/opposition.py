@@ -11,6 +11,9 @@ from .line_statistics import CORE, measure_lines, summarise_lines
 
 _LINE = "Hbeta"
 
+# A probability that can still be moved either way.
+_TELLING = 0.8
+
 
 def measure_opposition(attribution, y, predicted, *, grid, cores=(CORE,)):
     """Share of the correctly classified spectra of each type whose core and wings of Hβ have opposite signs.
@@ -59,19 +62,20 @@ def choose_examples(y, predicted, certainty):
     Returns
     -------
     dict of str to int
-        "correct": of the correctly classified intermediates the median one by certainty; "misclassified": the
-        intermediate that is predicted type 2 with the highest probability.  Where there is no such spectrum
+        "correct": of the correctly classified intermediates the one whose probability is nearest to 0.8, for
+        nothing moves a probability of 1; "misclassified": the intermediate that is predicted type 2 with the
+        highest probability.  Where there is no such spectrum
         the nearest to that description; a key is missing where none is correct, or none misclassified.
     """
     y, predicted, certainty = np.asarray(y), np.asarray(predicted), np.asarray(certainty)
     is_intermediate = y == "intermediate"
-    order = np.lexsort([-certainty, ~is_intermediate])
+    order = np.lexsort([np.abs(certainty - _TELLING), ~is_intermediate])
     correct = order[(y == predicted)[order]]
     order = np.lexsort([-certainty, predicted != "type 2", ~is_intermediate])
     missed = order[(y != predicted)[order]]
     examples = {}
     if len(correct):
-        examples["correct"] = int(correct[is_intermediate[correct].sum() // 2])
+        examples["correct"] = int(correct[0])
     if len(missed):
         examples["misclassified"] = int(missed[0])
     return examples

@@ -29,7 +29,7 @@ def finite_difference(estimator, X, *, target=None, step=0.01, of="log_p", batch
         Class whose probability is explained; the most probable one of each spectrum by default.
     step : float
         Relative size of the step.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         Differentiate log p, as the paper says, p, as its published code does, or the margin (`TargetScore`).
     batch_size : int
         Spectra that are classified at once; it bounds the memory at any number of spectra.
@@ -87,7 +87,7 @@ def occlusion(estimator, X, *, grid, windows="lines", width=2000.0, stride=None,
         Width of sliding windows and the distance of their centres, km/s; a quarter of `width` by default.
     target : label or (n_spectra,) sequence of labels, optional
         Class whose probability is explained; the most probable one of each spectrum by default.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number whose drop is measured (see `TargetScore`).
 
     Returns

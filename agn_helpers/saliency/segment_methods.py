@@ -91,7 +91,7 @@ def lime(
         How many perturbed spectra, how often, and the penalty of the ridge.
     random_state : int, RandomState or None
         Which segments are replaced; the same for every spectrum.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is regressed (see `TargetScore`).
 
     Returns
@@ -242,7 +242,7 @@ def shap(
         At least 2, for the uncertainty.
     random_state : int, RandomState or None
         Which coalitions are drawn; the same for every spectrum.
-    of : {"log_p", "p", "margin"}
+    of : {"log_p", "p", "log_odds", "margin"}
         The number that is explained (see `TargetScore`).
 
     Returns

@@ -1,4 +1,4 @@
-"""The number that an attribution explains: a spectrum's log p, p or margin, and its gradient.
+"""The number that an attribution explains: a spectrum's log p, p, log odds or margin, and its gradient.
 
 With `of="margin"` it is the decision value of the pair of the target and its most probable rival, positive
 for the target; the rival is that of the spectrum as it is and stays when the spectrum is changed.  For a
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.utils import gen_batches
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from ..classifier import (
 )
 from ..errors import AgnError
 
-_KINDS = ("log_p", "p", "margin")
+_KINDS = ("log_p", "p", "log_odds", "margin")
 
 #: Float64 elements of a block of spectra that is worked on at once: 32 MiB.
 BLOCK_ELEMENTS = 2**22
@@ -159,10 +160,11 @@ class TargetScore:
         The spectra that are explained.
     target : label or (n_spectra,) sequence of labels, optional
         The most probable class of each spectrum by default.
-    of : {"log_p", "p", "margin"}
-        Natural logarithm of the target's probability, that probability, or the target's margin over its
-        most probable rival; another estimator than `ProbabilisticSVC` gives the latter by the difference of
-        its ``decision_function`` between the two classes.
+    of : {"log_p", "p", "log_odds", "margin"}
+        Natural logarithm of the target's probability, that probability, ln p - ln(1 - p), which no
+        certainty saturates, or the target's margin over its most probable rival; another estimator than
+        `ProbabilisticSVC` gives the latter by the difference of its ``decision_function`` between the two
+        classes.
 
     Attributes
     ----------
@@ -177,7 +179,7 @@ class TargetScore:
 
     def __init__(self, estimator, X, *, target=None, of="log_p"):
         if of not in _KINDS:
-            raise AgnError(f"of must be 'log_p', 'p' or 'margin'; got {of!r}.")
+            raise AgnError(f"of must be one of {', '.join(_KINDS)}; got {of!r}.")
         self.estimator, self.of = estimator, of
         self.column = find_target(estimator, X, target=target)
         if of == "margin":
@@ -191,6 +193,8 @@ class TargetScore:
         tell_progress(len(X))
         if self.of == "margin":
             return self._margins(X, rows)
+        if self.of == "log_odds":
+            return self._check_values(self._log_odds(self._log_probabilities(X), rows)[0], rows)
         if self.of == "log_p" and hasattr(self.estimator, "predict_log_proba"):
             with np.errstate(divide="ignore"):
                 return self._check_values(self._pick(self.estimator.predict_log_proba(X), rows), rows)
@@ -204,6 +208,8 @@ class TargetScore:
         if self.of == "margin":
             return (decisions * self._pair_signs(rows)).sum(axis=1)
         log_proba = unwrap_estimator(self.estimator)[1].log_proba_of_decisions(decisions)
+        if self.of == "log_odds":
+            return self._check_values(self._log_odds(log_proba, rows)[0], rows)
         values = self._check_values(self._pick(log_proba, rows), rows)
         return values if self.of == "log_p" else np.exp(values)
 
@@ -215,7 +221,7 @@ class TargetScore:
         hopeless = np.flatnonzero(~np.isfinite(values))
         if len(hopeless):
             raise AgnError(
-                "log p is minus infinity where p is 0; spectrum "
+                "log p and log odds are infinite where p is 0 or 1; spectrum "
                 f"{np.arange(len(self.column))[rows][hopeless[0]]}, as it is or changed, has it for target "
                 f"{self.estimator.classes_[self.column[rows][hopeless[0]]]}. Use of='p' or another target."
             )
@@ -229,7 +235,24 @@ class TargetScore:
         gradient = log_proba_gradient(self.estimator, X, self.estimator.classes_[self.column[rows]])
         if self.of == "p":
             gradient *= self.values(X, rows)[:, None]
+        elif self.of == "log_odds":
+            # d ln(1 - p) = -p / (1 - p) d ln p.
+            gradient /= np.exp(self._log_odds(self._log_probabilities(X), rows)[1])[:, None]
         return gradient
+
+    def _log_probabilities(self, X):
+        if hasattr(self.estimator, "predict_log_proba"):
+            with np.errstate(divide="ignore"):
+                return self.estimator.predict_log_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.log(self.estimator.predict_proba(X))
+
+    def _log_odds(self, log_proba, rows):
+        """Log odds and ln(1 - p) (m,) by log-probabilities (m, n_classes), exact where p is nearly 1."""
+        of_target, others = self._pick(log_proba, rows), np.array(log_proba)
+        others[np.arange(len(others)), self.column[rows]] = -np.inf
+        of_others = logsumexp(others, axis=1)
+        return of_target - of_others, of_others
 
     def linear_weights(self):
         """Weights (n_pairs, n_grid) of linear decision values; None for others, or where not log p counts."""

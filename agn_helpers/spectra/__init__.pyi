@@ -16,10 +16,12 @@ from .noise import standard_deviation
 from .observed import ObservedSpectrum, Rejected
 from .reading import name_of, read_spectrum
 from .sdss import read_sdss, split_hdus, write_spec_lite
+from .sky import SKY_PAGES, list_sky_pages
 from .specutils_io import from_specutils
 
 __all__ = [
     "INDEX_NAMES",
+    "SKY_PAGES",
     "Entry",
     "ObservedSpectrum",
     "Rejected",
@@ -29,6 +31,7 @@ __all__ = [
     "inspect_file",
     "list_files",
     "list_formats",
+    "list_sky_pages",
     "name_of",
     "open_coadd",
     "open_spectra",

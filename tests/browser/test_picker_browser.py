@@ -1,48 +1,19 @@
 """The spectrum picker in JupyterLab and as a page of its own, driven by the mouse of a real browser."""
 
-import base64
-import io
-import itertools
-import json
 import os
 import re
 import shutil
 import signal
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
 
 from agn_helpers.picker import SpectrumPicker
 from agn_helpers.spectra import read_spectrum, write_spec_lite
 from agn_helpers.survey import simulate_survey
 
-from .conftest import ROOT, Server, get_status
-
-# What a browser takes at most, in milliseconds, on a busy machine.
-PATIENCE = 60_000
-
-# The page reports the mouse every 33 ms; in seconds.
-_QUIET = 0.15
-
-# An image that the kernel sent is decoded before it is drawn; those that are not yet are kept in a set.
-_WATCH_IMAGES = """
-  window.undrawn = new Set();
-  const source = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
-  Object.defineProperty(HTMLImageElement.prototype, "src", {...source, set(url) {
-    window.undrawn.add(this);
-    for (const event of ["load", "error"])
-      this.addEventListener(event, () => window.undrawn.delete(this), {once: true});
-    source.set.call(this, url);
-  }});
-"""
-
-# After two frames the page has drawn what it had; how many images it is still to draw.
-_DRAW = """() => new Promise(resolve =>
-  requestAnimationFrame(() => requestAnimationFrame(() => resolve(window.undrawn.size))))"""
+from .conftest import ROOT, get_status
+from .pages import PATIENCE, Page, check_layout, difference, explore, picture_of, pixels_of, watch
 
 
 @pytest.fixture(scope="package")
@@ -55,173 +26,8 @@ def reference(project):
     picker.close()
 
 
-class KernelTraffic:
-    """Messages between a page and its kernel, of which some may be under way."""
-
-    def __init__(self, page):
-        self.pending, self.last = set(), time.monotonic()
-        page.on("websocket", self._watch)
-
-    def _watch(self, socket):
-        if "/channels" in socket.url:
-            socket.on("framesent", self._sent)
-            socket.on("framereceived", self._received)
-
-    def _sent(self, payload):
-        channel, header, _, _ = read_frame(payload)
-        self.last = time.monotonic()
-        if channel == "shell":
-            self.pending.add(header["msg_id"])
-
-    def _received(self, payload):
-        _, header, parent, content = read_frame(payload)
-        self.last = time.monotonic()
-        if header["msg_type"] == "status" and content["execution_state"] == "idle":
-            self.pending.discard(parent.get("msg_id"))
-
-
-def read_frame(payload):
-    """Channel, header, parent header and content of a message (v1.kernel.websocket.jupyter.org, or JSON)."""
-    if isinstance(payload, str):
-        message = json.loads(payload)
-        return message["channel"], message["header"], message["parent_header"], message["content"]
-    places = np.frombuffer(payload, "<u8", 1 + int.from_bytes(payload[:8], "little"))[1:]
-    parts = [payload[start:end] for start, end in itertools.pairwise(places)]
-    return parts[0].decode(), *(json.loads(parts[k]) for k in (1, 2, 4))
-
-
-class Page:
-    """The picker on a page, as a user sees it."""
-
-    def __init__(self, page):
-        self.page, self.traffic = page, KernelTraffic(page)
-        page.add_init_script(_WATCH_IMAGES)
-        self.picker = page.locator(".agn-picker")
-        self.canvases = self.picker.locator(".jupyter-matplotlib-canvas-div")
-
-    def wait(self):
-        """Wait until both figures are drawn."""
-        self.page.wait_for_selector(".agn-picker .jupyter-matplotlib-canvas-div", timeout=PATIENCE)
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('.agn-picker canvas')].filter(c => c.width > 300 && "
-            "c.getContext('2d').getImageData(c.width >> 1, 20, 1, 1).data[3] > 0).length >= 2",
-            timeout=PATIENCE,
-        )
-        self.picker.evaluate("element => element.scrollIntoView()")
-        self.settle()
-
-    def settle(self):
-        """Wait until the kernel has answered all that the page asked, and the page has drawn the answers."""
-        self.traffic.last = time.monotonic()
-        end = self.traffic.last + PATIENCE / 1000
-        while (
-            self.traffic.pending or self.page.evaluate(_DRAW) or self.traffic.last + _QUIET > time.monotonic()
-        ):
-            assert time.monotonic() < end, "the page does not come to rest."
-            self.page.wait_for_timeout(20)
-
-    def image(self, number):
-        """What a canvas shows; 0 is the map, 1 the spectrum."""
-        url = self.canvases.nth(number).locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
-        return Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB")
-
-    def message(self):
-        return self.picker.locator(".agn-message").inner_text()
-
-    def name(self):
-        return self.picker.get_by_placeholder("name, or a part of it").input_value()
-
-    def place(self, figure, x_y):
-        """Where a place on the map (reference's pixels) is on the page."""
-        box = self.canvases.nth(0).bounding_box()
-        return box["x"] + x_y[0], box["y"] + figure.bbox.height - x_y[1]
-
-    def say(self, words):
-        """Wait until the message holds `words`."""
-        self.page.wait_for_function(
-            "words => document.querySelector('.agn-message').innerText.includes(words)",
-            arg=words,
-            timeout=PATIENCE,
-        )
-        self.settle()
-
-    def type_name(self, text):
-        box = self.picker.get_by_placeholder("name, or a part of it")
-        box.fill(text)
-        box.press("Enter")
-
-    def drag(self, path):
-        """Move the mouse along places of the page with its button held."""
-        self.page.mouse.move(*path[0])
-        self.page.mouse.down()
-        for x, y in path[1:]:
-            self.page.mouse.move(x, y, steps=8)
-            # The front end reports where the mouse is every 33 ms.
-            self.page.wait_for_timeout(60)
-        self.page.mouse.up()
-
-    def choose(self, words, value):
-        self.picker.locator(".widget-dropdown", has_text=words).locator("select").select_option(value)
-        self.settle()
-
-
-def pixels_of(reference, rows):
-    """Where rows are on the map, in the reference's pixels."""
-    return reference.view.map.ax.transData.transform(reference.state.places[rows])
-
-
-def picture_of(reference):
-    """What the reference shows of the spectrum."""
-    canvas = reference.view.controls.spectrum_figure.canvas
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-
-
-def difference(one, other):
-    """Share of pixels that differ visibly."""
-    assert one.size == other.size
-    # Letters may stand a fraction of a pixel elsewhere, as matplotlib remembers their widths.
-    one, other = (np.asarray(image.filter(ImageFilter.GaussianBlur(2)), dtype=int) for image in (one, other))
-    return np.mean(np.abs(one - other).max(axis=2) > 24)
-
-
-def check_layout(page):
-    """Nothing in the picker is clipped or lies on something else."""
-    problems = page.evaluate(
-        """() => {
-          const picker = document.querySelector(".agn-picker");
-          const room = picker.closest(".jp-OutputArea-output, body").getBoundingClientRect();
-          const kinds = ".widget-button, .widget-dropdown, .widget-combobox, .widget-slider, " +
-            ".widget-checkbox, .agn-message, .jupyter-matplotlib-canvas-div, " +
-            ".widget-toggle-buttons, .widget-tab, .widget-text";
-          const shown = [...picker.querySelectorAll(kinds)].filter(e => e.offsetParent && e.offsetWidth);
-          const problems = [], name = e => e.className + ": " + e.innerText.slice(0, 30);
-          for (const e of shown) {
-            const box = e.getBoundingClientRect();
-            if (box.right > room.right + 1 || box.left < room.left - 1)
-              problems.push("outside: " + name(e));
-            for (const label of [e, ...e.querySelectorAll("button, .widget-label, td, th")])
-              if (!label.matches(".widget-tab, .widget-slider") && label.scrollWidth > label.clientWidth + 1)
-                problems.push("clipped: " + name(label));
-            for (const other of shown) {
-              const it = other.getBoundingClientRect();
-              if (e !== other && !e.contains(other) && !other.contains(e) &&
-                  Math.min(box.right, it.right) - Math.max(box.left, it.left) > 2 &&
-                  Math.min(box.bottom, it.bottom) - Math.max(box.top, it.top) > 2)
-                problems.push("overlap: " + name(e) + " / " + name(other));
-            }
-          }
-          const all = picker.getBoundingClientRect();
-          if (all.height > window.innerHeight - 100) problems.push("higher than the window: " + all.height);
-          const small = [...picker.querySelectorAll("*")].filter(e => e.children.length == 0 && e.innerText &&
-            parseFloat(getComputedStyle(e).fontSize) < 11);
-          return problems.concat(small.map(e => "small letters: " + name(e)));
-        }"""
-    )
-    assert not problems, problems
-
-
 @pytest.fixture(scope="module")
-def notebook(lab, chromium, keep):
+def notebook(lab, chromium, keep, reference):
     """Notebook 05 in JupyterLab, run from the first cell to the last; its page stays open for all tests."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
@@ -234,18 +40,13 @@ def notebook(lab, chromium, keep):
     page.get_by_text("Run All Cells", exact=True).click()
     try:
         shown.wait()
+        page.wait_for_timeout(1000)
+        shown.settle()
+        shown.match(reference)
         yield shown
     finally:
         keep(page, "last_of_notebook")
         context.close()
-
-
-def watch(page):
-    """Errors of a page's console, as they come."""
-    complaints = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
 
 
 def test_a_click_shows_that_spectrum(notebook, reference, keep):
@@ -268,18 +69,20 @@ def test_a_click_shows_that_spectrum(notebook, reference, keep):
     keep(notebook.page, "picked_1280x800")
 
 
-def test_the_mouse_over_a_point_has_it_named(notebook, reference):
-    away = notebook.place(reference.view.controls.map_figure, (4, 4))
-    notebook.page.mouse.move(*away)
-    notebook.settle()
+def test_the_mouse_over_a_point_has_it_named_beside_the_picture(notebook, reference):
     before = notebook.image(0)
     place = pixels_of(reference, [0])[0]
     notebook.page.mouse.move(*notebook.place(reference.view.controls.map_figure, place), steps=4)
     notebook.settle()
-    assert 0.005 < difference(notebook.image(0), before) < 0.2
-    notebook.page.mouse.move(*away, steps=4)
+    tag = notebook.picker.locator(".agn-tag")
+    assert str(reference.state.name[0]) in tag.inner_text()
+    box, (_, y) = tag.bounding_box(), notebook.place(reference.view.controls.map_figure, place)
+    assert abs(box["y"] + box["height"] + 9 - y) < 4 or abs(box["y"] - 9 - y) < 4
+    # Out of the map altogether, and fast.
+    notebook.page.mouse.move(5, 5)
     notebook.settle()
-    assert difference(notebook.image(0), before) < 1e-4
+    assert not tag.is_visible()
+    assert difference(notebook.image(0), before) == 0
 
 
 def test_a_name_can_be_typed_and_stepped_from(notebook, reference):
@@ -293,7 +96,7 @@ def test_a_name_can_be_typed_and_stepped_from(notebook, reference):
     assert notebook.name() == reference.state.name[101]
 
 
-def test_an_unknown_name_is_answered_by_the_nearest_and_the_view_stays(notebook, reference):
+def test_an_unknown_name_is_answered_by_the_nearest_and_what_was_typed_stays(notebook, reference):
     name = str(reference.state.name[101])
     notebook.type_name(name)
     notebook.say(name)
@@ -302,7 +105,18 @@ def test_an_unknown_name_is_answered_by_the_nearest_and_the_view_stays(notebook,
     notebook.say(f"did you mean {name}?")
     assert "error" in notebook.picker.locator(".agn-message").get_attribute("class")
     assert difference(notebook.image(1), before) == 0
-    assert notebook.name() == name
+    assert notebook.name() == name.replace("spec", "spce")
+    # What is like nothing gets no suggestion, and a part of several names a list of them.
+    notebook.type_name("NGC 4151")
+    notebook.say("no name is like it")
+    notebook.type_name("60000-000")
+    matches = notebook.picker.locator(".agn-matches button")
+    matches.first.wait_for(timeout=PATIENCE)
+    expected = [str(each) for each in reference.state.name if "60000-000" in str(each)]
+    assert matches.all_inner_texts() == expected[:24] and len(expected) > 1
+    matches.nth(1).click()
+    notebook.say(expected[1])
+    assert notebook.name() == expected[1]
 
 
 def test_a_broad_line_raises_the_probability_of_type_1_while_the_slider_moves(notebook, reference, keep):
@@ -437,15 +251,18 @@ def test_own_spectra_come_onto_the_map_and_other_files_are_refused(notebook, tmp
     keep(notebook.page, "own_1280x800")
 
 
-def test_at_1920_x_1080_the_large_picker_fits(notebook, keep):
-    notebook.page.set_viewport_size({"width": 1920, "height": 1080})
-    notebook.choose("Size", "large")
-    notebook.picker.get_by_role("tab", name="Lines").click()
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1920, 1080)])
+def test_the_picker_takes_the_room_there_is(notebook, keep, width, height):
+    notebook.page.set_viewport_size({"width": width, "height": height})
+    notebook.picker.get_by_role("tab", name="Own spectra").click()
+    notebook.page.wait_for_timeout(500)
     notebook.settle()
     notebook.picker.evaluate("element => element.scrollIntoView()")
     check_layout(notebook.page)
-    assert notebook.image(1).size == (890, 560)
-    keep(notebook.page, "large_1920x1080")
+    room = notebook.picker.evaluate("root => root.clientWidth")
+    used = [notebook.image(k).width for k in (0, 1)]
+    assert room - 40 < (sum(used) if room > 700 else max(used)) <= room
+    keep(notebook.page, f"auto_{width}x{height}")
 
 
 def test_run_again_the_cells_open_one_picker_that_works(notebook, reference):
@@ -463,16 +280,6 @@ def test_neither_the_browser_nor_the_kernel_complained(notebook, lab):
     assert not notebook.page.complaints
     said = lab.log.read_text()
     assert not re.search(r"Traceback|Error\b|ERROR", said), said
-
-
-def explore(folder, *, run, log):
-    """A Server that `agn explore` started in a project."""
-
-    def command(server):
-        program = Path(sys.executable).with_name("agn")
-        return [str(program), "explore", "--run", run, "--no-browser", f"--port={server.port}"]
-
-    return Server(command, folder=folder, log=log)
 
 
 def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path, chromium, keep):

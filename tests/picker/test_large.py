@@ -5,7 +5,7 @@ import pytest
 
 from agn_helpers.classifier import SpectrumCompleter, TrainedModel
 from agn_helpers.picker import mapped_spectra
-from agn_helpers.picker import state as states
+from agn_helpers.picker import shown as views
 from agn_helpers.picker.state import PickerState, read_run
 
 from ..small_run import write_small_run
@@ -73,7 +73,7 @@ def test_the_placer_is_made_when_something_is_placed(run):
 
 
 def test_a_large_selection_is_averaged_over_some_of_it(run, monkeypatch):
-    monkeypatch.setattr(states, "_MOST_AVERAGED", 20)
+    monkeypatch.setattr(views, "_MOST_AVERAGED", 20)
     state = PickerState(**run._asdict())
     state.select_inside(lambda places: np.ones(len(places), bool))
     shown = state.show()

@@ -186,11 +186,11 @@ def test_what_cannot_be_explained_is_refused_with_the_reason(logistic, machine, 
         "features": lambda: finite_difference(machine, X[:2, 1:]),
         "must have predict_proba; RidgeClassifier": lambda: finite_difference(RidgeClassifier().fit(X, y), X),
         "step must be positive; got 0": lambda: finite_difference(logistic, X, step=0),
-        "of must be 'log_p', 'p' or 'margin'; got 'logit'": lambda: finite_difference(
+        "of must be one of log_p, p, log_odds, margin; got 'logit'": lambda: finite_difference(
             logistic, X, of="logit"
         ),
         "batch_size must be at least 1": lambda: finite_difference(logistic, X, batch_size=0),
-        "log p is minus infinity where p is 0; spectrum 0, .* for target intermediate": lambda: (
+        "log p and log odds are infinite where p is 0 or 1; spectrum 0, .* for target intermediate": lambda: (
             finite_difference(forest, X[hopeless], target="intermediate")
         ),
     }.items():

@@ -79,6 +79,24 @@ class TestGradient:
         assert errors[0] / errors[1] == pytest.approx(10, rel=0.1)
         assert errors[1] / errors[2] == pytest.approx(10, rel=0.1)
 
+    def test_of_log_odds_is_that_of_log_p_over_the_rest_and_never_saturates(self, model):
+        for spectra in (X[:4], X[:4] + 30 * (X[:4] - X.mean(axis=0))):
+            log_proba = model.predict_log_proba(spectra)
+            column = log_proba.argmax(axis=1)
+            rest = np.where(np.arange(3) == column[:, None], -np.inf, log_proba)
+            expected = gradient(model, spectra) / np.exp(rest).sum(axis=1)[:, None]
+            np.testing.assert_allclose(
+                gradient(model, spectra, of="log_odds"), expected, rtol=1e-9, atol=1e-300
+            )
+
+        def score(moved):
+            values = model.predict_proba(moved)[:, 0]
+            return np.log(values / (1 - values))
+
+        exact = gradient(model, X[:2], target=model.classes_[0], of="log_odds")
+        scale = np.abs(exact).max()
+        np.testing.assert_allclose(exact, central_difference(score, X[:2]), atol=1e-4 * scale)
+
     def test_of_the_margin_is_the_machines_weights_for_a_linear_kernel(self, two_classes):
         toward_second = gradient(two_classes, X[:3], target="type 2", of="margin")
         np.testing.assert_array_equal(toward_second, np.tile(-two_classes.coef_, (3, 1)))
@@ -186,7 +204,7 @@ def test_what_cannot_be_explained_is_refused_with_the_reason(two_classes):
         f"got {no_gradient}": lambda: gradient(forest, X, of="margin"),
         "one of the classes .*; got type 3": lambda: gradient(two_classes, X, target="type 3"),
         "one for each of 120 samples; got 2": lambda: gradient(two_classes, X, target=["type 1"] * 2),
-        "of must be 'log_p', 'p' or 'margin'; got 'q'": lambda: gradient(two_classes, X, of="q"),
+        "of must be one of log_p, p, log_odds, margin; got 'q'": lambda: gradient(two_classes, X, of="q"),
         "spectrum 1 holds NaN": lambda: gradient(two_classes, broken),
         "X must have 151 features.*got 150. Resample": lambda: gradient(two_classes, X[:, 1:]),
         r"got shape \(151,\). Write X\[None\]": lambda: gradient(two_classes, X[0]),

@@ -35,16 +35,16 @@ def test_the_width_of_the_core_decides_where_the_dip_is_narrow():
     assert table["share_opposite"].tolist() == [0, 1]
 
 
-def test_examples_are_the_median_correct_intermediate_and_the_most_confident_error():
+def test_examples_are_a_correct_intermediate_that_can_be_moved_and_the_most_confident_error():
     y = np.array(["intermediate"] * 6 + ["type 2", "type 2"])
     predicted = np.array(["intermediate"] * 3 + ["type 2", "type 2", "type 1", "type 2", "type 1"])
-    certainty = np.array([0.9, 0.6, 0.7, 0.8, 0.95, 0.99, 0.99, 0.5])
+    certainty = np.array([1.0, 0.5, 0.75, 0.8, 0.95, 0.99, 0.99, 0.5])
     assert choose_examples(y, predicted, certainty) == {"correct": 2, "misclassified": 4}
 
 
 def test_where_there_is_no_such_spectrum_the_nearest_one_is_taken():
     y = np.array(["type 1", "type 2", "type 1"])
-    examples = choose_examples(y, ["type 1", "type 2", "type 2"], [0.7, 0.9, 0.6])
+    examples = choose_examples(y, ["type 1", "type 2", "type 2"], [0.65, 0.85, 0.6])
     assert examples == {"correct": 1, "misclassified": 2}
-    assert choose_examples(y, y, [0.7, 0.9, 0.6]) == {"correct": 1}
+    assert choose_examples(y, y, [0.65, 0.85, 0.6]) == {"correct": 1}
     assert choose_examples(y[:1], ["type 2"], [0.8]) == {"misclassified": 0}

@@ -1,0 +1,89 @@
+"""The picker's canvases: figures that send whole pictures and never steal the keyboard, and a lasso."""
+
+import matplotlib.pyplot as plt
+from ipympl.backend_nbagg import Canvas, FigureManager
+from matplotlib.figure import Figure
+from matplotlib.widgets import LassoSelector
+
+from ..plotting import read_style
+
+# A lasso smaller than this, in pixels, is a click.
+_CLICK = 5
+
+
+def screen_style(*, dark):
+    """The rcParams of a figure on a screen: small letters as they are shaped."""
+    return {**read_style(dark=dark), "text.hinting": "none"}
+
+
+class SteadyCanvas(Canvas):
+    """A canvas that keeps its size, draws in one style whoever asks, and sends no pieces of pictures.
+
+    ipympl sends what changed since the last picture.  Where pictures come faster than the browser decodes
+    them, one of these pieces is dropped, and what it was to clear stays for good.
+    """
+
+    #: Whether what is drawn stands on a dark ground.
+    dark = False
+
+    def get_diff_image(self):
+        """The picture, whole; None where it was sent already."""
+        self._force_full = True
+        return super().get_diff_image()
+
+    def _handle_message(self, canvas, content, buffers):
+        super()._handle_message(canvas, content, buffers)
+        if content["type"] == "initialized":
+            # A new page would let the mouse drag the canvas to another size.
+            self.send_state("resizable")
+
+    def draw(self):
+        # Tick labels are made while drawing: in the style that is in force then.
+        with plt.rc_context(screen_style(dark=self.dark)):
+            super().draw()
+
+
+class MapLasso(LassoSelector):
+    """A lasso that is drawn with the changing artists of a panel, and distinguished from a click.
+
+    Parameters
+    ----------
+    panel : MapPanel
+    on_click : function (x, y)
+    on_select : function (vertices)
+    """
+
+    def __init__(self, panel, *, on_click, on_select):
+        look = {"color": panel.theme.ink, "linewidth": 1.3, "zorder": 20}
+        super().__init__(panel.ax, self._finish, button=1, props=look)
+        self._panel, self._click, self._select = panel, on_click, on_select
+        for artist in self.artists:
+            panel.add_changing(artist)
+
+    def update(self):
+        """Draw the lasso as it is."""
+        self._panel.refresh()
+
+    def _finish(self, vertices):
+        for artist in self.artists:
+            artist.set_visible(False)
+        self._panel.refresh()
+        pixels = self.ax.transData.transform(vertices)
+        if max(pixels.max(axis=0) - pixels.min(axis=0)) < _CLICK:
+            self._click(*vertices[0])
+        else:
+            self._select(vertices)
+
+
+def make_figure(name, *, dpi):
+    """A Figure on a SteadyCanvas that no other part of matplotlib knows of; `name` is "Map" or "Spectrum"."""
+    figure = Figure(dpi=dpi, layout="none", facecolor="white")
+    canvas = SteadyCanvas(figure)
+    FigureManager(canvas, 0)
+    canvas.manager.set_window_title(name)
+    canvas.header_visible = canvas.footer_visible = canvas.resizable = False
+    canvas.toolbar_visible = False
+    canvas.capture_scroll = True
+    # The mouse is reported this often, in ms: a name follows it.
+    canvas.pan_zoom_throttle = 16
+    return figure
