@@ -14,7 +14,6 @@ from .emission import describe_segments, segment_emission
 from .explanations import explain_by_lime, score_without
 from .radio_simulator import RADIO_CLASSES
 
-
 # Share of an image's flux that makes a piece a part of its source.
 _LEAST_FLUX = 0.01
 
