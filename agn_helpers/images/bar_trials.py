@@ -99,11 +99,11 @@ class BarPlan:
         Noisy copies of an image.
     """
 
-    n_votes: int = 3000
+    n_votes: int = 2400
     n_epochs: int = 8
     n_labels: tuple[int, ...] = (150, 600)
-    n_calibration: int = 40
-    n_test: int = 60
+    n_calibration: int = 30
+    n_test: int = 50
     noise: float = 0.1
     n_draws: int = 32
 
