@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ class PickerPair:
         if first.state is None or second.state is None:
             raise AgnError("both pickers must have spectra; one of them could not be opened.")
         for one, other in ((first, second), (second, first)):
-            one.on_change(lambda one=one, other=other: self._mirror(one, other))
+            one.on_change(partial(self._mirror, one, other))
         self._mirror(first, second)
 
     @classmethod

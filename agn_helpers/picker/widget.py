@@ -160,7 +160,7 @@ class SpectrumPicker:
             if not state.shows_selection and (order or state.row not in state.sequence):
                 state.pick_end(0)
 
-        self._do(arrange, slow=lambda: self.view.name_work(arranged=(order, keep)))
+        self._do(arrange, slow=lambda: self._name_work(arranged=(order, keep)))
 
     @property
     def selection(self) -> pd.DataFrame:
@@ -179,13 +179,13 @@ class SpectrumPicker:
     def select(self, names: Iterable[str]) -> None:
         """Select spectra by their names and show their mean; an empty list ends the selection."""
         names = [names] if isinstance(names, str) else list(names)
-        self._do(lambda state: state.select(names), slow=lambda: self.view.name_work(rows=len(names)))
+        self._do(lambda state: state.select(names), slow=lambda: self._name_work(rows=len(names)))
 
     def select_inside(self, inside: Callable[[np.ndarray], np.ndarray]) -> None:
         """Select the spectra where `inside`, a function of (n, 2) places, is True."""
 
         def count():
-            return self.view.name_work(rows=int(inside(self.state.places).sum()))
+            return self._name_work(rows=int(inside(self.state.places).sum()))
 
         self._do(lambda state: state.select_inside(inside), slow=count)
 
@@ -373,6 +373,10 @@ class SpectrumPicker:
         if refresh:
             self._follow()
         return True
+
+    def _name_work(self, **work):
+        """What takes a moment, in words for the page."""
+        return self.view.name_work(**work) if self.view else ""
 
     def _say(self, text, *, kind="info"):
         if self.view:
