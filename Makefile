@@ -9,13 +9,16 @@ ARGS ?=
 FUZZ_SECONDS ?= 3600
 # Processes that tests run in; all tests of a file in the same one.
 WORKERS ?= 2
+# A run for the documentation's gallery: a tenth of the survey.
+SMALL := -p n_type1=80 -p n_intermediate=80 -p n_type2=160 -p n_fits=1 -p n_draws=2 -p n_surveys=2 -p n_detail=2 \
+    -p scale=0.05 -p n_test=20
 VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/complete
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lab bench lint fuzz audit readme clean
+.PHONY: help reproduce test lab bench lint docs fuzz audit readme clean
 
 help:  ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -37,6 +40,14 @@ lint: $(ENVIRONMENT)  ## style and types of the code; notebooks carry no outputs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_notebooks.py -k "clean"
+
+docs: $(ENVIRONMENT) data/docs/report/index.html  ## build the documentation in build/docs (installs Sphinx)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+# The gallery: the notebooks of a small run.
+data/docs/report/index.html: | $(ENVIRONMENT)
+	$(BIN)/agn reproduce --run docs $(SMALL)
 
 fuzz: $(ENVIRONMENT)  ## feed every reader with damaged files (FUZZ_SECONDS=3600)
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)

@@ -38,6 +38,25 @@ def find_project():
     return here
 
 
+def list_notebooks(folder, *, only=None):
+    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"2"``) or names.
+
+    Raises AgnError for a folder without any, and for a number or name that there is not.
+    """
+    notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
+    if not notebooks:
+        raise AgnError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
+    if only is None:
+        return list(notebooks.values())
+    wanted = set()
+    for name in only:
+        stems = [stem for stem in notebooks if name.zfill(2) in (stem, stem[:2])]
+        if not stems:
+            raise AgnError(f"there is no notebook {name!r}; choose among {', '.join(notebooks)}.")
+        wanted.update(stems)
+    return [path for stem, path in notebooks.items() if stem in wanted]
+
+
 def name_run(survey):
     """Name of a run after its survey: `SYNTHETIC`, `SDSS`, a folder, a table, an index's folder."""
     if survey in (SYNTHETIC, SDSS):

@@ -18,7 +18,7 @@ from .supply_chain import find_holes, list_bounds, read_lock
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Extras that pyproject.toml keeps out of the common environment, and why.
-LEFT_OUT = {"desi", "torch"}
+LEFT_OUT = {"desi", "docs", "torch"}
 EXTRAS = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in LEFT_OUT}
 REQUIRED = [Requirement(line) for lines in (PROJECT["dependencies"], *EXTRAS.values()) for line in lines]
 PINS = read_lock()

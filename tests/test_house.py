@@ -23,7 +23,7 @@ FLOORS = [
     {"tuning", "saliency"},
     {"faithfulness", "audit", "images"},
     {"plotting"},
-    {"picker", "bulk"},
+    {"reports", "picker", "bulk"},
     {"cli"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -86,7 +86,7 @@ def test_no_circle():
 def test_numbers(capsys):
     rows = list_modules()
     # 94 when the packages were made; readers of spectra and what was not observed came after.
-    assert len(rows) <= 160
+    assert len(rows) <= 170
     assert len(read_stub("")) <= 30
     assert set(PACKAGES) == set().union(*FLOORS) - FLOORS[0]
     main()

@@ -240,6 +240,12 @@ SMALL = {
     "n_epochs": 1,
     "n_seeds": 1,
     "n_samples": 50,
+    "n_votes": 96,
+    "n_passes": 1,
+    "n_labels": [6, 16],
+    "n_calibration": 8,
+    "n_scored": 8,
+    "n_noisy": 2,
 }
 
 

@@ -1,9 +1,12 @@
 """The README says what the run says whose numbers `make readme` has collected."""
 
 import json
+import tomllib
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+import yaml
 
 from .conftest import ROOT
 from .readme import NUMBERS, collect_numbers
@@ -67,3 +70,20 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
         "bridges": "45 % to 48 % over maps and full spaces",
         "nearest to type 1": "98 % are intermediates",
     }
+
+
+def test_badges_say_what_the_project_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for label, value in (("version", project["version"]), ("python", project["requires-python"])):
+        badge = ElementTree.parse(NUMBERS.with_name(f"badge_{label}.svg")).getroot()
+        assert badge.get("aria-label") == f"{label}: {value}"
+
+
+def test_citation_and_documentation_name_the_same_version_and_paper():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    cite = (ROOT / "docs" / "cite.md").read_text(encoding="utf-8")
+    assert citation["version"] == project["version"] and f"{{{project['version']}}}" in cite
+    doi = citation["preferred-citation"]["doi"]
+    assert doi in cite and doi in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(author["family-names"] in cite for author in citation["preferred-citation"]["authors"])

@@ -147,6 +147,11 @@ def find_catalogue(
             raise AgnError("--redshift is for the ready queries; write the range into the SQL.")
         options = {} if is_sql else {"limit": limit} | ({"redshift": redshift} if redshift else {})
         catalogue, problems = skyserver_catalogue(name, folder, label=label, **skyserver, **options)
+    elif not Path(source).expanduser().exists():
+        raise AgnError(
+            f"there is no file {source!r}; name one, or paper, vizier:ID (a catalogue), or sql:NAME (type1, "
+            "type2, composite)."
+        )
     else:
         catalogue, problems = read_catalogue(Path(source).expanduser(), label=label)
     catalogue = limit_catalogue(catalogue, limit) if limit else catalogue

@@ -168,7 +168,10 @@ def write_json(value, path):
 
 def write_part(folder, partition, table, rejected, meta):
     """Write the files of a partition, then the record that they are whole; returns the record."""
-    record: dict[str, Any] = {"partition": partition.number, "key": partition.key, "files": {}}
+    # A worker that was taken for dead may have been quicker.
+    if (other := read_record(folder, partition)) is not None:
+        return other
+    record = {"partition": partition.number, "key": partition.key, "files": {}}
     # Whatever an earlier attempt left goes first: no record, no part.
     rejects = pa.table(
         {key: pa.array([getattr(each, key) for each in rejected], pa.string()) for key in _REJECTED}

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 _TRIES = 5
 
 # What ended so many attempts at the same item is that item.
-_FATAL = 3
+_FATAL = 2
 
 # So many partitions that fail one after the other, none between them succeeding, end the run.
 _IN_A_ROW = 5
@@ -273,8 +273,8 @@ class _Tries:
     """How often partitions were tried, and which are given up."""
 
     def __init__(self):
-        self.failed: dict[int, str] = {}
-        self._tries: collections.Counter = collections.Counter()
+        self.failed = {}
+        self._tries = collections.Counter()
         self._in_a_row = 0
 
     def succeed(self):
@@ -407,12 +407,11 @@ def open_client(*, workers: int | None = None, scheduler: str | None = None) -> 
         with client:
             yield client
         return
-    if workers < 1:
+    if workers is None or workers < 1:
         raise AgnError(f"there must be at least one worker; got {workers}.")
+    # Statistics of what each line takes cost a twentieth of the time; busy machines answer late.
     settings = {
-        # Statistics of what each line takes cost a twentieth of the time.
         "distributed.worker.profile.enabled": False,
-        # A worker without a file to end up in keeps to memory.
         "distributed.comm.timeouts.connect": "60s",
     }
     with (

@@ -84,13 +84,17 @@ def _find_fields(nested):
     nested = nested.combine_chunks() if isinstance(nested, pa.ChunkedArray) else nested
     if pa.types.is_struct(nested.type):
         return {field.name.lower(): nested.field(i) for i, field in enumerate(nested.type)}
-    if pa.types.is_list(nested.type) and pa.types.is_struct(nested.type.value_type):
+    if _is_list(nested.type) and pa.types.is_struct(nested.type.value_type):
         inner = nested.values
         return {
-            field.name.lower(): pa.ListArray.from_arrays(nested.offsets, inner.field(i))
+            field.name.lower(): type(nested).from_arrays(nested.offsets, inner.field(i))
             for i, field in enumerate(inner.type)
         }
     return {}
+
+
+def _is_list(kind):
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
 
 
 def _split_lists(column):
@@ -99,7 +103,7 @@ def _split_lists(column):
     if pa.types.is_null(column.type) or not len(column):
         return [np.empty(0)] * len(column)
     kind = column.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    if not (_is_list(kind) or pa.types.is_fixed_size_list(kind)):
         raise AgnError(f"a column of a spectrum must hold a list of numbers a row; it holds {kind}.")
     return [
         np.empty(0) if each.values is None else each.values.to_numpy(zero_copy_only=False) for each in column

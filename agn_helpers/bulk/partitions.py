@@ -99,7 +99,7 @@ def classify_frame(frame, model, *, explain, force):
     names, chunks = read_frame(frame, size=_AT_ONCE)
     schema = make_schema(model, explain=explain)
     tables = [schema.append(pa.field("row", pa.int64())).empty_table()]
-    rejected: list = []
+    rejected = []
     for chunk in chunks:
         sample, failed = _reduce(chunk, model)
         table, others = _classify_sample(sample, failed, {}, model, schema, force=force)
@@ -150,7 +150,7 @@ def read_partition(partition, *, seconds=60.0, note=None, fatal=(), **reading):
     # A block of a coadd takes 30 MB.
     threads, ahead = (0, 0) if is_careful else (1, 1) if has_blocks else (2, 32)
     items = list(enumerate(partition.items))
-    spectra: list = []
+    spectra = []
     for (_, item), result in read_ahead(items, read, threads=threads, ahead=ahead, seconds=seconds):
         if isinstance(result, SpectrumBlock):
             if spectra:

@@ -205,9 +205,14 @@ def _write_page(folder, summary, records):
 
 
 def _tabulate(frame, shown):
-    columns = {name: title for name, title in shown.items() if name in frame}
+    columns = {name: title for name, title in shown.items() if name in frame and _is_told(frame[name])}
     rows = [[_write(row[name]) for name in columns] for row in frame.to_dict("records")]
     return _table(list(columns.values()), rows)
+
+
+def _is_told(column):
+    """Whether a column says anything of any row."""
+    return bool((column.notna() & (column != "")).any())
 
 
 def _write(value):
@@ -225,7 +230,7 @@ def _table(titles, rows):
 def _draw_means(folder, records, summary):
     """The mean spectrum of each type in the colours of its mean attribution, as an image in the page."""
     chosen = records[:: -(-len(records) // _AVERAGED)]
-    sums: dict = {}
+    sums = {}
     model = load_model(folder / MODEL_FILE)
     for record in chosen:
         table = pq.read_table(folder / "spectra" / part_name(record["partition"], ".parquet"))
@@ -280,7 +285,7 @@ h1 {{ font-weight: 600; margin-bottom: 0 }} h2 {{ font-weight: 600; margin-top: 
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }}
 th, td {{ padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid #e4e4e4;
   white-space: nowrap }}
-td:first-child {{ white-space: normal }}
+td:first-child {{ white-space: normal; min-width: 14rem }}
 th {{ font-weight: 600; border-bottom-color: #888 }}
 img {{ display: block; width: 100%; margin: .6rem 0 }}
 </style></head><body>

@@ -33,6 +33,12 @@ _LINE = np.exp(-0.5 * np.arange(-4.0, 5.0) ** 2)
 # Cosmic rays hit one or two points: none may stand out by more than noise does from the median of five.
 _RAY_WINDOW, _RAY_LIMIT = 5, 3.0
 
+# Of the search for features: scores differ by less than a thousandth of their threshold from those of double.
+_PRECISION = np.float32
+
+# What is brighter (in units of the flux at 5100 Å) has squares that single precision does not hold.
+_BRIGHTEST = 1e15
+
 _LEAST_SPECTRA = 10
 
 #: Parts of a spectrum's novelty.
@@ -304,30 +310,45 @@ class NoveltyDetector(BaseEstimator):
 
     def _responses(self, X, ivar):
         """Yield slices of the spectra and their `significance`, a bounded number of spectra at a time."""
-        components = self.basis_[: self.n_components_]
-        rows, columns = np.triu_indices(len(self.basis_))
-        products = (self.basis_[rows] * self.basis_[columns]).T
+        basis, mean, floor = (part.astype(_PRECISION) for part in (self.basis_, self.mean_, self.floor_))
+        components = basis[: self.n_components_]
+        rows, columns = np.triu_indices(len(basis))
+        products = (self.basis_[rows] * self.basis_[columns]).astype(_PRECISION).T
+        profile, power = _LINE.astype(_PRECISION), (_LINE**2).astype(_PRECISION)
         for start in range(0, len(X), _BATCH):
             batch = slice(start, start + _BATCH)
             flux, inverse = _check_values(X[batch], ivar[batch])
             used = inverse > 0
-            offset = np.where(used, flux - self.mean_, 0)
+            # Seven digits of the fluxes are far more than their noise leaves; only the equations need more.
+            offset = np.where(used, flux - self.mean_, 0).clip(-_BRIGHTEST, _BRIGHTEST).astype(_PRECISION)
             # The systematic error is a share of the model's flux, which a plain projection gives well enough.
-            model = self.mean_ + offset @ components.T @ components
-            variance = _invert(inverse) + self.floor_ + (self.systematic * model) ** 2
+            model = mean + offset @ components.T @ components
+            with np.errstate(over="ignore"):
+                variance = _invert(inverse).astype(_PRECISION)
+            variance += floor + (self.systematic * model) ** 2
             variance += _profile_variance(model)
-            weight = used / variance.clip(np.finfo(float).tiny)
+            weight = used / variance.clip(np.finfo(_PRECISION).tiny)
 
-            normal = np.empty((len(offset), *2 * [len(self.basis_)]))
+            normal = np.empty((len(offset), *2 * [len(basis)]))
             normal[:, rows, columns] = normal[:, columns, rows] = weight @ products
             normal += np.diag(1 / self.prior_)
-            coefficients = np.linalg.solve(normal, ((weight * offset) @ self.basis_.T)[..., None])[..., 0]
-            residual = np.sqrt(weight) * (offset - coefficients @ self.basis_)
+            coefficients = np.linalg.solve(normal, ((weight * offset) @ basis.T)[..., None])[..., 0]
+            residual = np.sqrt(weight) * (offset - coefficients.astype(_PRECISION) @ basis)
 
-            around = median_filter(residual, size=(1, _RAY_WINDOW))
+            around = _median_of_five(residual)
             residual = np.clip(residual, around - _RAY_LIMIT, around + _RAY_LIMIT) * used
-            noise = np.sqrt(convolve1d(used.astype(float), _LINE**2, mode="constant"))
-            yield batch, convolve1d(residual, _LINE, mode="constant") / noise.clip(_LINE[0])
+            noise = np.sqrt(convolve1d(used.astype(_PRECISION), power, mode="constant"))
+            yield batch, convolve1d(residual, profile, mode="constant") / noise.clip(profile[0])
+
+
+def _median_of_five(values):
+    """Median (n, n_grid) of each value and two on either side, those beyond an end mirrored."""
+    padded = np.pad(values, ((0, 0), (2, 2)), mode="symmetric")
+    a, b, c, d, e = (padded[:, shift : shift + values.shape[1]] for shift in range(_RAY_WINDOW))
+    # Of two sorted pairs neither the least nor the largest is the median of all five.
+    low = np.maximum(np.minimum(a, b), np.minimum(c, d))
+    high = np.minimum(np.maximum(a, b), np.maximum(c, d))
+    return np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e))
 
 
 def _profile_variance(model):

@@ -19,16 +19,15 @@ from .classify import classify_files
 from .fetch import check_folder, fetch_list
 from .inspect import inspect_spectrum, print_formats
 from .messages import report
-from .reproduce import explore_run, reproduce_run
+from .reproduce import explore_run, report_run, reproduce_run
 
 # Numpy and all else are imported where they are used: help, and errors of typing, should not wait for them.
-app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
-)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 app.command("fetch")(fetch_list)
 app.command("check")(check_folder)
 app.command("reproduce")(reproduce_run)
+app.command("report")(report_run)
 app.command("classify")(classify_files)
 app.command("summarise")(summarise_folder)
 app.command("explore")(explore_run)
@@ -87,7 +86,8 @@ def _print_version(wanted: bool):
 @app.callback()
 def _explain_program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ):
     """Which parts of a galaxy's spectrum made a classifier predict a type 1, type 2 or intermediate AGN?"""

@@ -21,7 +21,6 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
-from nbconvert import HTMLExporter
 from tqdm import tqdm
 from traitlets.config import Config
 from zmq import IPC_PATH_MAX_LEN
@@ -29,23 +28,16 @@ from zmq import IPC_PATH_MAX_LEN
 from ..errors import AgnError
 from ..files import make_folder, whole_file
 from ..locks import claim_run, scratch_folder, sweep_unfinished
-from ..runs import run_folders
+from ..reports import render_notebook
+from ..runs import list_notebooks, run_folders
 
 # Set by the runner itself, each from its own option.
 _RUNNER_PARAMETERS = {"run": "--run", "survey": "--survey"}
 
 # papermill guesses a notebook's parameters line by line and warns where it cannot, e.g. at a comment
-# with an "="; here they are read and checked otherwise. nbconvert warns of every figure without alt text.
+# with an "="; here they are read and checked otherwise.
 _quiet_log = logging.getLogger("papermill")
 _quiet_log.setLevel(logging.ERROR)
-
-# JupyterLab's page without its four scripts from content networks (require.js, MathJax, mermaid, widgets).
-_PAGE = """{% extends 'lab/index.html.j2' %}
-{% block html_head_js %}{% endblock %}
-{% block jupyter_widgets %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-"""
 
 # A cell with the tag needs-02 is held until notebook 02 of the same run has ended well.
 _NEEDS = "needs-"
@@ -137,22 +129,6 @@ def match_parameters(declared, parameters):
     }
 
 
-def list_notebooks(folder, *, only=None):
-    """Paths ``NN_name.ipynb`` of a folder in order; only those of `only`, numbers (``"02"``) or names."""
-    notebooks = {path.stem: path for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
-    if not notebooks:
-        raise NotebookError(f"{folder} holds no numbered notebooks; run this in the project's folder.")
-    if only is None:
-        return list(notebooks.values())
-    wanted = set()
-    for name in only:
-        stems = [stem for stem in notebooks if name in (stem, stem[:2])]
-        if not stems:
-            raise NotebookError(f"there is no notebook {name!r}; choose among {', '.join(notebooks)}.")
-        wanted.update(stems)
-    return [path for stem, path in notebooks.items() if stem in wanted]
-
-
 def run_notebooks(
     notebooks_folder,
     *,
@@ -185,7 +161,7 @@ def run_notebooks(
     parameters : dict, optional
         Further values by name, each given to the notebooks that declare it.
     only : sequence of str, optional
-        As in `list_notebooks`.
+        As in `agn_helpers.runs.list_notebooks`.
     progress : bool
         Show a bar of cells, and the time that each notebook took.
 
@@ -358,9 +334,16 @@ class _Notebook:
             if figure.is_file() and figure.stat().st_mtime < began:
                 figure.unlink()
         with whole_file(self.target.with_suffix(".html")) as temporary:
-            page = _render_page(notebook, title=self.stem, folder=self.project)
+            before, after = self._find_neighbours()
+            page = render_notebook(notebook, stem=self.stem, before=before, after=after)
             temporary.write_text(page, encoding="utf-8")
         return time.monotonic() - start
+
+    def _find_neighbours(self):
+        """Stems of the notebooks before and after it, None at the ends."""
+        stems = [path.stem for path in list_notebooks(self.source.parent)]
+        place = stems.index(self.stem)
+        return (stems[place - 1] if place else None), (stems[place + 1] if place + 1 < len(stems) else None)
 
     def send(self, number):
         """Send a signal to the kernel where there is one."""
@@ -441,10 +424,3 @@ def _explain_failure(stem, error, failed):
 
 def _names_below(error_class):
     return {error_class.__name__}.union(*(_names_below(child) for child in error_class.__subclasses__()))
-
-
-def _render_page(notebook, *, title, folder):
-    exporter = HTMLExporter(raw_template=_PAGE, embed_images=True, log=_quiet_log)
-    resources = {"metadata": {"name": title, "path": str(folder)}}
-    page, _ = exporter.from_notebook_node(notebook, resources=resources)
-    return page

@@ -32,7 +32,7 @@ def classify_into_folder(files, model, output, *, workers=None, scheduler=None, 
         if workers is not None or scheduler is not None:
             client = stack.enter_context(open_client(workers=workers, scheduler=scheduler))
             print(f"Dashboard: {client.dashboard_link}", file=sys.stderr)
-        bars: list = []
+        bars = []
 
         def show(n_done, n_all):
             if not bars:

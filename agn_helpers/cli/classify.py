@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from ..limits import summarise_error
 from ..locks import sweep_unfinished
 from ..runs import SYNTHETIC, find_project, run_folders
 from .bulk_commands import classify_into_folder
-from .messages import MOST_LINES, report
+from .messages import complete_run, format_table, report_kinds, show_progress
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def classify_files(
         str,
         typer.Option(
             metavar="NAME",
+            autocompletion=complete_run,
             help="Run whose model is used. 'general' is trained on simulated spectra of every kind, now "
             "where there is none yet; 'synthetic' on the paper's selection.",
         ),
@@ -58,7 +60,8 @@ def classify_files(
         bool,
         typer.Option(
             "--explain",
-            help="Draw a saliency map of each spectrum, too; in a folder keep attributions as arrays.",
+            help="Draw a summary page of each spectrum, too, with an index.html; in a folder keep the maps "
+            "as arrays.",
         ),
     ] = False,
     force: Annotated[
@@ -92,8 +95,9 @@ def classify_files(
     sample it holds the true type; of an undetermined one also all types of 5 % or more), novelty,
     unlike_training (novelty above 1), unlike_in (features, continuum or lines), ra, dec, class, zwarning (of
     the file's pipeline; -1: unknown), assumptions (made in reading the file, joined by "; ").
-    Rejected files are listed with their reasons in a table of the same name with _rejected added, saliency
-    maps are drawn in a folder of the same name with _saliency added.
+    Rejected files are listed with their reasons in a table of the same name with _rejected added; summary
+    pages, with saliency maps, are drawn in a folder of the same name with _saliency added, whose index.html
+    lists them with what is to be doubted.
 
     Into a folder results go as Parquet files, a partition of 2000 spectra each, with fluxes and attributions;
     the same command goes on where an earlier one stopped. agn summarise DIR says what it holds.
@@ -107,6 +111,8 @@ def classify_files(
     from ..files import check_writable, table_format
     from ..spectra import parse_columns, read_spectra
 
+    if all(not path.exists() for path in files):
+        raise AgnError(f"{files[0]} does not exist; name an existing file or folder.")
     into_folder = workers is not None or scheduler is not None or not output.suffix or output.is_dir()
     if not into_folder:
         table_format(output)
@@ -114,7 +120,7 @@ def classify_files(
         raise AgnError(
             f"redshift must be greater than -1 and finite; got {redshift}. Give another --redshift."
         )
-    reading = {
+    reading: dict = {
         "redshift": redshift,
         "columns": parse_columns(columns) if columns else None,
         "medium": medium,
@@ -129,35 +135,40 @@ def classify_files(
     folder = output.with_name(f"{output.stem}_saliency") if explain else None
     if folder is not None:
         sweep_unfinished(folder)
-    parts, undrawn = _classify(spectra, model, folder, force=force)
+    parts, entries, undrawn = _classify(spectra, model, folder, force=force)
     table, rejected = join_parts(parts, model, run=run)
+    report_kinds("error", [(str(row["file"]), str(row["reason"])) for row in rejected])
     _write_results(table, rejected, output)
+    if entries:
+        from ..reports import write_gallery
+
+        survey = str(table.meta["survey"])
+        print(f"Summary pages: {write_gallery(folder, entries, title=output.stem, survey=survey)}")
     if undrawn:
-        raise AgnError(f"{len(undrawn)} saliency maps could not be drawn; the table is whole. {undrawn[0]}")
+        raise AgnError(f"{len(undrawn)} summary pages could not be drawn; the table is whole. {undrawn[0]}")
     if len(rejected):
         raise typer.Exit(3)
 
 
 def _classify(spectra, model, folder, *, force):
-    """Classify chunk after chunk; report what is rejected, and draw into `folder` where there is one.
+    """Classify chunk after chunk, and draw into `folder` where there is one.
 
-    Returns the chunks, and why some saliency maps could not be drawn.
+    Returns the chunks, what the index of the pages says, and why some pages could not be drawn.
     """
-    from tqdm import tqdm
-
     from ..classifier import classify_spectra
 
-    parts, n_rejected, undrawn = [], 0, []
-    progress = tqdm(spectra, desc="classify", unit=" spectra", delay=2, disable=None)
-    for part in classify_spectra(progress, model, force=force):
-        for row in part.rejected[: max(0, MOST_LINES - n_rejected)]:
-            report("error", row["reason"], file=row["file"])
-        n_rejected += len(part.rejected)
+    parts, entries, undrawn = [], [], []
+    for part in classify_spectra(show_progress(spectra, desc="classify", unit="spectra"), model, force=force):
         if folder is not None and not undrawn:
-            undrawn += _draw_saliency(part, model, folder)
+            entries += _draw_pages(part, model, folder, undrawn)
         # The spectra themselves would not fit into memory, were there a million.
         parts.append(part._replace(sample=None))
-    return parts, undrawn
+    return parts, entries, undrawn
+
+
+# How columns of numbers begin that are written to so many digits: more would be noise.
+_COMPUTED = ("redshift", "p_", "snr", "unobserved", "log_odds_error", "novelty")
+_DIGITS = 8
 
 
 def _write_results(table, rejected, output):
@@ -166,6 +177,9 @@ def _write_results(table, rejected, output):
     from ..files import write_table
     from ..lines import AGN_TYPES
 
+    for name in table.colnames:
+        if name.startswith(_COMPUTED) and table[name].dtype.kind == "f":
+            table[name] = [float(f"{value:.{_DIGITS}g}") for value in table[name]]
     rejected_path = output.with_name(f"{output.stem}_rejected{output.suffix}")
     if len(table):
         write_table(table, output)
@@ -173,52 +187,87 @@ def _write_results(table, rejected, output):
     if not len(table):
         left = f" {output} is of an earlier call." if output.exists() else ""
         raise AgnError(f"no spectrum could be classified; the reasons are in {rejected_path}.{left}")
+    for line in format_table(_choose_columns(table)):
+        print(line)
     names = [*AGN_TYPES, *([UNDETERMINED] if UNDETERMINED in table["predicted"] else [])]
-    counts = ", ".join(f"{(table['predicted'] == name).sum()} {name}" for name in names)
-    print(f"{len(table)} spectra: {counts}. Table: {output}")
+    counts = {name: int((table["predicted"] == name).sum()) for name in names}
+    said = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    print(f"{len(table)} spectr{'um' if len(table) == 1 else 'a'}: {said}. Table: {output}")
     for line in describe_doubts(table):
         print(line)
     if len(rejected):
         print(f"{len(rejected)} rejected; the reasons are in {rejected_path}.", file=sys.stderr)
 
 
-def _draw_saliency(part, model, folder):
-    """Draw each spectrum's saliency map for its most probable type, into a file of its name.
+def _choose_columns(table):
+    """What the screen shows of the table of types: name, type, probability, and what doubts there are."""
+    from ..lines import AGN_TYPES
 
-    Returns why some could not be drawn; the table of the results does not depend on figures.
+    best = [max(row[f"p_{each.key}"] for each in AGN_TYPES.values()) for row in table]
+    columns = {
+        "name": [str(name) for name in table["name"]],
+        "type": [str(name) for name in table["predicted"]],
+        "P": [f"{value:.3f}" for value in best],
+    }
+    if "prediction_set" in table.colnames:
+        sets = [str(names).split("|") for names in table["prediction_set"]]
+        columns["may be"] = [" or ".join(names) if len(names) > 1 else "" for names in sets]
+    if "unlike_training" in table.colnames:
+        parts = table["unlike_in"] if "unlike_in" in table.colnames else [""] * len(table)
+        words = [str(part).replace("|", ", ") or "yes" for part in parts]
+        columns["unlike training"] = [
+            each if is_so else "" for each, is_so in zip(words, table["unlike_training"])
+        ]
+    return columns
+
+
+def _draw_pages(part, model, folder, undrawn):
+    """Draw each spectrum's summary page for its most probable type, into a file of its name.
+
+    Returns what an index says of each; why some could not be drawn is added to `undrawn`, since the table
+    of the results does not depend on figures.
     """
     # Only those who want figures wait for matplotlib, the first time for its list of fonts.
     import matplotlib.pyplot as plt
-    from matplotlib.figure import Figure
+    import numpy as np
 
+    from ..classifier import UNDETERMINED
     from ..files import name_file
     from ..lines import AGN_TYPES
-    from ..plotting import DOUBLE_COLUMN, save_figure
+    from ..plotting import plot_summary_page, save_figure
+    from ..reports import describe_doubt, describe_verdict
+    from ..saliency import measure_lines
 
     if not len(part.table):
         return []
-    undrawn = []
-    attribution = model.explain(part.sample)
-    survey = None if attribution.survey == "unknown" else attribution.survey
+    attribution, entries = model.explain(part.sample), []
+    measured = measure_lines(attribution.values, grid=model.grid).to_frame(name=range(len(part.table)))
     with plt.style.context("agn_helpers.agn"), warnings.catch_warnings():
         # Names may hold letters that the font has not.
         warnings.filterwarnings("ignore", message="Glyph")
-        for number, row in enumerate(part.table):
-            target = attribution.target[number]
-            probability = row[f"p_{AGN_TYPES[target].key}"]
-            p = "P" if row["predicted"] == target else f"P({target})"
-            type_and_p = f"{row['predicted']}, {p} = {probability:.3f}"
+        rows = show_progress(part.table, desc="summary pages", unit="pages", total=len(part.table))
+        for number, row in enumerate(rows):
+            facts = dict(zip(part.table.colnames, row))
+            doubts = describe_doubt(facts)
+            if row["predicted"] == UNDETERMINED:
+                doubts.insert(0, f"Undetermined: {row['reason']}.")
+            file = name_file(row["name"], ".png")
             try:
-                ax = attribution.plot(
-                    number,
-                    title=f"{row['name'][:_LONGEST_TITLE]}, z = {row['redshift']:.4f}: {type_and_p}",
-                    ax=Figure(figsize=(DOUBLE_COLUMN, 2.9)).subplots(),
+                page = plot_summary_page(
+                    replace(attribution[number], name=np.array([str(row["name"])[:_LONGEST_TITLE]])),
+                    probabilities={name: row[f"p_{each.key}"] for name, each in AGN_TYPES.items()},
+                    statistics=measured[measured["name"] == number].drop(columns="name"),
+                    redshift=row["redshift"],
+                    doubts=doubts,
                 )
-                save_figure(ax, folder / name_file(row["name"], ".png"), survey=survey)
+                save_figure(page, folder / file)
+                plt.close(page)
             except Exception as error:
                 logger.debug("%s was not drawn", row["name"], exc_info=error)
                 undrawn.append(summarise_error(error))
-    return undrawn
+            else:
+                entries.append((str(row["name"]), file, describe_verdict(facts), doubts))
+    return entries
 
 
 def _find_model(run):

@@ -10,7 +10,8 @@ import typer
 
 from ..errors import AgnError
 from ..locks import scratch_folder
-from ..runs import SDSS, SYNTHETIC, find_project, name_run
+from ..runs import SDSS, SYNTHETIC, find_project, list_notebooks, name_run
+from .messages import complete_run
 
 
 def reproduce_run(
@@ -33,26 +34,30 @@ def reproduce_run(
         ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="01,02", help="Run only these notebooks, on the others' outputs.")
+        str | None,
+        typer.Option(metavar="1,2", help="Run only these notebooks, on what the others wrote before."),
     ] = None,
     figures: Annotated[
         str, typer.Option(metavar="pdf,svg", help="Formats of all figures beside PNG, for journals.")
     ] = "",
 ):
-    """Run the notebooks in order: tables, figures, executed notebooks and HTML pages.
+    """Run the notebooks in order: tables, figures, executed notebooks, and a report to begin with.
 
     They are written to data/NAME and figures/NAME in the project: the current folder where it holds
     notebooks/, else the checkout that this program was installed from.
 
     Exit code: 0, 1 at the first failing cell or another error, 2 for a wrong command line, 130 for Ctrl-C.
     """
+    project = find_project()
+    # A wrong number is told at once, before a second goes into imports.
+    chosen = [name.strip() for name in only.split(",")] if only else None
+    list_notebooks(project / "notebooks", only=chosen)
     from ..survey import open_survey
     from .batch import run_notebooks
 
     if figures:
         # What `plotting.save_figure` looks for in every notebook.
         os.environ["AGN_FIGURES"] = figures
-    project = find_project()
     source = survey if survey in (SYNTHETIC, SDSS) else Path(survey).expanduser().resolve()
     run = run or name_run(source)
     if source != SYNTHETIC:
@@ -68,9 +73,45 @@ def reproduce_run(
         run=run,
         survey=source,
         parameters=dict(_split_parameter(pair) for pair in parameter or []),
-        only=[name.strip() for name in only.split(",")] if only else None,
+        only=chosen,
     )
     print(f"Executed notebooks and HTML pages: {paths[0].parent}")
+    _finish(run, project)
+
+
+def report_run(
+    run: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="Name of the run.", autocompletion=complete_run)
+    ] = SYNTHETIC,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="RUN RUN", help="Put two runs side by side instead.", show_default=False),
+    ] = None,
+):
+    """Write the report of a run anew, from what its notebooks left.
+
+    agn reproduce ends with it; this command is for runs of earlier versions, and for two runs side by side:
+    agn report --compare RUN RUN. Pages are written to data/RUN/report.
+
+    Exit code: 0, 1 where a run has no executed notebook or for another error, 2 for a wrong command line.
+    """
+    project = find_project()
+    if compare is None:
+        _finish(run, project)
+        return
+    from ..reports import compare_runs
+
+    print(f"Both runs: {compare_runs(*compare, root=project)}")
+
+
+def _finish(run, project):
+    """Write the report, print the key numbers, and say where to begin reading."""
+    from ..reports import collect_numbers, format_numbers, write_report
+
+    index = write_report(run, root=project)
+    for line in format_numbers(collect_numbers(index.parents[1] / "tables")):
+        print(line)
+    print(f"Report: {index}")
 
 
 def _split_parameter(pair):
@@ -91,7 +132,9 @@ class Size(StrEnum):
 
 
 def explore_run(
-    run: Annotated[str, typer.Option(metavar="NAME", help="Run that is explored.")] = "synthetic",
+    run: Annotated[
+        str, typer.Option(metavar="NAME", help="Run that is explored.", autocompletion=complete_run)
+    ] = SYNTHETIC,
     size: Annotated[Size, typer.Option(help="Of the picker.")] = Size.auto,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for one that is free.")

@@ -318,8 +318,9 @@ def measure_cutouts(
     ellipses, seen = measure_ellipses(images), subtract_profile(images)
     rows = []
     for trial in trials:
-        draws = {"noise": plan.noise, "n_draws": plan.n_draws, "random_state": trial.seed}
-        pictures = draw_pictures(images, trial.votes, **draws)
+        pictures = draw_pictures(
+            images, trial.votes, noise=plan.noise, n_draws=plan.n_draws, random_state=trial.seed
+        )
         said = {name: measure_route(pictures, name, trial.settings[name]) for name in ROUTES}
         said["ellipse fit"] = ellipses
         said[trial.methods[-1]] = trial.direct.predict(seen)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..errors import AgnError
 from .emission import describe_segments, segment_emission
-from .explanations import explain_by_lime, mask_segments
+from .explanations import explain_by_lime, score_without
 from .radio_simulator import RADIO_CLASSES
 
 
@@ -37,7 +37,7 @@ def measure_agreement(first, second, *, n_top=5):
     return float(rank), len(tops[0] & tops[1]) / n_top
 
 
-def measure_curves(network, image, explanation, *, output=0, n_random=20, random_state=0):
+def measure_curves(network, image, explanation, *, output=0, n_random=10, random_state=0):
     """Areas under deletion and insertion curves of pieces, the most supportive first, and by chance.
 
     The curve is the probability of the predicted class while pieces are taken from the image, or brought
@@ -51,14 +51,13 @@ def measure_curves(network, image, explanation, *, output=0, n_random=20, random
         Of this output.
     output : int
     n_random : int
-        Random orders, over which areas are averaged.
+        Random orders, each taken forwards and backwards, over which areas are averaged.
     random_state : int, RandomState or None
 
     Returns
     -------
     dict
-        ``deletion, insertion, random_deletion, random_insertion``; a true explanation has a small first and a
-        large second one.
+        ``deletion, insertion, random``; a true explanation has the first below and the second above the last.
     """
     random = check_random_state(random_state)
     sign = 1 if network.outputs(image[None])[0, output] > 0 else -1
@@ -74,20 +73,16 @@ def measure_curves(network, image, explanation, *, output=0, n_random=20, random
     for row, order in enumerate(orders):
         for step, piece in enumerate(order, start=1):
             removed[row, step:, piece] = True
-    copies = mask_segments(image, explanation.segments, removed.reshape(-1, removed.shape[-1]))
-    curves = expit(sign * network.outputs(copies)[:, output]).reshape(len(orders), -1)
+    removed = removed.reshape(-1, removed.shape[-1])
+    scores = score_without(network, image, explanation.segments, removed, output=output)
+    curves = expit(sign * scores).reshape(len(orders), -1)
     areas = (curves[:, 1:] + curves[:, :-1]).mean(axis=1) / 2
-    # To bring the best back first is to take the worst first, read backwards.
-    return {
-        "deletion": areas[0],
-        "insertion": areas[1],
-        "random_deletion": areas[2::2].mean(),
-        "random_insertion": areas[3::2].mean(),
-    }
+    # To bring the best back first is to take the worst first, read backwards; by chance both are the same.
+    return {"deletion": areas[0], "insertion": areas[1], "random": areas[2:].mean()}
 
 
 def measure_place(explanation, image):
-    """Where what speaks for each class lies: distances from the middle as shares of the source's extent.
+    """Where what speaks for each class lies: distances from the middle, in radii that hold 95 % of the flux.
 
     Parameters
     ----------
@@ -103,11 +98,10 @@ def measure_place(explanation, image):
     """
     pieces = describe_segments(explanation.segments, image)
     seen = pieces["flux"] > 0
-    extent = pieces["distance"][seen].max()
     weights = {"for_fr1": np.clip(-explanation.coefficients, 0, None) * seen}
     weights |= {"for_fr2": np.clip(explanation.coefficients, 0, None) * seen, "flux": pieces["flux"]}
     return {
-        name: float(np.average(pieces["distance"], weights=weight)) / extent if weight.sum() else np.nan
+        name: float(np.average(pieces["out"], weights=weight)) if weight.sum() else np.nan
         for name, weight in weights.items()
     }
 
@@ -213,9 +207,8 @@ def describe_explanation(explanation, image, probability, *, n_pieces=2):
     is_second = probability >= 0.5
     pieces = describe_segments(explanation.segments, image)
     support = explanation.coefficients if is_second else -explanation.coefficients
-    extent = pieces["distance"][pieces["flux"] > 0].max()
     best = [number for number in np.argsort(-support)[:n_pieces] if support[number] > 0]
-    out = pieces["distance"] / extent
+    out = pieces["out"]
     where = " and ".join(
         f"{pieces['flux'][number]:.0%} of the flux at {out[number]:.0%} of the way out" for number in best
     )

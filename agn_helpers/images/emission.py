@@ -87,7 +87,7 @@ def _walk_uphill(smooth, emission, reach):
 
 
 def describe_segments(segments, image):
-    """Pixels, share of the flux, and flux-weighted distance from the image's centre (pixels) of each piece.
+    """Pixels, share of the flux, and flux-weighted distance from the image's centre of each piece.
 
     Parameters
     ----------
@@ -97,7 +97,8 @@ def describe_segments(segments, image):
     Returns
     -------
     dict of (n_segments,) arrays
-        ``pixels``, ``flux``, ``distance``; background first.
+        ``pixels``; ``flux``; ``distance``, pixels; ``out``, the same as a share of the radius that holds 95 %
+        of the flux.  Background first.
     """
     segments, image = np.asarray(segments), np.asarray(image, dtype=float)
     if segments.shape != image.shape:
@@ -108,10 +109,15 @@ def describe_segments(segments, image):
     flux = ndimage.sum_labels(image, segments, numbers)
     moment = ndimage.sum_labels(image * radius, segments, numbers)
     far = ndimage.mean(radius, segments, numbers)
+    order = np.argsort(radius, axis=None)
+    inside = np.cumsum(image.ravel()[order])
+    reach = max(1.0, radius.ravel()[order][np.searchsorted(inside, 0.95 * inside[-1])])
+    distance = np.where(flux > 0, moment / np.where(flux > 0, flux, 1), far)
     return {
         "pixels": np.bincount(segments.ravel(), minlength=len(numbers)),
         "flux": flux / flux.sum(),
-        "distance": np.where(flux > 0, moment / np.where(flux > 0, flux, 1), far),
+        "distance": distance,
+        "out": distance / reach,
     }
 
 

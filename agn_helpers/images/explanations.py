@@ -176,12 +176,7 @@ def explain_by_lime(
     found = []
     for _ in range(n_repeats):
         kept = draw_kept(n_samples, len(alive), random)
-        values = np.concatenate(
-            [
-                score(_mix(image, other, owner, alive, part))
-                for part in np.array_split(kept, -(-n_samples // _COPIES))
-            ]
-        )
+        values = _score_kept(score, image, other, owner, alive, kept)
         found.append(fit_surrogate(kept, values, kernel_width=_IMAGE_KERNEL_WIDTH))
     coefficients, uncertainty = np.zeros((2, owner.max() + 1))
     each = np.array([one.coefficients for one in found])
@@ -200,18 +195,18 @@ def occlude_segments(model, image, segments, *, output=0, replacement=0.0):
     image, owner, other, alive = _check_pieces(image, segments, replacement)
     score = _choose_score(model, output)
     kept = np.vstack([np.ones(len(alive), int), 1 - np.eye(len(alive), dtype=int)])
-    values = score(_mix(image, other, owner, alive, kept))
+    values = _score_kept(score, image, other, owner, alive, kept)
     coefficients, uncertainty = np.zeros((2, owner.max() + 1))
     coefficients[alive] = values[0] - values[1:]
     return SegmentExplanation(coefficients, uncertainty, 1.0, owner)
 
 
-def mask_segments(image, segments, removed, *, replacement=0.0):
-    """Copies (m, height, width) of an image without some of its pieces.
+def score_without(model, image, segments, removed, *, output=0, replacement=0.0):
+    """Scores (m,) of copies of an image without some of its pieces.
 
     Parameters
     ----------
-    image, segments, replacement
+    model, image, segments, output, replacement
         As of `explain_by_lime`.
     removed : (m, n_segments) array of bool
         Which pieces each copy lacks.
@@ -220,7 +215,8 @@ def mask_segments(image, segments, removed, *, replacement=0.0):
     removed = np.asarray(removed, dtype=bool)
     if removed.ndim != 2 or removed.shape[1] != owner.max() + 1:
         raise AgnError(f"removed must be (copies, {owner.max() + 1}), a column a piece; got {removed.shape}.")
-    return np.where(removed[:, owner], other, image)
+    every = np.arange(removed.shape[1])
+    return _score_kept(_choose_score(model, output), image, other, owner, every, ~removed)
 
 
 def _check_pieces(image, segments, replacement):
@@ -239,11 +235,16 @@ def _check_pieces(image, segments, replacement):
     return image, owner, other, alive
 
 
-def _mix(image, other, owner, alive, kept):
-    """Copies of an image, each piece kept or replaced."""
-    is_kept = np.ones((len(kept), owner.max() + 1), dtype=bool)
-    is_kept[:, alive] = kept
-    return np.where(is_kept[:, owner], image, other)
+def _score_kept(score, image, other, owner, alive, kept):
+    """Scores (m,) of copies of an image, pieces in `alive` kept or replaced; equal ones are scored once."""
+    different, place = np.unique(kept, axis=0, return_inverse=True)
+    is_kept = np.ones((len(different), owner.max() + 1), dtype=bool)
+    is_kept[:, alive] = different
+    parts = [
+        score(np.where(is_kept[start : start + _COPIES][:, owner], image, other))
+        for start in range(0, len(different), _COPIES)
+    ]
+    return np.concatenate(parts)[place.ravel()]
 
 
 def _choose_score(model, output):

@@ -308,10 +308,6 @@ def train_network(
     plan = plan or TrainingPlan()
     images = check_images(images)
     targets, classes = _check_targets(targets, len(images), kind, classes)
-    arch = _load_architecture()
-    import jax
-
-    random = check_random_state(random_state)
     layout = Layout(images.shape[1:], targets.shape[1], tuple(plan.widths))
     centre, scale = images.mean(axis=(0, 1, 2)), images.std(axis=(0, 1, 2))
     if not (scale > 0).all():
@@ -319,12 +315,68 @@ def train_network(
     zero, unit = np.zeros(targets.shape[1]), np.ones(targets.shape[1])
     if kind == "regression":
         zero, unit = targets.mean(axis=0), targets.std(axis=0)
-    images, targets = (images - centre) / scale, ((targets - zero) / unit).astype(np.float32)
+    empty = ImageNetwork(
+        kind=kind,
+        layout=layout,
+        members=(None,),
+        classes=classes,
+        centre=tuple(centre.tolist()),
+        scale=tuple(scale.tolist()),
+        unit=(tuple(zero.tolist()), tuple(unit.tolist())),
+        meta={"package_version": version("agn-helpers"), **(meta or {})},
+    )
+    return _fit(empty, images, targets, plan, random_state, title)
+
+
+def refine_network(network, images, targets, *, plan=None, random_state=0, title="training"):
+    """Train a network on, from its weights, on other images such as real ones after simulated ones.
+
+    Parameters
+    ----------
+    network : ImageNetwork
+        Each of its members is trained on; how it takes images, and the zero and unit of its outputs, stay.
+    images, targets, plan, random_state, title
+        As of `train_network`; the widths of the plan are those of the network whatever it says.
+
+    Returns
+    -------
+    ImageNetwork
+        Not calibrated.
+
+    Raises
+    ------
+    AgnError
+        As `train_network`, and for images of another size than the network's.
+    """
+    images = network.check_images(images)
+    targets, _ = _check_targets(targets, len(images), network.kind, network.classes)
+    if targets.shape[1] != network.layout.n_outputs:
+        raise AgnError(f"targets must be of {network.layout.n_outputs} outputs; got {targets.shape[1]}.")
+    plan = dataclasses.replace(plan or TrainingPlan(), widths=network.layout.widths)
+    random = check_random_state(random_state)
+    return combine_networks(
+        [
+            _fit(dataclasses.replace(network, members=(member,)), images, targets, plan, random, title)
+            for member in network.members
+        ]
+    )
+
+
+def _fit(network, images, targets, plan, random_state, title):
+    """A network of one member, trained from its weights or, where it has none, from random ones."""
+    arch = _load_architecture()
+    import jax
+
+    random = check_random_state(random_state)
+    zero, unit = np.array(network.unit)
+    images = (images - np.float32(network.centre)) / np.float32(network.scale)
+    targets = ((targets - zero) / unit).astype(np.float32)
     key, drawn = jax.random.split(jax.random.key(random.randint(2**31 - 1)))
     batch = min(plan.batch_size, len(images))
     n_batches = len(images) // batch
-    optimiser, step = arch.make_step(plan, kind, plan.n_epochs * n_batches)
-    net = arch.ConvNet(layout, drawn)
+    optimiser, step = arch.make_step(plan, network.kind, plan.n_epochs * n_batches)
+    start = network.members[0]
+    net = arch.ConvNet(network.layout, drawn) if start is None else arch.fill(network.layout, start)
     state = optimiser.init(arch.trainable(net))
     for _ in tqdm(range(plan.n_epochs), desc=title, unit="epoch", delay=2, disable=None if title else True):
         order = random.permutation(len(images))[: n_batches * batch].reshape(n_batches, batch)
@@ -334,16 +386,7 @@ def train_network(
     member = tuple(np.asarray(leaf) for leaf in jax.tree_util.tree_leaves(net))
     if not all(np.isfinite(leaf).all() for leaf in member):
         raise AgnError(f"the training did not converge; lower learning_rate, {plan.learning_rate:g}.")
-    return ImageNetwork(
-        kind=kind,
-        layout=layout,
-        members=(member,),
-        classes=classes,
-        centre=tuple(centre.tolist()),
-        scale=tuple(scale.tolist()),
-        unit=(tuple(zero.tolist()), tuple(unit.tolist())),
-        meta={"package_version": version("agn-helpers"), **(meta or {})},
-    )
+    return dataclasses.replace(network, members=(member,))
 
 
 def _check_targets(targets, n_images, kind, classes):

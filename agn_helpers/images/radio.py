@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from ..errors import AgnError
 from ..limits import check_fits, check_size, read_regular, summarise_error
-from .networks import TrainingPlan, combine_networks, train_network
+from .networks import TrainingPlan, combine_networks, refine_network, train_network
 from .radio_simulator import PIXEL, RADIO_CLASSES
 
 #: Pixels on a side that a network sees.
@@ -36,6 +36,8 @@ _MINIMUM_OF_ZEROS = 0.3
 class RadioImages(NamedTuple):
     """Images read from disk.
 
+    Attributes
+    ----------
     images : (n, height, width) float32 array
     label : (n,) int array, or None
         0 for FR I, 1 for FR II.
@@ -245,7 +247,7 @@ def measure_brightness(images):
     return pd.DataFrame(rows, columns=["peak", "noise level"])
 
 
-def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None):
+def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
     """Train networks on prepared images and average them.
 
     Parameters
@@ -259,11 +261,16 @@ def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, 
     random_state : int, RandomState or None
     meta : dict, optional
         Kept with the network.
+    start : ImageNetwork, optional
+        Its members are trained on, instead of new ones: real images are few, and a network that has seen
+        simulated sources needs no more.
 
     Returns
     -------
     ImageNetwork
     """
+    if start is not None:
+        return refine_network(start, images, label, plan=plan, random_state=random_state)
     random = check_random_state(random_state)
     members = [
         train_network(
@@ -272,6 +279,16 @@ def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, 
         for _ in range(n_members)
     ]
     return combine_networks(members)
+
+
+def average_orientations(network, images):
+    """Log odds (n,) averaged over the eight ways to turn and mirror an image by pixels.
+
+    A source has no preferred direction in the sky; the network learned that only nearly.
+    """
+    turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
+    turned += [each[:, :, ::-1] for each in turned]
+    return np.mean([network.outputs(each)[:, 0] for each in turned], axis=0)
 
 
 def cross_validate(images, label, *, n_folds=5, random_state=0, **options):
@@ -291,7 +308,7 @@ def cross_validate(images, label, *, n_folds=5, random_state=0, **options):
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
     for train, test in folds.split(images, label):
         network = train_radio(images[train], label[train], random_state=random_state, **options)
-        odds[test] = network.outputs(images[test])[:, 0]
+        odds[test] = average_orientations(network, images[test])
     return odds
 
 

@@ -36,6 +36,9 @@ N_PIXELS = 150
 
 _SIGMA = BEAM / np.sqrt(8 * np.log(2))
 
+# Arcsec from the middle.
+_PLACES = (np.arange(N_PIXELS) - (N_PIXELS - 1) / 2) * PIXEL
+
 # Residual sidelobes of a bright source, as a share of its peak: measured on unlabelled FIRST images.
 _SIDELOBES = 2.2e-4
 
@@ -47,7 +50,8 @@ _LENGTHS = {"FR I": (32.0, 85.0, 0.6), "FR II": (9.0, 42.0, 0.8)}
 # Sigma (arcsec) of the bowl in which an interferometer without short spacings leaves extended emission.
 _BOWL = 60.0
 
-_LEAST_SNR, _MIDDLE = 8, (slice(42, 108), slice(42, 108))
+# Of the brightest pixel within so many arcsec of the middle.
+_LEAST_SNR, _MIDDLE = 8, 54.0
 
 # Steps along a jet.
 _STEPS = 40
@@ -67,7 +71,8 @@ class RadioSample:
         Which part is brightest in each pixel, from 1 in the order of `RADIO_PARTS`; 0 where the source is
         fainter than the noise.
     truth : dict of (n,) arrays
-        ``length`` (arcsec, end to end along the jets), ``flux`` (mJy), ``peak_snr``, ``bending`` (degrees),
+        ``length`` (arcsec, end to end along the jets), ``flux`` (mJy), ``peak_snr`` and ``middle_snr`` (of
+        the brightest pixels of all and near the middle), ``bending`` (degrees),
         ``fr_ratio`` (distance between the brightest regions on both sides over the length).
     """
 
@@ -114,10 +119,10 @@ def simulate_radio(n_sources, *, brighter=1.0, random_state=0, title="radio gala
     for number in tqdm(range(n_sources), desc=title, unit="source", delay=2, disable=None if title else True):
         ratio, middle = brighter ** (0.5 if label[number] else -0.5), 0.0
         # What shows nothing within an arcminute of its position is in no catalogue.
-        while middle < _LEAST_SNR * NOISE:
+        while middle < _LEAST_SNR:
             blobs, truth = _draw_fr2(random) if label[number] else _draw_fr1(random)
             images[number], part[number], more = _observe(blobs, ratio, random)
-            middle = images[number][_MIDDLE].max()
+            middle = more["middle_snr"]
         rows.append({**truth, **more})
     return RadioSample(images, label, part, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
@@ -285,19 +290,19 @@ def _observe(blobs, ratio, random):
     sigma = np.hypot(NOISE, _SIDELOBES * whole.max())
     part = np.where(whole > sigma, 1 + maps.argmax(axis=0), 0)
     truth = {"flux": source[:, 3].sum() * factor, "peak_snr": peak / sigma}
+    truth["middle_snr"] = whole[np.hypot(_PLACES[:, None], _PLACES) < _MIDDLE].max() / sigma
     return whole + noise * (sigma / noise.std()), part, truth
 
 
 def _render(blobs):
     """Brightness (n_parts, 150, 150) a beam of blobs seen by the beam."""
-    places = (np.arange(N_PIXELS) - (N_PIXELS - 1) / 2) * PIXEL
     maps = np.zeros((len(RADIO_PARTS), N_PIXELS, N_PIXELS))
     for number in range(len(RADIO_PARTS)):
         x, y, sigma, flux = blobs[blobs[:, 4] == number, :4].T
         variance = sigma[:, None] ** 2 + _SIGMA**2
-        columns = np.exp(-((places - x[:, None]) ** 2) / (2 * variance))
-        rows = np.exp(-((places - y[:, None]) ** 2) / (2 * variance)) * flux[:, None] * _SIGMA**2 / variance
+        columns = np.exp(-((_PLACES - x[:, None]) ** 2) / (2 * variance))
+        rows = np.exp(-((_PLACES - y[:, None]) ** 2) / (2 * variance)) * flux[:, None] * _SIGMA**2 / variance
         maps[number] = rows.T @ columns
-        wide = np.exp(-(places**2) / (2 * _BOWL**2)) * _SIGMA / _BOWL
+        wide = np.exp(-(_PLACES**2) / (2 * _BOWL**2)) * _SIGMA / _BOWL
         maps[number] -= flux.sum() * np.outer(wide, wide)
     return maps

@@ -160,7 +160,7 @@ class SpectrumPicker:
             if not state.shows_selection and (order or state.row not in state.sequence):
                 state.pick_end(0)
 
-        self._do(arrange, slow=lambda: self._name_work(arranged=(order, keep)))
+        self._do(arrange, slow=lambda view: view.name_work(arranged=(order, keep)))
 
     @property
     def selection(self) -> pd.DataFrame:
@@ -179,13 +179,13 @@ class SpectrumPicker:
     def select(self, names: Iterable[str]) -> None:
         """Select spectra by their names and show their mean; an empty list ends the selection."""
         names = [names] if isinstance(names, str) else list(names)
-        self._do(lambda state: state.select(names), slow=lambda: self._name_work(rows=len(names)))
+        self._do(lambda state: state.select(names), slow=lambda view: view.name_work(rows=len(names)))
 
     def select_inside(self, inside: Callable[[np.ndarray], np.ndarray]) -> None:
         """Select the spectra where `inside`, a function of (n, 2) places, is True."""
 
-        def count():
-            return self._name_work(rows=int(inside(self.state.places).sum()))
+        def count(view):
+            return view.name_work(rows=int(inside(self.state.places).sum()))
 
         self._do(lambda state: state.select_inside(inside), slow=count)
 
@@ -216,7 +216,7 @@ class SpectrumPicker:
         def find(state):
             found.append(state.what_would_turn())
 
-        done = self._do(find, refresh=False, slow=lambda: "looking for what turns the type")
+        done = self._do(find, refresh=False, slow=lambda view: "looking for what turns the type")
         if done and self.view:
             self._say(self.state.summarise(self.shown))
         return found[0] if found else None
@@ -248,12 +248,19 @@ class SpectrumPicker:
     ) -> None:
         """Choose how the spectrum is explained.
 
-        method : str, one of `METHODS`; the exact gradient by default
-        target : str, class whose probability is explained; the most probable one by default
-        of : str, the number that is explained: "log_p" (by default), "p", "log_odds" or "margin"; the last
-            two do not saturate where the classifier is certain
-        smooth : float, width in km/s of a running mean over the map
-        fade : bool, grey where the map is nearer to zero than twice its uncertainty
+        Parameters
+        ----------
+        method : str, optional
+            One of `METHODS`; the exact gradient by default.
+        target : str, optional
+            Class whose probability is explained; the most probable one by default.
+        of : str, optional
+            The number that is explained: "log_p" (by default), "p", "log_odds" or "margin"; the last two do
+            not saturate where the classifier is certain.
+        smooth : float, optional
+            Width in km/s of a running mean over the map.
+        fade : bool
+            Grey where the map is nearer to zero than twice its uncertainty.
         """
         self._do(lambda state: state.explain(method=method, target=target, of=of, smooth=smooth, fade=fade))
 
@@ -276,7 +283,7 @@ class SpectrumPicker:
             state.select(state.name[rows] if len(rows) > 1 else [])
             state.pick_row(rows[0])
 
-        done = self._do(add, slow=lambda: "reading and placing on the map")
+        done = self._do(add, slow=lambda view: "reading and placing on the map")
         if done:
             self.added.append((_describe_files(files), redshift))
         if self.view and rejected:
@@ -352,12 +359,12 @@ class SpectrumPicker:
     def _do(self, action, *, refresh=True, slow=None):
         """Act on the state and show what follows; True where that went well.
 
-        slow : function that says what takes a moment, "" for nothing
+        slow : function of the view that says what takes a moment, "" for nothing
         """
         if self.state is None:
             return False
         try:
-            with self.view.computing(slow() if slow else "") if self.view else nullcontext():
+            with self.view.computing(slow(self.view) if slow else "") if self.view else nullcontext():
                 action(self.state)
                 if refresh:
                     self.shown = self.state.show()
@@ -373,10 +380,6 @@ class SpectrumPicker:
         if refresh:
             self._follow()
         return True
-
-    def _name_work(self, **work):
-        """What takes a moment, in words for the page."""
-        return self.view.name_work(**work) if self.view else ""
 
     def _say(self, text, *, kind="info"):
         if self.view:

@@ -11,7 +11,7 @@ BAR_COLOUR, FOUND_COLOUR, SCALED_COLOUR = "#56B4E9", "#E69F00", "#BBBBBB"
 
 
 def plot_galaxy(image, *, length=None, angle=None, mask=None, title=None, cmap="gray", ax=None):
-    """Draw an image or a map, its bar as a line from end to end, pixels of a mask outlined.
+    """Draw an image or a map, its bar as a line from end to end, pixels of a mask in colour.
 
     Parameters
     ----------
@@ -36,14 +36,8 @@ def plot_galaxy(image, *, length=None, angle=None, mask=None, title=None, cmap="
         y, x = (np.array(image.shape) - 1) / 2
         along, up = length / 2 * np.cos(angle), length / 2 * np.sin(angle)
         ax.plot([x - along, x + along], [y - up, y + up], color=BAR_COLOUR, linewidth=1.2)
-    if mask is not None and np.any(mask):
-        shade = np.where(mask[..., None], to_rgba(FOUND_COLOUR, 0.35), 0.0)
-        ax.imshow(shade, **look)
-        # On doubled pixels the line follows their edges.
-        edges = np.kron(mask, np.ones((8, 8)))
-        height, width = mask.shape
-        extent = (-0.5, width - 0.5, -0.5, height - 0.5)
-        ax.contour(edges, levels=[0.5], colors=FOUND_COLOUR, linewidths=0.8, extent=extent)
+    if mask is not None:
+        ax.imshow(np.where(np.asarray(mask)[..., None], to_rgba(FOUND_COLOUR, 0.75), 0.0), **look)
     ax.set(xticks=[], yticks=[])
     ax.minorticks_off()
     ax.spines[:].set_visible(False)
@@ -95,7 +89,8 @@ def plot_lengths(measured, length, *, title=None, ax=None):
     ax.scatter(measured, length, s=6, color=DARK, alpha=0.5, linewidth=0)
     end = 1.08 * np.nanmax(measured)
     ax.plot([0, end], [0, end], color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-    ax.set(xlim=(0, end), ylim=(0, end), xlabel="Measured length", ylabel="Method's length", aspect="equal")
+    ax.set(xlim=(0, end), ylim=(0, end), xlabel="Measured length", ylabel="Method's length")
+    ax.set_box_aspect(1)
     if title:
         ax.set_title(title)
     return ax
@@ -134,6 +129,7 @@ def plot_method_scores(summary, *, null=None, ax=None):
     ax.set_yticks(place, summary.index)
     ax.invert_yaxis()
     ax.tick_params(axis="y", which="both", length=0)
-    ax.set(xlabel="Pearson's r with the lengths that volunteers measured", xlim=(-0.45, 1))
+    ax.set(xlabel="Pearson's r with the lengths that volunteers measured")
+    ax.set_xlim(right=1)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, columnspacing=1.2)
     return ax

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..lines import PAPER_GRID
-from ..spectra import ObservedSpectrum, Rejected, SpectrumBlock
+from ..spectra import ObservedSpectrum, Rejected
 from .resampling import LEAST_OBSERVED, resample_block
 from .rest_frame import AROUND_5100, continuum_level, find_reach, mask_sky_line, to_rest_frame
 from .sample import describe_origin, reduce_spectra, tabulate
@@ -35,9 +35,9 @@ def reduce_block(block, *, grid=PAPER_GRID, normalisation="window"):
     """
     n_spectra, grid = len(block.name), np.asarray(grid, dtype=float)
     redshift = np.asarray(block.redshift, dtype=float)
-    ivar = mask_sky_line(block.wavelength, block.ivar)
+    ivar = mask_sky_line(block.wavelength, np.asarray(block.ivar, dtype=float))
     usual, level = np.zeros(n_spectra, bool), np.full(n_spectra, np.nan)
-    origins: list = [None] * n_spectra
+    origins = [None] * n_spectra
     for row in np.flatnonzero(np.isfinite(redshift) & (redshift > -1)):
         try:
             ivar[row], level[row] = _prepare(block, ivar[row], row, grid, normalisation)
@@ -96,7 +96,9 @@ def _prepare(block, ivar, row, grid, normalisation):
         note = f"{wild.sum()} wild pixels, sharper than any line, left out"
         block.meta[row].setdefault("assumptions", []).append(note)
     near = slice(*np.searchsorted(rest, AROUND_5100))
-    level = continuum_level(rest[near], block.flux[row, near], ivar[near], normalisation=normalisation)
+    level = continuum_level(
+        rest[near], block.flux[row, near].astype(float), ivar[near], normalisation=normalisation
+    )
     return ivar, level
 
 
@@ -111,7 +113,7 @@ def _find_signal(flux, ivar, usual):
     return signal.tolist()
 
 
-def _reduce_alone(block: SpectrumBlock, row, grid, normalisation):
+def _reduce_alone(block, row, grid, normalisation):
     """`reduce_spectra` of one spectrum of a block."""
     name, meta = block.name[row], block.meta[row]
     flux, ivar, redshift = block.flux[row], block.ivar[row], block.redshift[row]

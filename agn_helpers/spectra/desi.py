@@ -207,6 +207,8 @@ class DesiTargets:
         meta["object"] = f"desi-{self._targets[number]}"
         if self._survey:
             meta["program"] = self._survey
+        if self._survey == "synthetic":
+            meta["survey"] = self._survey
         for key, values in zip(("ra", "dec"), self._places):
             if values is not None:
                 meta[key] = float(values[row])

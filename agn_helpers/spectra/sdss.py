@@ -21,6 +21,9 @@ _CARD = 80
 
 _END = b"END".ljust(_CARD)
 
+# Headers of tables that are kept, parsed: some 20 kB each.
+_LAYOUTS = 500
+
 # Table 18; descriptors of variable-length arrays (P, Q) are only stepped over.
 _TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
@@ -36,10 +39,13 @@ class Hdu(NamedTuple):
         Keyword -> the rest of the card, as text.
     start : int
         Offset of the data in the file, bytes.
+    header : bytes
+        The cards as they stand in the file.
     """
 
     cards: dict
     start: int
+    header: bytes
 
     def value(self, key, default=None):
         """The value of a card as text, or `default`."""
@@ -94,9 +100,10 @@ def split_hdus(content, path):
                 f"{path} is truncated in the header of HDU {len(hdus)}: at least {missing} bytes are "
                 "missing; get the file again."
             )
-        text = content[start:end].decode("latin-1")
-        cards = {text[i : i + 8].rstrip(): text[i + 10 : i + _CARD] for i in range(0, len(text), _CARD)}
-        hdu = Hdu(cards, start + _whole_blocks(end + _CARD - start))
+        header = content[start:end]
+        # Every file has a first header of its own; those of tables are the same in many.
+        cards = _parse_cards(header) if hdus else _parse_cards.__wrapped__(header)
+        hdu = Hdu(cards, start + _whole_blocks(end + _CARD - start), header)
         start = hdu.start + _whole_blocks(hdu.size())
         if start > len(content):
             raise SpectrumError(
@@ -105,6 +112,12 @@ def split_hdus(content, path):
             )
         hdus.append(hdu)
     return hdus
+
+
+@functools.lru_cache(maxsize=_LAYOUTS)
+def _parse_cards(header):
+    text = header.decode("latin-1")
+    return {text[i : i + 8].rstrip(): text[i + 10 : i + _CARD] for i in range(0, len(text), _CARD)}
 
 
 def _whole_blocks(size):
@@ -129,21 +142,31 @@ def read_columns(content, hdu, names):
         Those of the wanted columns that exist, by upper-case name, each (n_rows,): text as bytes, numbers
         big-endian; of a column of arrays the first element.
     """
+    rows, row_length, layout = _lay_out(hdu.header)
+    columns = {}
+    for name in layout.keys() & names:
+        kind, offset, scaling = layout[name]
+        column = np.ndarray((rows,), kind, content, hdu.start + offset, (row_length,))
+        columns[name] = column if scaling is None else column * scaling[0] + scaling[1]
+    return columns
+
+
+@functools.lru_cache(maxsize=_LAYOUTS)
+def _lay_out(header):
+    """Rows of a table, their length, and by name the columns' type, offset, and scale and zero or None."""
+    hdu = Hdu(_parse_cards(header), 0, header)
     columns, offset = {}, 0
     rows, row_length = int(hdu.value("NAXIS2")), int(hdu.value("NAXIS1"))
     for i in range(1, int(hdu.value("TFIELDS")) + 1):
         kind, size = _column_kind(hdu.cards[f"TFORM{i}"])
-        name = hdu.value(f"TTYPE{i}", "").upper()
-        if name in names:
-            column = np.ndarray((rows,), kind, content, hdu.start + offset, (row_length,))
-            if f"TSCAL{i}" in hdu.cards or f"TZERO{i}" in hdu.cards:
-                scale, zero = _number(hdu.value(f"TSCAL{i}", "1")), _number(hdu.value(f"TZERO{i}", "0"))
-                column = column * scale + zero
-            columns[name] = column
+        scaling = None
+        if f"TSCAL{i}" in hdu.cards or f"TZERO{i}" in hdu.cards:
+            scaling = _number(hdu.value(f"TSCAL{i}", "1")), _number(hdu.value(f"TZERO{i}", "0"))
+        columns[hdu.value(f"TTYPE{i}", "").upper()] = kind, offset, scaling
         offset += size
     if offset > row_length:
         raise ValueError(f"a table has rows of {row_length} bytes and columns of {offset}")
-    return columns
+    return rows, row_length, columns
 
 
 @functools.lru_cache(maxsize=1000)
@@ -180,6 +203,9 @@ _FILE_NAMES = (
     re.compile(r"spec-(?P<plate>\d{4,6})-(?P<mjd>\d{5})-(?P<fiberid>\d{4})(?!\d)"),
     re.compile(r"spSpec-(?P<mjd>\d{5})-(?P<plate>\d{4})-(?P<fiberid>\d{3})(?!\d)"),
 )
+
+# SDSS's pixels are so wide (log10 Å), and 0 is one of them.
+_GRID_STEP, _GRID_START = 1e-4, 3.4
 
 # Bit 24 of the SDSS pixel mask, NODATA.
 _NODATA = 1 << 24
@@ -233,8 +259,7 @@ def _is_spspec(primary):
 
 
 def _read_spec(primary, columns, row, path):
-    with np.errstate(over="ignore"):
-        wavelength = 10 ** columns["LOGLAM"].astype(float)
+    wavelength = _raise_ten(columns["LOGLAM"])
     meta = {
         "format": "SDSS spec",
         "medium": "vacuum",
@@ -256,6 +281,25 @@ def _read_spec(primary, columns, row, path):
         **_identifiers(row, primary, path),
         "meta": meta,
     }
+
+
+def _raise_ten(loglam):
+    """Wavelengths (n,) by their logarithms; out of a table where these are pixels of SDSS's grid."""
+    exponents, wavelengths = _sdss_grid()
+    if loglam.dtype == ">f4" and len(loglam) and exponents[0] <= loglam[0] <= exponents[-1]:
+        first = round((float(loglam[0]) - _GRID_START) / _GRID_STEP)
+        part = slice(first, first + len(loglam))
+        if np.array_equal(exponents[part], loglam):
+            return wavelengths[part].copy()
+    with np.errstate(over="ignore"):
+        return 10 ** loglam.astype(float)
+
+
+@functools.cache
+def _sdss_grid():
+    """All pixels that SDSS's spectra may have, 2500 to 12 600 Å: logarithms as in its files, wavelengths."""
+    exponents = (_GRID_START + _GRID_STEP * np.arange(7000)).astype(np.float32)
+    return exponents, 10 ** exponents.astype(float)
 
 
 def _find_place(row, primary):
@@ -364,48 +408,78 @@ def write_spec_lite(spectrum, path):
             f"ivar must fit in float32; got {spectrum.ivar.max():.1e} for {spectrum.name}; "
             "give flux in units of 1e-17 erg/s/cm²/Å."
         )
-    mask = np.where(ivar > 0, 0, _NODATA)
-    unknown = np.zeros_like(flux)
+    pixels = np.zeros(len(flux), dtype=_PIXEL_ROW)
+    pixels["flux"], pixels["loglam"], pixels["ivar"] = flux, loglam, ivar
+    pixels["and_mask"] = pixels["or_mask"] = np.where(ivar > 0, 0, _NODATA)
     meta = spectrum.meta
-    ids = {"PLATE": spectrum.plate, "MJD": spectrum.mjd, "FIBERID": spectrum.fiberid}
-    primary = fits.PrimaryHDU()
-    primary.header.update(
-        # specutils recognises an SDSS file by TELESCOP, VERS2D and FIBERID.
-        TELESCOP=("SDSS 2.5-M", "names the layout of this file"),
-        VERS2D=("v5", "names the layout of this file"),
-        PLATEID=spectrum.plate,
-        MJD=spectrum.mjd,
-        FIBERID=spectrum.fiberid,
-        BUNIT=meta.get("flux_unit", SDSS_FLUX_UNIT),
-        VACUUM=(True, "wavelengths are in vacuum"),
-        **({"SURVEY": meta["survey"]} if "survey" in meta else {}),
-    )
-    pixels = [
-        fits.Column("flux", "E", array=flux),
-        fits.Column("loglam", "E", array=loglam),
-        fits.Column("ivar", "E", array=ivar),
-        fits.Column("and_mask", "J", array=mask),
-        fits.Column("or_mask", "J", array=mask),
-        fits.Column("wdisp", "E", array=unknown),
-        fits.Column("sky", "E", array=unknown),
-        fits.Column("model", "E", array=unknown),
-    ]
-    row = [
-        fits.Column("SURVEY", "16A", array=[meta.get("survey", "")]),
-        fits.Column("CLASS", "6A", array=[meta.get("class", "")]),
-        fits.Column("SUBCLASS", "21A", array=[meta.get("subclass", "")]),
-        fits.Column("Z", "E", array=[spectrum.redshift]),
-        fits.Column("ZWARNING", "J", array=[meta.get("zwarning", 0)]),
-        *(fits.Column(key, "J", array=[value]) for key, value in ids.items()),
-    ]
-    lines = [
-        *(fits.Column(key, "J") for key in ids),
-        fits.Column("LINENAME", "13A"),
-        fits.Column("LINEZ", "E"),
-    ]
+    row = np.zeros(1, dtype=_CATALOGUE_ROW)
+    for name, key in (("SURVEY", "survey"), ("CLASS", "class"), ("SUBCLASS", "subclass")):
+        row[name] = str(meta.get(key, "")).encode("ascii", "backslashreplace")
+    row["Z"], row["ZWARNING"] = spectrum.redshift, meta.get("zwarning", 0)
+    row["PLATE"], row["MJD"], row["FIBERID"] = spectrum.plate, spectrum.mjd, spectrum.fiberid
     # BOSS began with plate 3510 and calls its catalogue SPALL.
     catalogue = "SPECOBJ" if spectrum.plate < 3510 else "SPALL"
-    tables = ((pixels, "COADD"), (row, catalogue), (lines, "SPZLINE"))
-    hdus = [primary, *(fits.BinTableHDU.from_columns(columns, name=name) for columns, name in tables)]
+    tables = ((pixels, "COADD"), (row, catalogue), (np.zeros(0, dtype=_LINE_ROW), "SPZLINE"))
+    blocks = [_fill_block(_primary_header(spectrum), b" ")]
+    for rows, name in tables:
+        blocks += [_table_header(rows.dtype, len(rows), name), _fill_block(rows.tobytes(), b"\0")]
     with whole_file(path) as temporary:
-        fits.HDUList(hdus).writeto(temporary, overwrite=True)
+        temporary.write_bytes(b"".join(blocks))
+
+
+_PIXEL_ROW = np.dtype(
+    [(name, ">i4" if "mask" in name else ">f4") for name in
+     ("flux", "loglam", "ivar", "and_mask", "or_mask", "wdisp", "sky", "model")]
+)  # fmt: skip
+
+_IDENTIFIERS = [(name, ">i4") for name in ("PLATE", "MJD", "FIBERID")]
+
+_CATALOGUE_ROW = np.dtype(
+    [
+        ("SURVEY", "S16"),
+        ("CLASS", "S6"),
+        ("SUBCLASS", "S21"),
+        ("Z", ">f4"),
+        ("ZWARNING", ">i4"),
+        *_IDENTIFIERS,
+    ]
+)
+
+_LINE_ROW = np.dtype([*_IDENTIFIERS, ("LINENAME", "S13"), ("LINEZ", ">f4")])
+
+
+def _fill_block(content, filling):
+    return content.ljust(_whole_blocks(len(content)), filling)
+
+
+def _primary_header(spectrum):
+    """The header of what is no table, bytes."""
+    meta = spectrum.meta
+    cards = [
+        ("SIMPLE", True, "conforms to FITS standard"),
+        ("BITPIX", 8, "array data type"),
+        ("NAXIS", 0, "number of array dimensions"),
+        ("EXTEND", True),
+        # specutils recognises an SDSS file by TELESCOP, VERS2D and FIBERID.
+        ("TELESCOP", "SDSS 2.5-M", "names the layout of this file"),
+        ("VERS2D", "v5", "names the layout of this file"),
+        ("PLATEID", spectrum.plate),
+        ("MJD", spectrum.mjd),
+        ("FIBERID", spectrum.fiberid),
+        ("BUNIT", meta.get("flux_unit", SDSS_FLUX_UNIT)),
+        ("VACUUM", True, "wavelengths are in vacuum"),
+        *([("SURVEY", meta["survey"])] if "survey" in meta else []),
+    ]
+    return b"".join(_write_card(*card) for card in cards) + _END
+
+
+@functools.lru_cache(maxsize=1000)
+def _write_card(*card):
+    return fits.Card(*card).image.encode("ascii")
+
+
+@functools.lru_cache(maxsize=100)
+def _table_header(kind, n_rows, name):
+    """The header of a table, as astropy writes it: once a layout."""
+    columns = fits.BinTableHDU(np.zeros(n_rows, dtype=kind), name=name)
+    return columns.header.tostring().encode("ascii")

@@ -2,7 +2,7 @@ from .emission import BROAD_LINES, FE_II_LINES, NARROW_LINES, line_profile, sele
 from .population import POPULATIONS, Population, draw_objects
 from .sources import join_truth, open_survey
 from .stellar import population_templates
-from .synthetic import observe, simulate_survey
+from .synthetic import iter_survey, observe, simulate_survey
 
 __all__ = [
     "BROAD_LINES",
@@ -11,6 +11,7 @@ __all__ = [
     "POPULATIONS",
     "Population",
     "draw_objects",
+    "iter_survey",
     "join_truth",
     "line_profile",
     "observe",

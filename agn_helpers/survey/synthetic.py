@@ -8,6 +8,7 @@ component is rendered there, exactly and for many objects at once, in single pre
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -242,33 +243,69 @@ def simulate_survey(
     AgnError
         For negative numbers of spectra or none at all, and populations that there are not.
     """
+    numbers = {"n_type1": n_type1, "n_intermediate": n_intermediate, "n_type2": n_type2}
+    batches = iter_survey(**numbers, population=population, random_state=random_state, **changes)
+    parts, truths = zip(*batches)
+    return [spectrum for part in parts for spectrum in part], vstack(list(truths))
+
+
+def iter_survey(
+    *,
+    n_type1: int = 680,
+    n_intermediate: int = 521,
+    n_type2: int = 2145,
+    population: str | Population = "paper",
+    random_state: int = 0,
+    **changes: Any,
+) -> Iterator[tuple[list[ObservedSpectrum], Table]]:
+    """Simulate a survey of any length, a batch of at most 256 spectra in memory at a time.
+
+    Parameters
+    ----------
+    n_type1, n_intermediate, n_type2, population, random_state, **changes
+        As for `simulate_survey`, which gives the same spectra all at once.
+
+    Yields
+    ------
+    spectra : list of ObservedSpectrum
+    truth : astropy.table.Table
+        As of `simulate_survey`, a row a spectrum.
+
+    Raises
+    ------
+    AgnError
+        As `simulate_survey`, when the first batch is asked for.
+    """
     numbers = {"type 1": n_type1, "intermediate": n_intermediate, "type 2": n_type2}
     if min(numbers.values()) < 0 or sum(numbers.values()) == 0:
         raise AgnError(f"numbers of spectra must not be negative, nor all zero; got {numbers}.")
     drawn_from = change_population(population, **changes)
-    spectra: list[ObservedSpectrum] = []
-    truths = []
+    first = 0
     for (label, n), seed in zip(numbers.items(), np.random.SeedSequence(random_state).spawn(3)):
         if n == 0:
             continue
         drawing, observing = (np.random.default_rng(child) for child in seed.spawn(2))
         objects = draw_objects(label, n, population=drawn_from, random_state=drawing)
-        truths.append(objects)
-        spectra += observe(objects, first=len(spectra), random_state=observing)
-    truth = vstack(truths)
-    truth.add_column(Column([spectrum.name for spectrum in spectra], name="name"), index=0)
-    return spectra, truth
+        for batch, spectra in _observe_batches(objects, first, observing):
+            truth = batch.copy()
+            truth.add_column(Column([spectrum.name for spectrum in spectra], name="name"), index=0)
+            yield spectra, truth
+        first += n
 
 
 def observe(objects: Table, *, first: int = 0, random_state: Any = 0) -> list[ObservedSpectrum]:
     """Spectra of objects of `draw_objects` as SDSS would have observed them; numbered from `first` on."""
-    rng = np.random.default_rng(random_state)
-    spectra: list[ObservedSpectrum] = []
+    batches = _observe_batches(objects, first, np.random.default_rng(random_state))
+    return [spectrum for _, spectra in batches for spectrum in spectra]
+
+
+def _observe_batches(objects, first, rng):
+    """Yield objects and their spectra, as many as are rendered at once."""
     for start in range(0, len(objects), _BATCH):
         batch = objects[start : start + _BATCH]
-        for row, observed in zip(batch, observe_objects(batch, *render_objects(batch), random_state=rng)):
-            spectra.append(_as_spectrum(first + len(spectra), row, observed))
-    return spectra
+        observed = observe_objects(batch, *render_objects(batch), random_state=rng)
+        numbers = range(first + start, first + start + len(batch))
+        yield batch, [_as_spectrum(*each) for each in zip(numbers, batch, observed)]
 
 
 def _as_spectrum(number, row, observed):

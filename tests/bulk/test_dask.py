@@ -20,6 +20,9 @@ from agn_helpers.errors import AgnError  # noqa: E402
 from .results import read_bytes, read_rows, stamp_finished  # noqa: E402
 from .test_frames import make_frame  # noqa: E402
 
+# Spectra of a partition, where there are to be twenty.
+SIZE = 12
+
 # More by hand: AGN_KILLS=10.
 N_KILLS = int(os.environ.get("AGN_KILLS", "2"))
 
@@ -34,20 +37,20 @@ def client():
 def undisturbed(many_files, model, tmp_path_factory):
     """What a run in this process makes of all files."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    classify_many(many_files, model, out, partition_size=4)
+    classify_many(many_files, model, out, partition_size=SIZE)
     return read_bytes(out)
 
 
 def test_a_cluster_writes_the_same_bytes(many_files, model, client, undisturbed, tmp_path):
     out, shown = tmp_path / "out", []
     found = classify_many(
-        many_files, model, out, client=client, partition_size=4, progress=lambda *seen: shown.append(seen)
+        many_files, model, out, client=client, partition_size=SIZE, progress=lambda *seen: shown.append(seen)
     )
-    assert found == (60, 0, 240, 0)
+    assert found == (20, 0, 240, 0)
     assert read_bytes(out) == undisturbed
     assert shown[0] == (0, 240)
     assert shown[-1] == (240, 240)
-    assert classify_many(many_files, model, out, client=client, partition_size=4).n_before == 60
+    assert classify_many(many_files, model, out, client=client, partition_size=SIZE).n_before == 20
 
 
 def test_results_are_a_lazy_frame(files, model, client, tmp_path):
@@ -175,11 +178,11 @@ def kill(process, what, rng):
 @pytest.mark.parametrize("what", ["worker", "client", "all"])
 def test_kill_9_loses_nothing_and_computes_nothing_twice(many_files, model_file, undisturbed, tmp_path, what):
     out, rng, stamps = tmp_path / "out", random.Random(what), {}
-    argv = many_files, model_file, out, 4
+    argv = many_files, model_file, out, SIZE
     process = start(*argv)
     for _ in range(N_KILLS):
         # Moments between the first partition and the last.
-        wait_for_part(out, process, len(stamps) // 2 + 1 + rng.randrange(60 // (2 * N_KILLS)))
+        wait_for_part(out, process, len(stamps) // 2 + 1 + rng.randrange(max(1, 20 // (2 * N_KILLS))))
         time.sleep(rng.uniform(0, 0.05))
         if process.poll() is None:
             kill(process, what, rng)
@@ -206,7 +209,7 @@ def test_a_scheduler_is_asked_for_by_its_address(files, model, tmp_path):
         with open_client():
             pass
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, processes=False
+        n_workers=1, threads_per_worker=1, protocol="tcp", dashboard_address=None, processes=False
     ) as cluster:
         with open_client(scheduler=cluster.scheduler_address) as client:
             found = classify_many(files, model, tmp_path / "out", client=client, partition_size=7)

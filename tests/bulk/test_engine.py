@@ -219,14 +219,14 @@ def test_an_error_that_passes_costs_a_try(files, model, tmp_path, monkeypatch):
     assert sorted(tries) == [0, 1, 1, 2, 3, 3, 4]
 
 
-def test_what_ends_its_process_is_left_out_at_the_fourth_try(files, model, tmp_path):
-    """The trail of a process that was killed while it read: a fork that ends at once, three times over."""
+def test_what_ends_its_process_is_left_out_at_the_third_try(files, model, tmp_path):
+    """The trail of a process that was killed while it read: a fork that ends at once, twice over."""
     from agn_helpers.bulk.sources import divide_source
 
     out = tmp_path / "out"
     out.mkdir()
     [partition] = divide_source(files, size=100)
-    for attempt in range(4):
+    for attempt in range(3):
         child = os.fork()
         if child == 0:
             with engine.Trail(out, partition) as trail:
@@ -238,7 +238,7 @@ def test_what_ends_its_process_is_left_out_at_the_fourth_try(files, model, tmp_p
         os.waitpid(child, 0)
         with engine.Trail(out, partition) as trail:
             assert trail.careful
-            assert trail.fatal == (set() if attempt < 3 else {4})
+            assert trail.fatal == (set() if attempt < 2 else {4})
             # As if this one had been killed too, before it began.
             os.ftruncate(trail._file, (attempt + 1) * 8)
             trail._path.rename(out / "kept")

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import median_filter
 
-from agn_helpers.classifier import NoveltyDetector, ProbabilisticSVC, TrainedModel, load_model, save_model
+from agn_helpers.classifier import (
+    NoveltyDetector,
+    ProbabilisticSVC,
+    TrainedModel,
+    load_model,
+    novelty,
+    save_model,
+)
 from agn_helpers.classifier.novelty import NOVELTY_PARTS, _profile_variance
 from agn_helpers.lines import LINES
 from agn_helpers.reduction import reduce_spectra, sample_grid
@@ -35,7 +43,9 @@ def detector():
     return NoveltyDetector(n_components=5, random_state=0).fit(*simulate(400, seed=0), grid=GRID)
 
 
-def test_residual_is_that_of_generalised_least_squares(detector):
+@pytest.mark.parametrize(("precision", "error"), [(np.float64, 1e-8), (np.float32, 1e-3)])
+def test_residual_is_that_of_generalised_least_squares(detector, monkeypatch, precision, error):
+    monkeypatch.setattr(novelty, "_PRECISION", precision)
     X, ivar = simulate(3, seed=1)
     X = add_feature(X, 4450, -0.15)
     ivar[0, 40:60] = 0
@@ -55,7 +65,35 @@ def test_residual_is_that_of_generalised_least_squares(detector):
         line = np.exp(-0.5 * np.arange(-4, 5) ** 2)
         norm = np.sqrt(np.convolve(good, line**2, mode="same").clip(1e-9))
         assert np.abs(residual).max() < 3  # below what is taken for a cosmic ray
-        assert_allclose(response, np.convolve(residual, line, mode="same") / norm, atol=1e-8)
+        assert_allclose(response, np.convolve(residual, line, mode="same") / norm, atol=error)
+
+
+def test_single_precision_changes_no_flag(monkeypatch):
+    """Of a survey and of spectra unlike it, bright and faint."""
+    spectra, _ = simulate_survey(n_type1=60, n_intermediate=60, n_type2=120, random_state=3)
+    sample, _ = reduce_spectra(spectra)
+    X, ivar = np.asarray(sample["flux"], float), np.asarray(sample["ivar"], float)
+    detector = NoveltyDetector(random_state=0).fit(X[::2], ivar[::2], grid=sample_grid(sample))
+    X = np.concatenate([X, X[:80, ::-1], X[:80] + 0.1 * (np.arange(1000) % 97 < 4)])
+    ivar = np.concatenate([ivar, ivar[:80, ::-1], ivar[:80] * 1e4])
+    single = detector.novelty_by_part(X, ivar)
+    monkeypatch.setattr(novelty, "_PRECISION", np.float64)
+    double = detector.novelty_by_part(X, ivar)
+    assert_array_equal(single > 1, double > 1)
+    assert 0.1 < (double[:, 0] > 1).mean() < 0.8
+    assert_array_equal(single[:, 1:], double[:, 1:])
+    assert_allclose(single[:, 0], double[:, 0], atol=1e-3, rtol=1e-3)
+
+
+def test_fluxes_near_the_largest_that_a_sample_holds_are_still_finite(detector):
+    X, ivar = simulate(3, seed=5)
+    X[0, 100], X[1], ivar[2] = 3e38, 1e37, 1e-44
+    assert np.isfinite(detector.significance(X, ivar)).all()
+
+
+def test_the_median_of_five_is_scipys():
+    values = np.random.default_rng(0).normal(size=(40, 57)).round(1)
+    assert_array_equal(novelty._median_of_five(values), median_filter(values, size=(1, 5)))
 
 
 def test_noise_alone_is_not_novel(detector):
@@ -113,11 +151,13 @@ def test_a_cosmic_ray_is_not_a_line(detector):
         assert np.mean(detector.novelty(X, ivar) > 1) <= 0.04
 
 
-def test_batches_change_nothing(detector):
+@pytest.mark.parametrize(("precision", "error"), [(np.float64, 1e-7), (np.float32, 1e-4)])
+def test_batches_change_nothing(detector, monkeypatch, precision, error):
+    monkeypatch.setattr(novelty, "_PRECISION", precision)
     X, ivar = simulate(700, seed=9)
     whole = detector.novelty(X, ivar)
     parts = [detector.novelty(X[row : row + 300], ivar[row : row + 300]) for row in range(0, 700, 300)]
-    assert_allclose(np.concatenate(parts), whole)
+    assert_allclose(np.concatenate(parts), whole, rtol=error)
     assert detector.novelty(X[:0], ivar[:0]).shape == (0,)
     assert detector.significance(X[:0], ivar[:0]).shape == (0, 300)
 

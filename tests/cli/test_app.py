@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from agn_helpers.classifier import (
 )
 from agn_helpers.cli import app as cli
 from agn_helpers.cli import batch
-from agn_helpers.cli.messages import report_all
+from agn_helpers.cli.messages import format_table, report_all, report_kinds
 from agn_helpers.files import TABLE_FORMATS
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import write_spec_lite
@@ -128,7 +129,14 @@ def test_classify_a_folder(trained, spectra, capsys):
     assert table.meta["run"] == "general"
     assert len(read_table("classified_rejected.ecsv")) == 0
     said = capsys.readouterr()
-    assert said.out == "4 spectra: 2 type 1, 0 intermediate, 2 type 2. Table: classified.ecsv\n"
+    *shown, summary = said.out.splitlines()
+    assert summary == "4 spectra: 2 type 1, 2 type 2. Table: classified.ecsv"
+    assert shown[0].split() == ["name", "type", "P"]
+    for line, row in zip(shown[1:], table, strict=True):
+        best = max(row["p_type1"], row["p_intermediate"], row["p_type2"])
+        assert line.split() == [row["name"], *row["predicted"].split(), f"{best:.3f}"]
+    numbers = re.findall(r"(?<= )-?0\.0*(\d+)", Path("classified.ecsv").read_text())
+    assert len(numbers) > 8 and max(map(len, numbers)) <= 8
     assert said.err == ""
 
 
@@ -149,7 +157,10 @@ def test_classify_says_what_the_model_does_not_know(
     unlike = [str(value) == "True" for value in table["unlike_training"]]
     assert unlike == [name == simulated[-2].name for name in table["name"]]
     assert unlike == list(table["novelty"] > 1)
-    summary, several, novel = capsys.readouterr().out.splitlines()
+    *shown, summary, several, novel = capsys.readouterr().out.splitlines()
+    assert (
+        shown[0].split("  ")[0] == "name" and "unlike training" in shown[0] and "features" in "".join(shown)
+    )
     assert summary.startswith("3 spectra: ")
     assert several.endswith("more than one type (column prediction_set).")
     assert novel.startswith("1 spectrum is unlike anything the model was trained on (features 1")
@@ -174,14 +185,17 @@ def test_without_hbeta_a_type_is_undetermined_and_can_be_forced(trained, model, 
     assert list(table["predicted"]) == ["type 2", "undetermined"]
     assert "at least half of Hβ" in table["reason"][1] and not np.ma.filled(table["reason"], "")[0]
     assert table["missing_lines"][1] == "Hbeta"
-    summary, undetermined = capsys.readouterr().out.splitlines()
-    assert summary == "2 spectra: 0 type 1, 0 intermediate, 1 type 2, 1 undetermined. Table: classified.ecsv"
+    *shown, summary, undetermined, pages = capsys.readouterr().out.splitlines()
+    assert summary == "2 spectra: 1 type 2, 1 undetermined. Table: classified.ecsv"
+    assert pages == "Summary pages: classified_saliency/index.html"
+    page = Path("classified_saliency/index.html").read_text()
+    assert "Undetermined (at least half of Hβ" in page and len(shown) == 3
     assert undetermined.startswith("1 is undetermined for want of what was not observed (column reason)")
-    assert len(list(Path("classified_saliency").iterdir())) == 2
+    assert len(list(Path("classified_saliency").glob("*.png"))) == 2
     assert cli.main(["classify", str(folder), "--force"]) == 0
     table = read_table("classified.ecsv")
     assert set(table["predicted"]) <= {"type 1", "type 2"} and len(table) == 2
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 3
 
 
 @pytest.mark.parametrize("suffix", TABLE_FORMATS)
@@ -355,6 +369,30 @@ def test_unusable_index_is_an_error(trained, spectra, index, capsys):
     assert not Path("classified.ecsv").exists()
 
 
+def test_a_name_of_nothing_leaves_nothing_behind(project, capsys):
+    """Not even the general model is trained for it."""
+    assert cli.main(["classify", "nosuch.fits"]) == 1
+    assert one_line(capsys) == "error: nosuch.fits does not exist; name an existing file or folder."
+    assert sorted(os.listdir(project)) == ["notebooks"]
+
+
+def test_kinds_of_reasons_are_counted(capsys):
+    rows = [(f"dir/{k}.fits", f"index.csv, row {k} names {k}.fits, which does not exist") for k in range(79)]
+    report_kinds("error", [*rows, ("b.txt", "b.txt must have a redshift")])
+    assert capsys.readouterr().err.splitlines() == [
+        "error: index.csv, row 0 names 0.fits, which does not exist (78 more like it)",
+        "error: b.txt must have a redshift",
+    ]
+
+
+def test_a_table_on_the_screen_is_short_and_does_not_steer_the_terminal():
+    columns = {"name": [f"a\x1b[31m{k}" for k in range(30)], "type": ["x"] * 30, "doubt": [""] * 30}
+    lines = format_table(columns)
+    assert lines[0] == "name     type" and lines[1] == "a[31m0   x"
+    assert len(lines) == 1 + 20 + 1 and lines[-1] == "… and 10 more in the table."
+    assert format_table({"name": []}) == []
+
+
 def test_folder_without_spectra_is_an_error(trained, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert cli.main(["classify", str(tmp_path / "empty")]) == 1
@@ -366,7 +404,9 @@ def test_many_rejections_do_not_flood(trained, tmp_path, capsys):
     for number in range(60):
         (tmp_path / "bad" / f"{number}.fits").touch()
     assert cli.main(["classify", str(tmp_path / "bad")]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 51
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: ") and first.endswith("(59 more like it)")
+    assert last.startswith("error: no spectrum could be classified")
     assert len(read_table("classified_rejected.ecsv")) == 60
 
 
@@ -443,7 +483,9 @@ def test_the_general_model_is_trained_on_first_use_only(project, model, spectra,
 def test_explain_draws_a_figure_a_spectrum(trained, spectra, monkeypatch):
     paths = sorted(spectra.iterdir())
     assert cli.main(["classify", *map(str, paths[:2]), "--explain", "--output", "mine.csv"]) == 0
-    figures = sorted(Path("mine_saliency").iterdir())
+    figures = sorted(Path("mine_saliency").glob("*.png"))
+    index = Path("mine_saliency/index.html").read_text()
+    assert all(f'src="{path.name}"' in index for path in figures) and "Predicted type 1 with P = " in index
     assert [path.name for path in figures] == [f"{path.stem}.png" for path in paths[:2]]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
 
@@ -460,6 +502,8 @@ def test_reproduce_runs_the_notebooks(project, capsys):
     assert sorted(os.listdir("data/mine/notebooks")) == ["01_first.html", "01_first.ipynb"]
     said = capsys.readouterr()
     assert said.out.startswith("Executed notebooks and HTML pages: ")
+    assert said.out.splitlines()[-1] == f"Report: {project / 'data/mine/report/index.html'}"
+    assert Path("data/mine/report/index.html").is_file()
     # The bar names the notebook and counts its cells.
     assert "01_first" in said.err
     assert "3/3" in said.err
@@ -483,6 +527,10 @@ def calls(monkeypatch):
     calls = []
     monkeypatch.setattr(
         batch, "run_notebooks", lambda folder, **options: calls.append(options) or [Path("a/b")]
+    )
+    # Nothing is run, so there is nothing to report.
+    monkeypatch.setattr(
+        "agn_helpers.reports.write_report", lambda run, **options: Path("data/r/report/i.html")
     )
     return calls
 
@@ -525,6 +573,7 @@ def test_parameters_come_in_pairs(project, calls):
 
 
 def test_only_is_a_list(project, calls):
+    write_notebook(project / "notebooks", "02_second", "1/0")
     assert cli.main(["reproduce", "--only", "01, 02"]) == 0
     assert calls[0]["only"] == ["01", "02"]
 
@@ -536,6 +585,7 @@ def test_only_is_a_list(project, calls):
         (["-p", "size=much"], "parameter size must be of type int"),
         (["-p", "run=x"], "parameter run is set by --run"),
         (["--only", "07"], "there is no notebook '07'; choose among 01_first"),
+        (["--only", "5"], "there is no notebook '5'; choose among 01_first"),
         (["--run", "../x"], "'../x'"),
         (["--survey", "nowhere"], "nowhere"),
         (["--survey", "empty"], "must hold a table index.csv"),

@@ -309,10 +309,10 @@ def test_notebooks_are_chosen_by_number_or_name(tmp_path):
 
     assert names() == ["01_first", "02_second", "10_last"]
     assert names(only=["10", "01_first"]) == ["01_first", "10_last"]
-    with pytest.raises(NotebookError, match="no notebook '03'; choose among 01_first, 02_second, 10_last"):
+    with pytest.raises(AgnError, match="no notebook '03'; choose among 01_first, 02_second, 10_last"):
         names(only=["01", "03"])
 
 
 def test_folder_without_notebooks_is_refused(tmp_path):
-    with pytest.raises(NotebookError, match="holds no numbered notebooks"):
+    with pytest.raises(AgnError, match="holds no numbered notebooks"):
         list_notebooks(tmp_path)

@@ -1,4 +1,4 @@
-"""Cut-outs of one's own, in the frame of the simulated galaxies whatever their pixels; bad lists are refused."""
+"""Cut-outs of one's own, in the frame of the simulated galaxies whatever their pixels; bad lists refused."""
 
 import numpy as np
 import pytest

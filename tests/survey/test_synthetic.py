@@ -11,7 +11,7 @@ from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.reduction.rest_frame import reduce_spectrum
 from agn_helpers.spectra import ObservedSpectrum, read_spectrum, write_spec_lite
 from agn_helpers.spectra.noise import estimate_noise
-from agn_helpers.survey import draw_objects, simulate_survey
+from agn_helpers.survey import draw_objects, iter_survey, simulate_survey
 from agn_helpers.survey.emission import FE_II_LINES, calzetti_extinction, smc_extinction
 from agn_helpers.survey.stellar import POPULATIONS, population_templates
 from agn_helpers.survey.synthetic import render_objects
@@ -322,3 +322,17 @@ def test_populations_hold_what_they_name():
 def test_populations_that_there_are_not_are_refused(changes, message):
     with pytest.raises(AgnError, match=message):
         simulate_survey(n_type1=2, n_intermediate=0, n_type2=0, **changes)
+
+
+def test_a_survey_in_batches_is_the_survey_at_once():
+    numbers = {"n_type1": 300, "n_intermediate": 3, "n_type2": 257, "random_state": 6}
+    spectra, truth = simulate_survey(**numbers)
+    batches = list(iter_survey(**numbers))
+    assert [len(part) for part, _ in batches] == [256, 44, 3, 256, 1]
+    assert all(len(part) == len(table) for part, table in batches)
+    streamed = [spectrum for part, _ in batches for spectrum in part]
+    assert [each.name for each in streamed] == [each.name for each in spectra] == truth["name"].tolist()
+    assert truth["name"].tolist() == [name for _, table in batches for name in table["name"]]
+    for one, other in zip(streamed[::37], spectra[::37]):
+        np.testing.assert_array_equal(one.flux, other.flux)
+        np.testing.assert_array_equal(one.ivar, other.ivar)

@@ -1,0 +1,199 @@
+"""What columns, cells and tables of a run are called where people read them."""
+
+import re
+from html import escape
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+
+from ..lines import AGN_TYPES, LINES
+
+_KEYS = {each.key: name for name, each in AGN_TYPES.items()}
+
+_NAMES = {
+    "another_seed": "another seed",
+    "beyond": "beyond type 2",
+    "cost": "effective C",
+    "covered": "set holds the true type",
+    "density": "density (even map: 1)",
+    "dual_shuffled": "shuffled dual coefficients",
+    "eom": "excess of mass",
+    "f_score": "F",
+    "half_the_sample": "half of the sample",
+    "half_width": "core (km/s)",
+    "ivar": "inverse variance",
+    "jaccard": "Jaccard index",
+    "labels_permuted": "permuted labels",
+    "macro_f": "macro F",
+    "max_sensitivity": "maximum sensitivity",
+    "mean_test_score": "F, mean of the folds",
+    "std_test_score": "F, standard deviation of the folds",
+    "n": "number",
+    "ndarray": "array",
+    "p": "p (Holm)",
+    "p_value": "p",
+    "param_C": "C",
+    "param_gamma": "γ",
+    "gamma": "γ",
+    "poly2": "polynomial, degree 2",
+    "poly3": "polynomial, degree 3",
+    "rbf": "Gaussian (rbf)",
+    "q16": "16 %",
+    "q50": "median",
+    "q84": "84 %",
+    "seconds": "seconds",
+    "sigma": "noise σ",
+    "snr": "signal-to-noise ratio",
+    "stable_local_median": "stable: another normalisation",
+    "stable_redshift_error": "stable: error of redshift",
+    "std": "standard deviation",
+    "wavelength": "wavelength (Å)",
+    "prediction_set": "prediction set",
+    "n_above": "surveys above",
+    "n_decided": "number decided",
+    "n_opposite": "number of opposite sign",
+    "n_opposite_there": "of these, core lowers P",
+    "n_significant": "number significant",
+    "n_spectra": "spectra",
+    "n_wings_raise": "wings raise P",
+    "share_opposite": "share of opposite sign",
+    "share_significant": "share of the significant",
+}
+
+# Behind a comma, of what stands before it.
+_ENDS = {
+    "_q16": "16 %",
+    "_q50": "median",
+    "_q84": "84 %",
+    "_low": "low",
+    "_high": "high",
+    "_std": "standard deviation",
+    "_paper": "paper",
+    "_at_paper": "at the paper's parameters",
+    "_difference": "difference",
+    "_error": "uncertainty",
+    "_uncertainty": "uncertainty",
+    "_absolute": "absolute",
+    "_full": "full space",
+    "_pixels": "by pixels",
+    "_segments": "by segments",
+    "_one_host": "one host",
+    "_each_host": "each its host",
+}
+
+
+def name_column(key):
+    """A column's name, or a row's, as a reader meets it: ``share_q16`` is "share, 16 %"."""
+    key = str(key)
+    if key in LINES:
+        return LINES[key].label
+    if key in _NAMES:
+        return _NAMES[key]
+    if key in _KEYS:
+        return _KEYS[key]
+    if key.startswith("p_") and key[2:] in _KEYS:
+        return f"P({_KEYS[key[2:]]})"
+    for end, words in sorted(_ENDS.items(), key=lambda item: -len(item[0])):
+        if key.endswith(end) and len(key) > len(end):
+            return f"{name_column(key.removesuffix(end))}, {words}"
+    words = key.replace("_", " ") if re.fullmatch(r"[A-Za-z0-9_]+", key) else key
+    return re.sub(r"\btype([12])\b", r"type \1", words)
+
+
+def write_cell(value):
+    """A cell as text: four digits, a dash for nothing, lines and sets by their names."""
+    if value is None or value is np.ma.masked or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        text = f"{round(value, 3) + 0:.3f}" if 1e-2 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
+        return text.rstrip("0").rstrip(".") if "e" not in text and "." in text else text
+    text = str(value)
+    if "|" in text and set(text.split("|")) <= set(AGN_TYPES):
+        return " or ".join(text.split("|"))
+    return name_column(text) if text in LINES or text in _KEYS else text
+
+
+def write_table(table, *, most=60, links=None):
+    """Rows of an astropy Table, or a DataFrame, as an HTML table; all text in it is escaped.
+
+    table : Table or DataFrame; a column ``survey`` of one value is left out, since the page says it
+    most : int, rows that are shown
+    links : dict of str, optional, addresses by what stands in the column ``name``
+    Returns str.
+    """
+    frame = table if isinstance(table, pd.DataFrame) else table.to_pandas()
+    if "survey" in frame and frame["survey"].nunique() <= 1:
+        frame = frame.drop(columns="survey")
+    head = "".join(f'<th scope="col">{escape(name_column(name))}</th>' for name in frame)
+    rows = []
+    for values in frame.head(most).itertuples(index=False, name=None):
+        cells = []
+        for name, value in zip(frame.columns, values):
+            text = escape(write_cell(value))
+            if links and name == "name" and str(value) in links:
+                text = f'<a href="{escape(links[str(value)])}">{text}</a>'
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{text}</td>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+class _Cleaner(HTMLParser):
+    """Keeps a table's structure and text, and of all attributes the spans; names of columns become words."""
+
+    _KEPT = ("table", "thead", "tbody", "tr", "th", "td", "caption", "p", "sub", "sup", "b", "i")
+    _DROPPED = ("style", "script", "title", "template", "textarea", "iframe")
+
+    def __init__(self):
+        super().__init__()
+        self.parts, self.inside, self.is_dropped = [], "", ""
+
+    def handle_starttag(self, tag, attributes):
+        if tag in self._DROPPED:
+            self.is_dropped = tag
+        elif tag in self._KEPT and not self.is_dropped:
+            spans = "".join(
+                f' {key}="{value}"'
+                for key, value in attributes
+                if key in ("colspan", "rowspan") and str(value).isdigit()
+            )
+            self.parts.append(f"<{tag}{spans}>")
+            self.inside = tag if tag in ("th", "td") else self.inside
+
+    def handle_endtag(self, tag):
+        if tag == self.is_dropped:
+            self.is_dropped = ""
+        elif tag in self._KEPT and not self.is_dropped:
+            self.parts.append(f"</{tag}>")
+
+    def handle_data(self, text):
+        if self.is_dropped:
+            return
+        words = text.strip()
+        if self.inside and words:
+            text = name_column(words) if self.inside == "th" else write_cell(words)
+        self.parts.append(escape(text))
+
+
+def clean_table(html):
+    """Make a plain table, with names in words, of HTML that a notebook showed.
+
+    Parameters
+    ----------
+    html : str
+        What is no table in it, is text; scripts and styles are left out.
+
+    Returns
+    -------
+    str
+        Without any attributes but spans.
+    """
+    cleaner = _Cleaner()
+    cleaner.feed(html)
+    cleaner.close()
+    text = "".join(cleaner.parts)
+    # An empty heading says nothing to anybody, least of all to a screen reader.
+    return re.sub(r"<th((?: \w+=\"\d+\")*)>\s*</th>", r"<td\1></td>", text)
