@@ -221,7 +221,7 @@ def test_exports_land_in_the_folder_that_is_said(notebook, reference, project):
         ("Map, CSV", f"{name}_gradient.csv"),
         ("Selection", "selection.txt"),
     ):
-        notebook.picker.get_by_role("button", name=words).click()
+        notebook.picker.locator("button.widget-button", has_text=words).click()
         notebook.say(f"written: {folder / file}")
         assert (folder / file).stat().st_size > 1000
     check_layout(notebook.page)
@@ -293,7 +293,7 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         page.on("request", lambda ask: abroad.append(ask.url) if "127.0.0.1" not in ask.url else None)
         complaints = watch(page)
         shown = Page(page)
-        page.goto(address)
+        page.goto(address, timeout=2 * PATIENCE)
         shown.wait()
         shown.picker.locator("button[title^=Next]").click()
         shown.settle()
@@ -322,7 +322,7 @@ def test_the_readme_shows_the_picker_of_the_whole_survey(tmp_path, chromium):
         window = {"width": 1200, "height": 760}
         page = chromium.new_context(viewport=window, device_scale_factor=2).new_page()
         shown = Page(page)
-        page.goto(server.address())
+        page.goto(server.address(), timeout=2 * PATIENCE)
         shown.wait()
         slider = shown.picker.locator(".widget-slider", has_text="Broad Hβ").locator(".noUi-target")
         box = slider.bounding_box()
