@@ -79,12 +79,16 @@ def _name_strongest(statistics):
             if np.isfinite(value) and not abs(value) < SIGNIFICANT * (error if np.isfinite(error) else 0):
                 found.append((abs(value), value, place, line))
     found.sort(key=lambda item: -item[0])
-    return [(value, f"the {place} of {LINES[line].label}") for _, value, place, line in found[:2]]
+    # One place a line: its core and its wings mostly go together.
+    by_line = {
+        line: (value, f"the {place} of {LINES[line].label}") for _, value, place, line in reversed(found)
+    }
+    return sorted(by_line.values(), key=lambda item: -abs(item[0]))[:2]
 
 
 def _join(strongest):
-    parts = [f"in {place} would {'raise' if value > 0 else 'lower'} it" for value, place in strongest]
-    return f"More flux {' and '.join(parts)} most." if parts else ""
+    words = [f"in {place} would {'raise' if value > 0 else 'lower'} it" for value, place in strongest]
+    return f"More flux {words[0]} most{f', {words[1]} next' if len(words) > 1 else ''}." if words else ""
 
 
 def describe_doubt(row):
