@@ -1,5 +1,7 @@
 """Maps of spectra: by type, by a number, and with chosen spectra numbered."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -287,7 +289,7 @@ def plot_map_values(spectrum_map, values, *, label, ax=None):
     known = np.isfinite(values)
     ax.scatter(*spectrum_map.coordinates[~known].T, s=5, color="#cccccc", linewidth=0)
     points = ax.scatter(*spectrum_map.coordinates[known].T, s=6, c=values[known], alpha=0.8, linewidth=0)
-    bar = ax.figure.colorbar(points, ax=ax, label=label, shrink=0.7, aspect=28, pad=0.02)
+    bar = ax.figure.colorbar(points, ax=ax, label=fill(label, 20), shrink=0.7, aspect=28, pad=0.02)
     bar.solids.set_alpha(1)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
