@@ -23,7 +23,9 @@ def test_rows_are_those_of_the_model_itself(files, model, tmp_path):
     for name in table.colnames:
         if table[name].dtype.kind == "f":
             # The last bits of a product depend on how many are multiplied together.
-            np.testing.assert_allclose(rows[name], table[name], rtol=1e-9, atol=1e-12)
+            # Novelty is computed in single precision.
+            rtol = 1e-4 if name == "novelty" else 1e-9
+            np.testing.assert_allclose(rows[name], table[name], rtol=rtol, atol=1e-12)
         else:
             assert rows[name].tolist() == table[name].tolist()
     sample, _ = model.reduce(files)

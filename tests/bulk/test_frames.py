@@ -27,7 +27,9 @@ def make_frame(survey, *, pixels=None):
 
 def compare(found, table):
     for name in ("p_type1", "p_intermediate", "p_type2", "snr", "novelty", "log_odds_error"):
-        np.testing.assert_allclose(found[name].to_numpy(float), table[name], rtol=1e-9, atol=1e-12)
+        # Novelty is computed in single precision.
+        rtol = 1e-4 if name == "novelty" else 1e-9
+        np.testing.assert_allclose(found[name].to_numpy(float), table[name], rtol=rtol, atol=1e-12)
     assert found["predicted"].tolist() == table["predicted"].tolist()
     assert found["name"].tolist() == table["name"].tolist()
 
