@@ -61,18 +61,18 @@ def embed_landmarks(
     """
     n_spectra, X = len(X), np.asarray(X)
     X = X if X.dtype.kind == "f" and X.itemsize == 4 else X.astype(np.float32)
-    name = np.asarray(np.arange(n_spectra) if name is None else name, dtype=str)
-    if len(name) != n_spectra:
-        raise AgnError(f"there must be one name for each of the {n_spectra} spectra; got {len(name)}.")
+    names = np.asarray(np.arange(n_spectra) if name is None else name, dtype=str)
+    if len(names) != n_spectra:
+        raise AgnError(f"there must be one name for each of the {n_spectra} spectra; got {len(names)}.")
     options |= {"perplexity": perplexity, "random_state": random_state, "n_jobs": n_jobs}
     if n_spectra <= n_landmarks:
-        return embed_spectra(X, name=name, **options)
+        return embed_spectra(X, name=names, **options)
     rows = np.sort(np.random.default_rng(random_state).choice(n_spectra, n_landmarks, replace=False))
-    made = embed_spectra(X[rows], name=name[rows], **options)
+    made = embed_spectra(X[rows], name=names[rows], **options)
     placer, coordinates = MapPlacer(made, n_jobs=n_jobs or 1), np.empty((n_spectra, 2))
     coordinates[rows] = made.coordinates
     others = np.setdiff1d(np.arange(n_spectra), rows, assume_unique=True)
     for first in range(0, len(others), _BLOCK):
         block = others[first : first + _BLOCK]
         coordinates[block] = placer.place(X[block])
-    return replace(made, coordinates=coordinates, X=X, name=name, landmarks=rows)
+    return replace(made, coordinates=coordinates, X=X, name=names, landmarks=rows)
