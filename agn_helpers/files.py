@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import io
 import os
@@ -34,6 +35,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 #: File suffix to the name that astropy gives the format.
 TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".parquet": "parquet"}
+
+
+@functools.cache
+def digest_program():
+    """Digest of the whole program: results that are kept are those of the program that made them."""
+    paths = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.blake2b(b"".join(path.read_bytes() for path in paths), digest_size=8).hexdigest()
 
 
 def _explain(path, error):

@@ -6,7 +6,6 @@ vector.  Here a survey is the unit.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
 import json
@@ -23,7 +22,7 @@ from tqdm import tqdm
 
 from ..classifier import TrainedModel
 from ..errors import AgnError
-from ..files import make_folder, whole_file
+from ..files import digest_program, make_folder, whole_file
 from ..reduction import reduce_spectra
 from ..survey import simulate_survey
 from ..tuning import split_sample, train_model
@@ -106,7 +105,7 @@ def repeat_surveys(
     seeds = np.random.SeedSequence(random_state).generate_state(n_surveys).tolist()
     several = measure if isinstance(measure, Sequence) else [measure]
     measured = [f"{each.__module__}.{each.__qualname__} {inspect.getsource(each)}" for each in several]
-    settings = f"{measured} {population} {sorted(sizes.items())} {_program()}"
+    settings = f"{measured} {population} {sorted(sizes.items())} {digest_program()}"
     key = hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
     paths = {seed: None if folder is None else Path(folder, f"{key}-{seed}.json") for seed in seeds}
     if folder is not None:
@@ -117,13 +116,6 @@ def repeat_surveys(
     columns = {name: pd.DataFrame([row[name] for row in rows]) for name in rows[0]}
     table = pd.concat(columns, axis=1).set_axis(pd.Index(seeds, name="seed"))
     return table if isinstance(measure, Sequence) else table.droplevel(0, axis=1)
-
-
-@functools.cache
-def _program():
-    """Digest of the whole program, whose every part may change a result."""
-    paths = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return hashlib.blake2b(b"".join(path.read_bytes() for path in paths), digest_size=8).hexdigest()
 
 
 def _measure_one(several, seed, population, sizes, path):

@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from sklearn.linear_model import RidgeCV
 from tqdm import tqdm
 
 from ..errors import AgnError
-from ..files import make_folder, read_table, whole_file
+from ..files import digest_program, make_folder, read_table, whole_file
 from .bar_scores import calibrate_lengths, correlate, score_lengths
 from .bars import (
     ellipse_bar_length,
@@ -363,7 +362,8 @@ def repeat_trials(
     n_jobs : int
         Processes.
     folder : path, optional
-        Trials are kept there, and read instead of run anew where all settings are alike.
+        Trials are kept there, and read instead of run anew where all settings and the
+        program are the same.
 
     Returns
     -------
@@ -377,7 +377,7 @@ def repeat_trials(
     if n_seeds < 1:
         raise AgnError(f"n_seeds must be at least 1; got {n_seeds}. A claim needs 5.")
     plan = plan or BarPlan()
-    key = hashlib.blake2b(f"{plan} {version('agn-helpers')}".encode(), digest_size=8).hexdigest()
+    key = hashlib.blake2b(f"{plan} {digest_program()}".encode(), digest_size=8).hexdigest()
     seeds = np.random.SeedSequence(random_state).generate_state(n_seeds).tolist()
     paths = [None if folder is None else Path(folder, f"{key}-{seed}") for seed in seeds]
     tasks = (delayed(_keep_trial)(plan, seed, path) for seed, path in zip(seeds, paths))

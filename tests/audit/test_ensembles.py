@@ -33,7 +33,7 @@ def test_surveys_are_independent_the_same_for_a_seed_and_not_measured_twice(tmp_
     repeat_surveys(measure_labels, 2, **(options | {"sizes": SIZES | {"n_type1": 31}}))
     assert len(CALLS) == 5
     # So are those of another program.
-    monkeypatch.setattr("agn_helpers.audit.ensembles._program", lambda: "another")
+    monkeypatch.setattr("agn_helpers.audit.ensembles.digest_program", lambda: "another")
     repeat_surveys(measure_labels, 2, **options)
     assert len(CALLS) == 7
     with pytest.raises(AgnError, match="n_surveys must be at least 2; got 1"):
