@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
 from ..classifier import UNDETERMINED
@@ -26,6 +27,9 @@ from .pages import fill_page
 _ZOOM = (4700.0, 5060.0)
 
 _DPI = 130
+
+# Spectra that a process draws before it is given others: some ten seconds.
+_AT_ONCE = 20
 
 # Of a figure's Axes: left, bottom, width, height.
 _PLACE = (0.065, 0.17, 0.875, 0.66)
@@ -149,8 +153,6 @@ def write_object_pages(
     -------
     list of ObjectPage
     """
-    import matplotlib.pyplot as plt
-
     folder = make_folder(folder)
     n = len(sample)
     measured = measure_lines(attribution.values, grid=model.grid, uncertainty=attribution.uncertainty)
@@ -159,35 +161,36 @@ def write_object_pages(
     rows = [dict(zip(types.colnames, row)) for row in types]
     files = [name_file(str(row["name"]), "") for row in rows]
     pages = []
-    with plt.style.context(["agn_helpers.agn", {"savefig.dpi": _DPI}]):
-        for k, row in enumerate(tqdm(rows, desc="pages", unit="page", disable=not progress, delay=1)):
-            lines = statistics[statistics["name"] == k].drop(columns="name").set_index("line")
-            label = "" if labels is None else str(labels[k])
-            verdict = describe_verdict(row, label=label, statistics=_finite(lines))
-            page = ObjectPage(str(row["name"]), f"{files[k]}.html", verdict, describe_doubt(row), row)
-            images = _draw(folder, files[k], attribution, k)
-            text = fill_page(
-                "object.html",
-                title=page.name,
-                page=page,
-                label=label,
-                survey=attribution.survey,
-                images=images,
-                quantity=attribution.quantity,
-                method=attribution.method.replace("_", " "),
-                target=str(attribution.target[k]),
-                probability={name: float(row[f"p_{each.key}"]) for name, each in AGN_TYPES.items()},
-                statistics=tabulate_statistics(lines),
-                turns=_describe_turns(turns, page.name),
-                sky=list(list_sky_pages(_number(row.get("ra")), _number(row.get("dec"))).items()),
-                before=f"{files[k - 1]}.html" if k else "",
-                after=f"{files[k + 1]}.html" if k + 1 < n else "",
-                back=back,
-                explorer=f"{explorer}#{quote(page.name)}" if explorer else "",
-            )
-            with whole_file(folder / page.file) as temporary:
-                temporary.write_text(text, encoding="utf-8", errors="replace")
-            pages.append(page)
+    drawn = _draw_side_by_side(folder, files, attribution)
+    for k, (row, images) in enumerate(
+        zip(rows, tqdm(drawn, desc="pages", unit="page", total=n, disable=not progress, delay=1))
+    ):
+        lines = statistics[statistics["name"] == k].drop(columns="name").set_index("line")
+        label = "" if labels is None else str(labels[k])
+        verdict = describe_verdict(row, label=label, statistics=_finite(lines))
+        page = ObjectPage(str(row["name"]), f"{files[k]}.html", verdict, describe_doubt(row), row)
+        text = fill_page(
+            "object.html",
+            title=page.name,
+            page=page,
+            label=label,
+            survey=attribution.survey,
+            images=images,
+            quantity=attribution.quantity,
+            method=attribution.method.replace("_", " "),
+            target=str(attribution.target[k]),
+            probability={name: float(row[f"p_{each.key}"]) for name, each in AGN_TYPES.items()},
+            statistics=tabulate_statistics(lines),
+            turns=_describe_turns(turns, page.name),
+            sky=list(list_sky_pages(_number(row.get("ra")), _number(row.get("dec"))).items()),
+            before=f"{files[k - 1]}.html" if k else "",
+            after=f"{files[k + 1]}.html" if k + 1 < n else "",
+            back=back,
+            explorer=f"{explorer}#{quote(page.name)}" if explorer else "",
+        )
+        with whole_file(folder / page.file) as temporary:
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+        pages.append(page)
     return pages
 
 
@@ -198,6 +201,25 @@ def _finite(lines):
 
 def _number(value):
     return None if value is None or value is np.ma.masked else float(value)
+
+
+def _draw_side_by_side(folder, files, attribution):
+    """Draw all spectra, as many at once as there are cores; yield the images of one after the other."""
+    starts = range(0, len(files), _AT_ONCE)
+    tasks = [(folder, files[at : at + _AT_ONCE], attribution[at : at + _AT_ONCE]) for at in starts]
+    # A further process has a second of imports to earn back.
+    n_jobs = max(1, min(cpu_count(), len(tasks)))
+    for several in Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_draw_some)(*task) for task in tasks
+    ):
+        yield from several
+
+
+def _draw_some(folder, files, attribution):
+    import matplotlib.pyplot as plt
+
+    with plt.style.context(["agn_helpers.agn", {"savefig.dpi": _DPI}]):
+        return [_draw(folder, stem, attribution, k) for k, stem in enumerate(files)]
 
 
 def _draw(folder, stem, attribution, k):
