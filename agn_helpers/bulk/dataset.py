@@ -92,6 +92,15 @@ def describe_run(model, partitions, options):
     }
 
 
+def check_folder(folder: str | os.PathLike) -> None:
+    """Refuse, with AgnError, a folder for results that holds something else."""
+    folder = Path(folder)
+    if not folder.is_dir() or (folder / RUN_FILE).is_file():
+        return
+    if any(not each.name.startswith(".") for each in folder.iterdir()):
+        raise AgnError(f"{folder} must be empty or hold results; it holds other files; name another folder.")
+
+
 def open_run(folder, wanted, model, *, resume):
     """Make a folder of results, or find that it is one of the same run.
 
@@ -111,10 +120,9 @@ def open_run(folder, wanted, model, *, resume):
     """
     from ..classifier import save_model
 
+    check_folder(folder)
     make_folder(folder)
     path = folder / RUN_FILE
-    if not path.is_file() and any(not each.name.startswith(".") for each in folder.iterdir()):
-        raise AgnError(f"{folder} must be empty or hold results; it holds other files; name another folder.")
     for each in ("", "spectra", "rejected", "done"):
         sweep_unfinished(folder / each)
     shutil.rmtree(folder / "attempts", ignore_errors=True)

@@ -1,6 +1,7 @@
 """`agn classify`: types of spectra, by a trained model."""
 
 import logging
+import os
 import sys
 import warnings
 from dataclasses import replace
@@ -68,12 +69,13 @@ def classify_files(
         bool, typer.Option("--force", help="Predict types also of spectra whose Hβ was not observed.")
     ] = False,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             metavar="FILE|DIR/",
-            help="Table of the results: .ecsv, .csv, .fits or .parquet; or a folder, for many spectra.",
+            help="Table of the results: .ecsv, .csv, .fits or .parquet; or a folder, for many spectra, with "
+            "a slash at its end.",
         ),
-    ] = Path("classified.ecsv"),
+    ] = "classified.ecsv",
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", help="Into a folder, by so many processes of this machine (Dask)."),
@@ -107,15 +109,19 @@ def classify_files(
     Exit code: 0, 1 where nothing was classified or for another error, 2 for a wrong command line, 3 where
     some files were rejected and the others classified, 130 for Ctrl-C.
     """
+    from ..bulk import check_folder
     from ..classifier import join_parts
     from ..files import check_writable, table_format
     from ..spectra import parse_columns, read_spectra
 
     if all(not path.exists() for path in files):
         raise AgnError(f"{files[0]} does not exist; name an existing file or folder.")
-    into_folder = workers is not None or scheduler is not None or not output.suffix or output.is_dir()
-    if not into_folder:
-        table_format(output)
+    into_folder = workers is not None or scheduler is not None or output.endswith(("/", os.sep))
+    place = Path(output)
+    if into_folder:
+        check_folder(place)
+    else:
+        table_format(place)
     if redshift is not None and not -1 < redshift < float("inf"):
         raise AgnError(
             f"redshift must be greater than -1 and finite; got {redshift}. Give another --redshift."
@@ -127,23 +133,23 @@ def classify_files(
     }
     if into_folder:
         options = {"explain": "arrays" if explain else True, "force": force, "restart": restart, **reading}
-        classify_into_folder(files, _find_model(run), output, workers=workers, scheduler=scheduler, **options)
+        classify_into_folder(files, _find_model(run), place, workers=workers, scheduler=scheduler, **options)
         return
-    check_writable(output)
+    check_writable(place)
     spectra = read_spectra(files, **reading)
     model = _find_model(run)
-    folder = output.with_name(f"{output.stem}_saliency") if explain else None
+    folder = place.with_name(f"{place.stem}_saliency") if explain else None
     if folder is not None:
         sweep_unfinished(folder)
     parts, entries, undrawn = _classify(spectra, model, folder, force=force)
     table, rejected = join_parts(parts, model, run=run)
     report_kinds("error", [(str(row["file"]), str(row["reason"])) for row in rejected])
-    _write_results(table, rejected, output)
+    _write_results(table, rejected, place)
     if entries:
         from ..reports import write_gallery
 
         survey = str(table.meta["survey"])
-        print(f"Summary pages: {write_gallery(folder, entries, title=output.stem, survey=survey)}")
+        print(f"Summary pages: {write_gallery(folder, entries, title=place.stem, survey=survey)}")
     if undrawn:
         raise AgnError(f"{len(undrawn)} summary pages could not be drawn; the table is whole. {undrawn[0]}")
     if len(rejected):

@@ -630,7 +630,7 @@ def test_reproduce_without_fetched_spectra_names_the_command(project, capsys):
     ("arguments", "code", "words"),
     [
         ([], 2, "Missing argument"),
-        (["absent.csv"], 1, "absent.csv cannot be read"),
+        (["absent.csv"], 1, "there is no file 'absent.csv'"),
         (["sql:type9"], 1, "must be one of type1"),
         (["vizier:no such"], 1, "must be named like"),
         (["list.csv", "--redshift", "0", "1"], 1, "--redshift is for queries"),

@@ -197,7 +197,8 @@ def test_doubts_of_chunks_are_joined(doubting_model, spectra):
     table, _ = join_parts(parts, doubting_model, run="a")
     (whole,) = classify_spectra(spectra, doubting_model)
     assert list(table["prediction_set"]) == list(whole.table["prediction_set"])
-    assert_allclose(table["novelty"], whole.table["novelty"])
+    # Sums of single precision depend on how many spectra are scored together.
+    assert_allclose(table["novelty"], whole.table["novelty"], rtol=1e-4)
     assert table["unlike_training"].dtype == bool
 
 

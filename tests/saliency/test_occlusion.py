@@ -141,7 +141,7 @@ class TestOcclusion:
             "must have predict_proba; RidgeClassifier": lambda: occlusion(
                 RidgeClassifier().fit(X, Y), X, **options
             ),
-            "p is 0; spectrum 0, .* for target type 1": lambda: occlusion(
+            "p is 0 or 1; spectrum 0, .* for target type 1": lambda: occlusion(
                 forest, X[hopeless], target="type 1", **options
             ),
         }.items():
