@@ -63,6 +63,7 @@ def collect_numbers(data, shared=None):
     # The map for use comes last.
     bridges = read["map_bridges"]
     bridge = bridges[bridges["perplexity"] != "full space"].iloc[-1]
+    over = read["audit_bridge"].set_index("claim").loc["bridge share"]
     at1, at2 = "type 1 : intermediate | at type 1", "intermediate : type 2 | at type 2"
     share = effects[f"narrow Hβ, 1000 km/s | {at2}"] / effects[f"broad Hβ | {at2}"]
     numbers = {
@@ -85,6 +86,7 @@ def collect_numbers(data, shared=None):
         "permuted labels": f"rank correlation {round(gradient['labels_permuted'], 2) + 0:.2f}",
         "bridge": f"{bridge['share']:.0%} of its intermediates stand between",
         "bridges": f"{bridges['share'].min():.0%} to {bridges['share'].max():.0%} over maps and full spaces",
+        "bridge, surveys": f"in the space of standardised fluxes, {over['low']:.0%} to {over['high']:.0%}",
         "nearest to type 1": f"{bridge['nearest']:.0%} are intermediates",
     }
     numbers = {key: words.replace("%", " %") for key, words in numbers.items()}

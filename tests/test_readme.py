@@ -48,6 +48,7 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
             "share": [0.48, 0.45],
             "nearest": [0.9, 0.98],
         },
+        "audit_bridge": {"claim": ["bridge share"], "low": [0.451], "high": [0.539]},
     }
     (tmp_path / "tables").mkdir()
     for name, columns in tables.items():
@@ -68,6 +69,7 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
         "permuted labels": "rank correlation 0.02",
         "bridge": "45 % of its intermediates stand between",
         "bridges": "45 % to 48 % over maps and full spaces",
+        "bridge, surveys": "in the space of standardised fluxes, 45 % to 54 %",
         "nearest to type 1": "98 % are intermediates",
     }
 
