@@ -202,7 +202,7 @@ def describe_explanation(explanation, image, probability, *, n_pieces=2):
     probability : float
         Of FR II.
     n_pieces : int
-        Pieces that are named.
+        Pieces that are named; specks of less than a hundredth of the flux never are.
 
     Returns
     -------
@@ -211,7 +211,8 @@ def describe_explanation(explanation, image, probability, *, n_pieces=2):
     is_second = probability >= 0.5
     pieces = describe_segments(explanation.segments, image)
     support = explanation.coefficients if is_second else -explanation.coefficients
-    best = [number for number in np.argsort(-support)[:n_pieces] if support[number] > 0]
+    seen = [number for number in np.argsort(-support) if pieces["flux"][number] >= _LEAST_FLUX]
+    best = [number for number in seen[:n_pieces] if support[number] > 0]
     out = pieces["out"]
     where = " and ".join(
         f"{pieces['flux'][number]:.0%} of the flux at {out[number]:.0%} of the way out" for number in best
