@@ -78,7 +78,7 @@ TARGETS = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), fla
 @pytest.mark.parametrize("name", CI)
 def test_ci_calls_commands_that_exist_with_parameters_that_notebooks_declare(name):
     assert re.findall(r"\bmake (\w+)", CI[name]) and set(re.findall(r"\bmake (\w+)", CI[name])) <= TARGETS
-    given = dict(re.findall(r"-p (\w+)=(\w+)", CI[name]))
+    given = dict(re.findall(r"-p (\w+)=([^\s\"]+)", CI[name]))
     assert len(given) == CI[name].count("-p ") >= 5
     declared = {path.stem: read_parameters(path) for path in list_notebooks(ROOT / "notebooks")}
     match_parameters(declared, given)
