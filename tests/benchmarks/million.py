@@ -1,7 +1,8 @@
 """Very many simulated spectra, from coadds to classified Parquet: python -m tests.benchmarks.million -n N.
 
 Coadds are simulated into a folder that is removed afterwards: 64 kB a spectrum, a million are 64 GB.  The
-fluxes are those of two thousand simulated spectra, each time with noise of their own.
+fluxes are those of two thousand simulated spectra, each time with noise of their own.  With --links each file
+has more names than one: so many more spectra are read, from the memory of the disk.
 """
 
 import argparse
@@ -29,6 +30,7 @@ def main():
     """Simulate, classify ever more of them, print a table, tidy up."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.million", description=__doc__)
     parser.add_argument("-n", "--number", type=int, default=10_000, help="spectra")
+    parser.add_argument("--links", type=int, default=1, help="names a file has: so many times the spectra")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", help="where the files go for a while")
     parser.add_argument("--model", help="a .skops file; the general model is trained without")
@@ -38,12 +40,12 @@ def main():
     with tempfile.TemporaryDirectory(dir=choice.folder, prefix="agn-million-") as folder:
         # Elsewhere, so that what it takes is not counted below.
         child = multiprocessing.get_context("spawn").Process(
-            target=simulate, args=(folder, choice.number, choice.model)
+            target=simulate, args=(folder, choice.number, choice.model, choice.links)
         )
         child.start()
         child.join()
         files, model = sorted(Path(folder).glob("coadd-*")), load_model(Path(folder, "model.skops"))
-        each = -(-choice.number // len(files))
+        each = -(-choice.number * choice.links // len(files))
         numbers = sorted({max(1, len(files) // 4**step) for step in range(choice.steps)})
         titles = ("workers", "spectra", "wall s", "CPU s", "1/s", "client MB", "worker MB", "B a row")
         print("".join(f"{title:>10}" for title in titles))
@@ -63,7 +65,7 @@ def main():
                 print(f"growth exponent, {name}: {np.polyfit(np.log(spectra), np.log(seconds), 1)[0]:.3f}")
 
 
-def simulate(folder, number, model):
+def simulate(folder, number, model, links=1):
     """Train a model, and write coadds of `number` spectra in all."""
     folder, start = Path(folder), time.monotonic()
     save_model(load_model(model) if model else train_general(), folder / "model.skops")
@@ -77,7 +79,10 @@ def simulate(folder, number, model):
         path = folder / f"coadd-synthetic-dark-{done // PER_FILE:05d}.fits"
         write_coadd(path, arms, redshift, first=done)
         done += here
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    for path in sorted(folder.glob("*.fits")):
+        for copy in range(1, links):
+            path.with_name(f"{path.stem}-{copy:03d}.fits").hardlink_to(path)
+    size = sum(path.stat().st_size for path in folder.iterdir()) / links
     seconds = time.monotonic() - start
     print(f"{number} spectra simulated: {size / 1e9:.1f} GB, {seconds:.0f} s", flush=True)
 
