@@ -56,7 +56,7 @@ def test_by_two_workers(project, capsys):
 
 
 def test_summarise(project, capsys):
-    assert main(["classify", "spectra", "--run", "small", "--output", "out"]) == 0
+    assert main(["classify", "spectra", "--run", "small", "--output", "out/"]) == 0
     capsys.readouterr()
     assert main(["summarise", "out", "--number", "3"]) == 0
     said = capsys.readouterr().out
