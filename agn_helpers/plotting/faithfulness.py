@@ -6,11 +6,15 @@ from textwrap import fill
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.text import OffsetFrom, Text
 
 from ..errors import AgnError
 from .distributions import draw_heatmap
 from .spectra import separate_labels
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
+
+# Points from a frame to the words beside it, and between these.
+_BESIDE, _GAP = 9, 3
 
 # Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.
 _LOOKS = (
@@ -161,27 +165,29 @@ def _merge_curves(curves, random):
 def _label_ends(ax, ends):
     """Write beside the right end of each curve what it is: triples of height, colour, words."""
     ends = sorted(ends)
-    figure = ax.get_figure(root=True)
-    points = 72 / figure.dpi
-    size = plt.rcParams["legend.fontsize"]
-    height = ax.bbox.height * points
-    low, high = ax.get_ylim()
-    at = [(value - low) / (high - low) * height for value, _, _ in ends]
-    tall = [size * 1.25 * (1 + words.count("\n")) for _, _, words in ends]
-    places = separate_labels(at, tall, low=-0.12 * height, high=1.1 * height)
-    for (value, colour, words), start, place in zip(ends, at, places):
+    notes = [
         ax.annotate(
             words,
             (1, value),
             xycoords=("axes fraction", "data"),
-            xytext=(9, place - start),
-            textcoords="offset points",
+            xytext=(_BESIDE, 0),
+            # From the middle of the frame, so that words stay apart where a layout makes it lower.
+            textcoords=OffsetFrom(ax.bbox, (1, 0.5), unit="points"),
             va="center",
-            size=size,
+            size=plt.rcParams["legend.fontsize"],
             color=colour,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0},
             annotation_clip=False,
         )
+        for value, colour, words in ends
+    ]
+    points = 72 / ax.get_figure(root=True).dpi
+    height = ax.bbox.height * points
+    low, high = ax.get_ylim()
+    at = [(value - low) / (high - low) * height for value, _, _ in ends]
+    tall = [Text.get_window_extent(note).height * points + _GAP for note in notes]
+    for note, place in zip(notes, separate_labels(at, tall, low=-0.12 * height, high=1.1 * height)):
+        note.xyann = (_BESIDE, place - 0.5 * height)
 
 
 def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, digits=2, ax=None):
