@@ -9,11 +9,20 @@ import os
 import re
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
 from .errors import AgnError
-from .limits import check_columns, check_fits, check_parquet, open_regular, read_regular, summarise_error
+from .limits import (
+    check_columns,
+    check_fits,
+    check_parquet,
+    check_size,
+    open_regular,
+    read_regular,
+    summarise_error,
+)
 from .locks import sweep_unfinished, unfinished_folder
 
 _REMEDIES = {
@@ -127,6 +136,24 @@ def table_format(path):
             f"a table's name must end in {', '.join(TABLE_FORMATS)}; got {str(path)!r}. Give another name."
         )
     return TABLE_FORMATS[suffix]
+
+
+def read_arrays(path):
+    """The arrays of an .npz file of images by name, without pickle; AgnError for another file."""
+    content = read_regular(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_size(sum(entry.file_size for entry in archive.infolist()), path)
+        import numpy as np
+
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except AgnError:
+        raise
+    except Exception as error:  # zipfile and numpy share no class of errors.
+        raise AgnError(
+            f"{path} must be an .npz file; it is no .npz file of images ({summarise_error(error)})."
+        ) from error
 
 
 def write_table(table, path):

@@ -1,7 +1,6 @@
 """Cut-outs of one's own galaxies: read from a list, and brought to the frame of the simulated ones."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ..errors import AgnError
-from ..files import read_table
+from ..files import read_arrays, read_table
 from ..limits import check_fits, check_size, read_regular, summarise_error
 from .galaxies import RADIUS, SIDE, prepare_image
 
@@ -117,18 +116,7 @@ def _make_cutout(name, image, row, path):
 
 
 def _read_npz(path):
-    content = read_regular(path)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            check_size(sum(entry.file_size for entry in archive.infolist()), path)
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except AgnError:
-        raise
-    except Exception as error:  # zipfile and numpy share no class of errors.
-        raise AgnError(
-            f"{path} is no .npz file of images: {summarise_error(error)}. Get it again."
-        ) from error
+    arrays = read_arrays(path)
     listed = path.with_suffix(".csv")
     rows = _read_list(listed, "name") if listed.is_file() else {}
     cutouts = []

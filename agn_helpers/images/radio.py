@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 
 from ..errors import AgnError
-from ..limits import check_fits, check_size, read_regular, summarise_error
+from ..files import read_arrays
+from ..limits import check_fits, read_regular, summarise_error
 from .networks import TrainingPlan, combine_networks, refine_network, train_network
 from .radio_simulator import PIXEL, RADIO_CLASSES
 
@@ -97,16 +97,7 @@ def read_radio_images(path, *, values=None):
 
 
 def _read_npz(path, values):
-    content = read_regular(path)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            check_size(sum(entry.file_size for entry in archive.infolist()), path)
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except AgnError:
-        raise
-    except Exception as error:  # zipfile and numpy share no class of errors.
-        raise AgnError(f"{path} must be an .npz file of images; {summarise_error(error)}.") from error
+    arrays = read_arrays(path)
     names = [key for key, each in arrays.items() if each.ndim == 3 and each.dtype.kind in "uif"]
     chosen = values or (names[0] if len(names) == 1 else None)
     if chosen not in names:
