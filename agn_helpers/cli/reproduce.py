@@ -10,7 +10,7 @@ import typer
 
 from ..errors import AgnError
 from ..locks import scratch_folder
-from ..runs import SDSS, SYNTHETIC, find_project, list_notebooks, name_run
+from ..runs import SDSS, SYNTHETIC, find_project, list_notebooks, name_run, run_folders
 from .messages import complete_run
 
 
@@ -155,4 +155,6 @@ def explore_run(
     project = find_project().resolve()
     find_run(run, root=project)
     with scratch_folder() as folder:
-        serve_page(folder, {"run": run, "root": str(project), "size": size.value}, port=port, browser=browser)
+        parameters = {"run": run, "root": str(project), "size": size.value}
+        data = run_folders(run, root=project).data
+        serve_page(folder, parameters, data=data, port=port, browser=browser)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import ipywidgets as ipw
 
+from ..plotting import say_method
 from ..saliency import METHODS
 from .canvas import make_figure
 from .markup import keys_html, message_html, page_html
@@ -144,7 +145,7 @@ class PickerControls:
         self.search.options = tuple(map(str, names)) if len(names) <= _MOST_OFFERED else ()
 
     def _make_choices(self, classes, size):
-        methods = [(name.replace("_", " "), name) for name in METHODS]
+        methods = [(say_method(name), name) for name in METHODS]
         self.method = _dropdown("Method", methods, "176px")
         targets = [("predicted type", ""), *((name, name) for name in classes)]
         self.target = _dropdown("Explain", targets, "178px")

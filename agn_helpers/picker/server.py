@@ -6,7 +6,8 @@ import os
 import secrets
 import socket
 
-from tornado.web import HTTPError
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.web import HTTPError, StaticFileHandler, authenticated
 from traitlets.config import Config
 from voila.app import Voila
 from voila.voila_identity_provider import VoilaIdentityProvider
@@ -24,8 +25,32 @@ class TokenProvider(VoilaIdentityProvider):
         return user
 
 
-def serve_notebook(path, *, token, port=0, browser=True):
-    """Serve the outputs of a notebook, and no more than its folder, to this machine until Ctrl-C."""
+class RunFiles(JupyterHandler, StaticFileHandler):
+    """Files of a run for those who have the token: the report, and what it leads to."""
+
+    @authenticated
+    def get(self, path):
+        return StaticFileHandler.get(self, path)
+
+    head = get
+
+
+# What a report leads to; nothing else of a run is given away.
+_OF_A_RUN = r"/run/((?:report|notebooks|tables)/[^/].*)"
+
+
+class RunServer(Voila):
+    """Voilà, which serves the report of a run beside its page."""
+
+    data = None
+
+    def init_handlers(self):
+        # Before Voilà's own, of which the last takes every address for that of a notebook.
+        return [(_OF_A_RUN, RunFiles, {"path": str(self.data)}), *super().init_handlers()]
+
+
+def serve_notebook(path, *, token, data, port=0, browser=True):
+    """Serve the outputs of a notebook, and the report in the folder `data`, to this machine until Ctrl-C."""
     port = port or _find_port()
     print(f"Spectrum picker: http://127.0.0.1:{port}/?token={token}  (Ctrl-C ends it)", flush=True)
     config = Config()
@@ -44,7 +69,8 @@ def serve_notebook(path, *, token, port=0, browser=True):
         template="agn", file_allowlist=[], preheat_kernel=True, default_pool_size=1
     )
     config.VoilaKernelManager.fill_delay = _LATER
-    Voila.launch_instance([str(path)], config=config)
+    RunServer.data = data
+    RunServer.launch_instance([str(path)], config=config)
 
 
 _LATER = 15.0  # seconds
@@ -61,6 +87,8 @@ _HEADING = (
     "the colours of what moved the classifier; green raises the probability, purple lowers it. Drag around "
     "points to select them. The tab *Keys* lists what the keyboard does."
 )
+
+_REPORT = " The [report](/run/report/index.html) has the run's numbers, figures and explained spectra."
 
 _CELLS = (
     "from agn_helpers import SpectrumPicker\n"
@@ -85,16 +113,18 @@ _TEMPLATE = """{% extends 'lab/index.html.j2' %}
 """
 
 
-def serve_page(folder, parameters, *, port, browser):
+def serve_page(folder, parameters, *, data, port, browser):
     """Serve the picker until Ctrl-C.
 
     folder : Path, an empty one for the page and its template
     parameters : dict of run, root, size
+    data : Path, of the run
     port, browser : as of the command
     """
     import nbformat
 
-    cells = [nbformat.v4.new_markdown_cell(_HEADING.format(run=parameters["run"]))]
+    heading = _HEADING + _REPORT * (data / "report" / "index.html").is_file()
+    cells = [nbformat.v4.new_markdown_cell(heading.format(run=parameters["run"]))]
     cells += [nbformat.v4.new_code_cell(cell.format(**parameters)) for cell in _CELLS]
     page = folder / "spectrum_picker.ipynb"
     title = {"title": f"Spectrum picker: {parameters['run']}"}
@@ -106,4 +136,4 @@ def serve_page(folder, parameters, *, port, browser):
     paths = [str(folder / "jupyter"), os.environ.get("JUPYTER_PATH")]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
 
-    serve_notebook(page, token=secrets.token_hex(24), port=port, browser=browser)
+    serve_notebook(page, token=secrets.token_hex(24), data=data, port=port, browser=browser)

@@ -2,7 +2,7 @@ from .artists import (
     PaintedSpectrum,
     ProbabilityBars,
 )
-from .captions import CAPTIONS, find_caption
+from .captions import CAPTIONS, find_caption, place_figure
 from .colours import (
     COLOUR_WORDS,
     LOWERS,
@@ -17,6 +17,7 @@ from .colours import (
     map_scales,
     prepare_map,
     saliency_colours,
+    say_method,
     shade_windows,
 )
 from .distributions import (
@@ -124,6 +125,7 @@ __all__ = [
     "mark_lines",
     "mark_on_map",
     "number_on_map",
+    "place_figure",
     "plot_agreement",
     "plot_attribution_map",
     "plot_beside_paper",
@@ -167,6 +169,7 @@ __all__ = [
     "read_style",
     "saliency_colours",
     "save_figure",
+    "say_method",
     "shade_windows",
     "tabulate_statistics",
 ]

@@ -155,6 +155,11 @@ CAPTIONS = {
 }
 
 
+def place_figure(name):
+    """Which of `CAPTIONS` is that of a figure, for sorting; figures without one come last."""
+    return next((k for k, pattern in enumerate(CAPTIONS) if re.fullmatch(pattern, name)), len(CAPTIONS))
+
+
 def find_caption(name):
     """The caption of a run's figure by its name without the ending; "" for any other figure."""
     text = next((text for pattern, text in CAPTIONS.items() if re.fullmatch(pattern, name)), "")

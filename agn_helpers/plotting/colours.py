@@ -39,6 +39,14 @@ FLOORS = {"∂": 3e-4, "pixel": 3e-6}
 WINDOWS = {"core": (0.0, CORE), "wings": WINGS}
 
 
+_METHOD_NAMES = {"smoothgrad": "SmoothGrad", "lime": "LIME", "shap": "SHAP"}
+
+
+def say_method(name):
+    """How figures and pages call a method of `agn_helpers.saliency.METHODS`."""
+    return _METHOD_NAMES.get(name, str(name).replace("_", " "))
+
+
 def saliency_colours():
     """The colours of attributions on the ground of the figures that are made now."""
     return SALIENCY_ON_DARK if current_theme().is_dark else SALIENCY_COLOURS

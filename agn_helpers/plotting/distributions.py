@@ -170,7 +170,9 @@ def plot_truth_pairs(truth, columns, *, log=()):
                 axis.set_major_locator(LogLocator(subs=(1, 3)))
                 axis.set_major_formatter("{x:g}")
                 axis.set_minor_formatter(NullFormatter())
-    grid.map_diag(sns.histplot, element="step", alpha=0.25, linewidth=0.9, bins=24)
+    # A rare type shows beside a frequent one: all have the same area.
+    alike = {"stat": "density", "common_norm": False}
+    grid.map_diag(sns.histplot, element="step", alpha=0.25, linewidth=0.9, bins=24, **alike)
     grid.map_lower(plt.scatter, s=5, alpha=0.5, linewidth=0)
     for ax in filter(None, grid.axes.flat):
         ax.set(xlabel=labels.get(ax.get_xlabel(), ""), ylabel=labels.get(ax.get_ylabel(), ""))
@@ -186,10 +188,20 @@ def draw_heatmap(ax, shades, text, *, cmap="Blues", top=1.15, size=8.5, square=F
     """Draw a table of shades, 0 to `top`, with a text in each cell; the DataFrame names rows and columns."""
     look = {"cmap": cmap, "vmin": 0, "vmax": top, "cbar": False, "square": square}
     sns.heatmap(shades, annot=text, fmt="", annot_kws={"size": size}, ax=ax, **look)
+    cells = ax.collections[0]
+    drawn = ~np.ma.getmaskarray(cells.get_array()).ravel()
+    for word, colour in zip(ax.texts, cells.get_facecolors()[drawn]):
+        word.set_color(_read_on(colour))
     ax.tick_params(which="both", length=0)
     ax.minorticks_off()
     ax.set(xlabel="", ylabel="")
     return ax
+
+
+def _read_on(ground):
+    """White or dark, whichever has more contrast on a ground (WCAG 2.1's relative luminance)."""
+    linear = np.where(ground[:3] <= 0.04045, ground[:3] / 12.92, ((ground[:3] + 0.055) / 1.055) ** 2.4)
+    return DARK if linear @ [0.2126, 0.7152, 0.0722] > 0.21 else "white"
 
 
 def plot_confusion(y, predicted, *, normalise=False, ax=None):
@@ -258,6 +270,8 @@ def plot_scores(table, *, ax=None):
     """
     ax = ax or plt.subplots(figsize=(3.6, 0.5 + 0.3 * len(table)))[1]
     draw_heatmap(ax, table, table.map("{:.2f}".format), size=7.5)
-    ax.set_xticks(ax.get_xticks(), [str(name) for name in table.columns], rotation=0)
-    ax.set_yticks(ax.get_yticks(), [str(name) for name in table.index], rotation=0)
+    for axis, names in ((ax.xaxis, table.columns), (ax.yaxis, table.index)):
+        # A minus is longer than the hyphen of a word.
+        words = [name if isinstance(name, str) else f"{name:g}".replace("-", "−") for name in names]
+        axis.set_ticks(axis.get_ticklocs(), words, rotation=0)
     return ax

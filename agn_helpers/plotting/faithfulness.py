@@ -6,15 +6,11 @@ from textwrap import fill
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.text import OffsetFrom, Text
 
 from ..errors import AgnError
+from .colours import say_method
 from .distributions import draw_heatmap
-from .spectra import separate_labels
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
-
-# Points from a frame to the words beside it, and between these.
-_BESIDE, _GAP = 9, 3
 
 # Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.
 _LOOKS = (
@@ -122,17 +118,19 @@ def plot_curves(
         raise AgnError(f"curves must hold a method and two shares; got a table of shape {curves.shape}.")
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, 2.7))[1]
     share = curves.index.to_numpy(dtype=float)
-    looks = cycle(_LOOKS)
+    # A method looks the same in every Axes, whichever it shares its curve with.
+    looks = dict(zip([name for name in curves if name != random], cycle(_LOOKS)))
     # Random order first, behind the others.
-    step, ends = max(len(share) // 8, 1), []
+    step, drawn = max(len(share) // 8, 1), []
     for place, names in enumerate(_merge_curves(curves, random)):
         name = names[0]
-        colour, dashes, marker = (GREY, "-", "") if name == random else next(looks)
+        colour, dashes, marker = looks.get(name, (GREY, "-", ""))
         if low is not None and high is not None and name in low and name in high:
             ax.fill_between(share, low[name], high[name], color=colour, alpha=0.16, linewidth=0)
-        ax.plot(
+        drawn += ax.plot(
             share,
             curves[name],
+            label=fill(", ".join(map(say_method, names)), 24),
             color=colour,
             linestyle=dashes,
             marker=marker,
@@ -141,10 +139,10 @@ def plot_curves(
             linewidth=1.6 if name == random else 0.9,
             alpha=0.6 if name == random else 1.0,
         )
-        words = fill(", ".join(map(_say, names)), 24)
-        ends.append((float(curves[name].iloc[-1]), colour, words))
     ax.set(xlim=(share.min(), share.max()), xlabel=xlabel, ylabel=ylabel)
-    _label_ends(ax, ends)
+    # In the order of the curves, which all meet at their ends.
+    drawn.sort(key=lambda line: -np.mean(line.get_ydata()))
+    ax.legend(handles=drawn, loc="center left", bbox_to_anchor=(1, 0.5), labelspacing=0.7)
     return ax
 
 
@@ -160,34 +158,6 @@ def _merge_curves(curves, random):
         else:
             groups.append([name])
     return groups
-
-
-def _label_ends(ax, ends):
-    """Write beside the right end of each curve what it is: triples of height, colour, words."""
-    ends = sorted(ends)
-    notes = [
-        ax.annotate(
-            words,
-            (1, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(_BESIDE, 0),
-            # From the middle of the frame, so that words stay apart where a layout makes it lower.
-            textcoords=OffsetFrom(ax.bbox, (1, 0.5), unit="points"),
-            va="center",
-            size=plt.rcParams["legend.fontsize"],
-            color=colour,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0},
-            annotation_clip=False,
-        )
-        for value, colour, words in ends
-    ]
-    points = 72 / ax.get_figure(root=True).dpi
-    height = ax.bbox.height * points
-    low, high = ax.get_ylim()
-    at = [(value - low) / (high - low) * height for value, _, _ in ends]
-    tall = [Text.get_window_extent(note).height * points + _GAP for note in notes]
-    for note, place in zip(notes, separate_labels(at, tall, low=-0.12 * height, high=1.1 * height)):
-        note.xyann = (_BESIDE, place - 0.5 * height)
 
 
 def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, digits=2, ax=None):
@@ -244,9 +214,9 @@ def plot_faithfulness(table, *, lower_is_better=None, references=REFERENCES, dig
             frame = {"facecolor": "none", "edgecolor": DARK, "linewidth": 0.8}
             ax.add_patch(plt.Rectangle((column + 0.04, row + 0.08), 0.92, 0.84, **frame))
     width = max(80 // len(order), 8)
-    heads = [fill(_say(name), width, break_long_words=False) for name in order]
+    heads = [fill(say_method(name), width, break_long_words=False) for name in order]
     ax.set_xticks(ax.get_xticks(), heads, rotation=0, size=6.4, linespacing=1.2, va="baseline")
-    rows = [f"{words.get(name, _say(name))}  {'↓' if name in lower else '↑'}" for name in table]
+    rows = [f"{words.get(name, say_method(name))}  {'↓' if name in lower else '↑'}" for name in table]
     ax.set_yticks(ax.get_yticks(), rows, rotation=0, size=8)
     _write_headings(ax, list(table))
     for label in ax.get_xticklabels()[len(methods) :]:
@@ -287,7 +257,3 @@ def _write_values(values, digits):
     # Adding 0 turns a rounded -0 into 0.
     written = values.round(digits).add(0.0).map(f"{{:.{digits}f}}".format)
     return written.replace("-", "−", regex=True).where(values.notna(), "–")
-
-
-def _say(name):
-    return str(name).replace("_", " ")

@@ -283,7 +283,7 @@ def plot_velocity_profile(
     limit : float
         Highest velocity on both sides, km/s.
     smooth : float, None or "auto"
-        Width in km/s of a running mean over each map, said at the axis of velocity; by default where they are
+        Width in km/s of a running mean over each map, said in the figure; by default where they are
         noise from pixel to pixel, see `choose_smoothing`.
     target : str
         The class that is explained, as the axis says it.
@@ -322,7 +322,7 @@ def plot_velocity_profile(
     if len(ax.get_shared_y_axes().get_siblings(ax)) > 1 and not ax.get_autoscaley_on():
         # Side by side with others, which have their limits already.
         top = max(top, -ax.get_ylim()[0])
-    ax.set_ylim(-top, 1.16 * top)
+    ax.set_ylim(-top, (1.16 if smooth is None else 1.26) * top)
     words = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top", "size": 6.5, "color": GREY}
     for window, (low, high) in WINDOWS.items():
         for side in (-1, 1) if low > 0 else (0,):
@@ -333,8 +333,9 @@ def plot_velocity_profile(
             ax.axvline(place, color=GREY, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0.5)
             low = words | {"va": "bottom", "ha": "right", "rotation": 90}
             ax.annotate(other.label, (place, 0.01), (-1, 0), textcoords="offset points", **low)
-    note = "" if smooth is None else f"\n({describe_map(smooth=smooth)})"
-    ax.set_xlabel(f"Velocity from {LINES[line].label} (km/s){note}")
+    if smooth is not None:
+        ax.annotate(describe_map(smooth=smooth), (0, 0.92), **words)
+    ax.set_xlabel(f"Velocity from {LINES[line].label} (km/s)")
     ax.set_ylabel(f"lowers  ←  P({target})  →  raises\n(attribution / scale of the map)")
     # Above the Axes, where no curve can lie under it.
     look = {"ncols": 3, "columnspacing": 1.0, "handlelength": 1.8}

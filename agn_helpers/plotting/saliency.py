@@ -19,6 +19,7 @@ from .colours import (
     format_number,
     full_colour,
     prepare_map,
+    say_method,
 )
 from .spectra import FLUX_LABEL, WAVELENGTH_LABEL, mark_lines, note_cut_lines, set_spectrum_axes
 from .style import DARK, DOUBLE_COLUMN, GREY, add_axes, add_text, apply_layout, open_page, reserve_footer
@@ -281,7 +282,7 @@ def plot_methods(attributions, *, row=0, smooth=None, title=""):
         strip.spines[:].set_visible(False)
         strip.tick_params(axis="x", which="both", length=0, labelbottom=False)
         words = {"transform": strip.transAxes, "va": "center", "linespacing": 1.1}
-        strip.text(-0.012, _MIDDLE, fill(each.method.replace("_", " "), 20), ha="right", **words)
+        strip.text(-0.012, _MIDDLE, fill(say_method(each.method), 20), ha="right", **words)
         strip.text(1.012, _MIDDLE, f"full at\n±{format_number(scale)}", size=7, color=GREY, **words)
         top += _STRIP_HEIGHT
     strip.tick_params(axis="x", which="major", length=3, labelbottom=True)

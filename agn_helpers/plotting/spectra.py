@@ -22,6 +22,10 @@ NAMED_LINES = (MARKED_LINES[0], "NeIII3869", *MARKED_LINES[1:])
 _MAY_RUN_OUT = ("OII3727", "NeIII3869", "HeII4686", "OIII4959", "OIII5007")
 
 
+# Points from a line to the middle of its name beyond which names are shortened.
+_FAR = 48
+
+
 def mark_lines(ax, names=NAMED_LINES, *, labels=True, shift=1.0):
     """Mark spectral lines by dashed verticals, with their names side by side above the Axes.
 
@@ -60,12 +64,14 @@ def mark_lines(ax, names=NAMED_LINES, *, labels=True, shift=1.0):
     size = plt.rcParams["xtick.labelsize"]
     low, high = ax.bbox.x0 - 10 / points, ax.bbox.x1 + 4 / points
     names = [line.label for line in lines]
+    # In a narrow or crowded Axes [O III] 5007 is known by its place.
+    short = [re.sub(r" \d+$", "", name) for name in names]
     width = _measure_words(ax, names, size)
     if width.sum() > high - low:
-        # In a narrow Axes [O III] 5007 is known by its place.
-        names = [re.sub(r" \d+$", "", name) for name in names]
-        width = _measure_words(ax, names, size)
+        names, width = short, _measure_words(ax, short, size)
     places = separate_labels(at, width, low=low, high=high)
+    if names != short and np.abs(places - at).max() > _FAR / points:
+        names, places = short, separate_labels(at, _measure_words(ax, short, size), low=low, high=high)
     for line, name, x, place in zip(lines, names, at, places):
         ax.annotate(
             name,
@@ -166,8 +172,10 @@ def plot_observed(spectrum, *, ax=None):
     ax.set(xlabel="Observed wavelength (Å, vacuum)", ylabel=f"Flux density\n({unit or 'unit not stated'})")
     note_cut_lines(ax, spectrum.wavelength[good], spectrum.flux[good])
     if np.isfinite(spectrum.redshift):
-        mark_lines(ax, shift=1 + spectrum.redshift)
-    ax.legend(loc="upper right")
+        mark_lines(ax, (*NAMED_LINES, "Halpha"), shift=1 + spectrum.redshift)
+    # Beside the title, where no line can lie under it.
+    named = np.isfinite(spectrum.redshift)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=2.6 if named else 0.3)
     redshift = f"z = {spectrum.redshift:.3f}" if np.isfinite(spectrum.redshift) else "redshift unknown"
     title = f"{spectrum.name}   {', '.join(filter(None, [spectrum.label, redshift]))}"
     ax.set_title(title, pad=21 if np.isfinite(spectrum.redshift) else None)
@@ -225,18 +233,19 @@ def plot_examples(wavelength, X, *, names, label=None, ax=None):
     base = 0.0
     for flux, name in zip(X, names):
         low, high = flux_limits(wavelength, flux)
-        # What is higher is cut where the next spectrum begins.
+        # What is higher is cut below the next spectrum.
         shown = np.minimum(flux, high) - low + base
         ax.plot(wavelength, shown, color=colour, linewidth=0.6)
         for place, peak in find_cut_lines(wavelength, flux, high):
             note = add_cut_note(ax, place, f"↑{peak:.1f}")
             note.xycoords, note.xy = "data", (place, high - low + base)
+            note.set(va="center")
         # Where few lines are, between Hγ and Hβ.
         middle = np.abs(wavelength - 4580.0) < 140.0
         above = (4580.0, shown[middle].max()) if middle.any() else (wavelength[-1], shown.max())
         style = {"size": 6.5, "color": GREY, "ha": "center" if middle.any() else "right"}
         ax.annotate(name, above, xytext=(0, 2), textcoords="offset points", **style)
-        base += high - low
+        base += 1.15 * (high - low)
     ax.set_xlim(wavelength[[0, -1]] + [-8, 8])
     ax.set_ylim(0, base)
     ax.set(xlabel=WAVELENGTH_LABEL, ylabel=f"{FLUX_LABEL}, offset")

@@ -61,7 +61,7 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
 #: Kernels as figures write them, and the number that C is drawn as.
 KERNEL_NAMES = {
     "linear": "linear",
-    "rbf": "rbf",
+    "rbf": "Gaussian (RBF)",
     "poly2": "polynomial, degree 2",
     "poly3": "polynomial, degree 3",
 }
@@ -155,8 +155,8 @@ def plot_noise_curve(curve, *, paper=None, ax=None):
         label = "mean over types" if name == "macro" else name
         band = "95 % of the draws" if name == "macro" else None
         ends = part["low"], part["high"]
-        ax.fill_between(part["sigma"], *ends, color=colour, alpha=0.2, linewidth=0, label=band)
         ax.plot(part["sigma"], part["mean"], color=colour, marker=marker, label=label)
+        ax.fill_between(part["sigma"], *ends, color=colour, alpha=0.2, linewidth=0, label=band)
         if paper is not None and name in paper.index:
             hollow = {
                 "markerfacecolor": "white",

@@ -17,6 +17,7 @@ from ..plotting import (
     full_colour,
     plot_saliency,
     save_figure,
+    say_method,
     tabulate_statistics,
 )
 from ..saliency import measure_lines
@@ -177,7 +178,7 @@ def write_object_pages(
             survey=attribution.survey,
             images=images,
             quantity=attribution.quantity,
-            method=attribution.method.replace("_", " "),
+            method=say_method(attribution.method),
             target=str(attribution.target[k]),
             probability={name: float(row[f"p_{each.key}"]) for name, each in AGN_TYPES.items()},
             statistics=tabulate_statistics(lines),

@@ -1,4 +1,4 @@
-"""The report of a run: its front page, and two runs side by side."""
+"""The report of a run: its front page, and what stands on it."""
 
 import platform
 import re
@@ -17,6 +17,7 @@ from ..errors import AgnError
 from ..files import make_folder, read_table, whole_file
 from ..locks import claim_run
 from ..maps import read_map
+from ..plotting import place_figure
 from ..reduction import read_sample
 from ..runs import run_folders
 from ..saliency import explain
@@ -123,7 +124,7 @@ def write_report(run, *, root=None, progress=True):
         Where the run has no executed notebook.
     """
     folders = run_folders(run, root=root)
-    notebooks = _read_notebooks(folders, run)
+    notebooks = read_notebooks(folders, run)
     with claim_run(folders.data):
         return _write_index(folders, notebooks, run, progress=progress)
 
@@ -142,7 +143,7 @@ def _write_index(folders, notebooks, run, *, progress):
             except AgnError as error:
                 # Of an earlier run, a model or a map may not fit what this one has made.
                 problem = str(error)
-    figures = _collect_figures(folders, notebooks)
+    figures = collect_figures(folders, notebooks)
     shutil.rmtree(folder / "figures", ignore_errors=True)
     for each in figures:
         shutil.copyfile(each.path, make_folder(folder / "figures") / each.path.name)
@@ -168,7 +169,8 @@ def _write_index(folders, notebooks, run, *, progress):
     return path
 
 
-def _read_notebooks(folders, run):
+def read_notebooks(folders, run):
+    """Executed notebooks of a run, in order; AgnError where there is none."""
     paths = sorted((folders.data / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     paths = [path for path in paths if not path.name.endswith(".failed.ipynb")]
     if not paths:
@@ -234,9 +236,11 @@ def _find_mention(name, notebooks):
     return min(found, key=lambda each: (".+" in each.pattern, -len(each.pattern)), default=None)
 
 
-def _collect_figures(folders, notebooks):
+def collect_figures(folders, notebooks):
+    """Figures of a run, a `ShownFile` each, in the order in which its notebooks draw them."""
     shown = []
-    for path in sorted(folders.figures.glob("[0-9][0-9]_*.png"), key=_natural):
+    paths = folders.figures.glob("[0-9][0-9]_*.png")
+    for path in sorted(paths, key=lambda path: (path.stem[:2], place_figure(path.stem), _natural(path))):
         mention = _find_mention(path.name, notebooks)
         written = path.with_suffix(".txt")
         title = mention.title if mention else name_column(path.stem[3:])
@@ -293,12 +297,13 @@ def _show_table(each, links, most=60):
 def _group(numbers):
     """Key numbers by their groups, written out."""
     return [
-        (group, [_write_number(each) for each in few])
+        (group, [write_number(each) for each in few])
         for group, few in groupby(numbers, lambda each: each.group)
     ]
 
 
-def _write_number(each):
+def write_number(each):
+    """A key number as text, with its interval and the paper's."""
     interval = "" if each.interval is None else f"{each.interval[0]:.3f} to {each.interval[1]:.3f}"
     paper = "" if each.paper is None else each.paper if isinstance(each.paper, str) else f"{each.paper:.3f}"
     return {
@@ -319,86 +324,3 @@ def _list_versions():
         except metadata.PackageNotFoundError:
             found.append((name, "not installed"))
     return found
-
-
-def compare_runs(run, other, *, root=None):
-    """Write a page with two runs side by side: key numbers, parameters that differ, figures.
-
-    Parameters
-    ----------
-    run, other : str
-        Names of the runs.
-    root : path, optional
-        Of the project.
-
-    Returns
-    -------
-    Path
-        ``data/<run>/report/compared_with_<other>.html``, which holds copies of the other's figures.
-
-    Raises
-    ------
-    AgnError
-        For one run twice, and where a run has no executed notebook.
-    """
-    if run == other:
-        raise AgnError(f"two runs are compared; got {run} twice. Name another.")
-    with claim_run(run_folders(run, root=root).data):
-        return _write_comparison(run, other, root)
-
-
-def _write_comparison(run, other, root):
-    both = []
-    for each in (run, other):
-        folders = run_folders(each, root=root)
-        notebooks = _read_notebooks(folders, each)
-        figures = {shown.path.name: shown for shown in _collect_figures(folders, notebooks)}
-        both.append((folders, notebooks, figures, collect_numbers(folders.data / "tables")))
-    folder = make_folder(both[0][0].data / "report")
-    shared = [name for name in both[0][2] if name in both[1][2]]
-    for name, (_, _, figures, _) in zip((run, other), both):
-        target = make_folder(folder / "compared" / name)
-        for figure in shared:
-            shutil.copyfile(figures[figure].path, target / figure)
-    page = fill_page(
-        "compare.html",
-        title=f"{run} and {other}",
-        runs=(run, other),
-        numbers=_pair_numbers(both[0][3], both[1][3]),
-        parameters=_pair_parameters(both[0][1], both[1][1]),
-        figures=[{"name": name, "title": both[0][2][name].title, "file": quote(name)} for name in shared],
-        n_single=len(set(both[0][2]) ^ set(both[1][2])),
-    )
-    path = folder / f"compared_with_{other}.html"
-    with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
-    return path
-
-
-def _pair_numbers(ours, others):
-    """Key numbers of both runs, and whether the second lies outside the interval of the first."""
-    values = {(each.group, each.name): each for each in others}
-    rows = []
-    for each in ours:
-        other = values.get((each.group, each.name))
-        first, second = _write_number(each), _write_number(other) if other else None
-        apart = bool(
-            other
-            and each.interval
-            and other.interval
-            and (each.interval[1] < other.interval[0] or other.interval[1] < each.interval[0])
-        )
-        difference = f"{other.value - each.value:+.3f}" if other else ""
-        rows.append((each.group, first, second, difference, apart))
-    return [(group, list(few)) for group, few in groupby(rows, lambda row: row[0])]
-
-
-def _pair_parameters(ours, others):
-    """Parameters that differ: notebook, name, both values, meaning."""
-    values = {(notebook.stem, name): value for notebook in others for name, value, _ in notebook.parameters}
-    return [
-        (notebook.stem, name, value, values[notebook.stem, name], meaning)
-        for notebook in ours
-        for name, value, meaning in notebook.parameters
-        if (notebook.stem, name) in values and values[notebook.stem, name] != value and name != "run"
-    ]

@@ -35,6 +35,7 @@ from agn_helpers.plotting import (
     plot_summary_page,
     plot_velocity_profile,
     save_figure,
+    say_method,
 )
 from agn_helpers.plotting.colours import map_scales, smooth_map
 from agn_helpers.plotting.style import mark_survey
@@ -579,20 +580,26 @@ def test_the_best_method_of_each_measure_is_bold_and_framed():
 def test_curves_differ_by_more_than_colour_and_random_order_is_grey():
     ax = plot_curves(CURVES, low=CURVES[["a"]] - 1, high=CURVES[["a"]] + 1)
     looks = {}
-    # What stands beside the end of a curve has its colour.
-    words = {text.get_color(): text.get_text().replace("\n", " ") for text in ax.texts}
+    names = {say_method(name): name for name in CURVES}
     for drawn in ax.lines:
-        name = words[drawn.get_color()]
+        name = names[drawn.get_label()]
         np.testing.assert_array_equal(drawn.get_ydata(), CURVES[name])
         looks[name] = (drawn.get_color(), drawn.get_marker(), str(drawn.get_linestyle()))
-    assert looks["random order"][0] == GREY and words[ax.lines[0].get_color()] == "random order"
+    assert looks["random order"][0] == GREY and ax.lines[0].get_label() == "random order"
+    # Beside the Axes the methods stand in the order of their curves.
+    order = [names[text.get_text()] for text in ax.get_legend().get_texts()]
+    assert order == sorted(CURVES, key=lambda name: -CURVES[name].mean())
     assert len({look[0] for look in looks.values()}) == len({look[1] for look in looks.values()}) == 9
     assert len(ax.collections) == 1
     # Curves that cannot be told apart are one, with all its names.
     twins = CURVES.assign(twin=CURVES["a"] + 1e-6)
     ax = plot_curves(twins)
     assert len(ax.lines) == 9
-    assert any(text.get_text() in ("a, twin", "twin, a") for text in ax.texts)
+    assert any(line.get_label() in ("a, twin", "twin, a") for line in ax.lines)
+    # A method looks the same beside twins and beside others.
+    tables = [CURVES.assign(lime=CURVES["a"] + moved) for moved in (0, 1)]
+    colours = [{line.get_label(): line.get_color() for line in plot_curves(each).lines} for each in tables]
+    assert len(colours[0]) < len(colours[1]) and colours[0]["b"] == colours[1]["b"]
 
 
 @pytest.mark.parametrize(
