@@ -31,7 +31,6 @@ myst_heading_anchors = 3
 # Notebooks were executed by `agn reproduce`; widgets would be fetched from elsewhere.
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
-nb_merge_streams = True
 suppress_warnings = ["mystnb.unknown_mime_type"]
 mathmpl_fontsize = 17.0
 mathmpl_srcset = ["2x"]
@@ -48,6 +47,9 @@ html_title = project
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+# Pages without others beside them need no list of these.
+_alone = ("start", "own_spectra", "saliency", "glossary", "faq", "scale", "cite")
+html_sidebars = {page: [] for page in _alone}
 html_copy_source = False
 html_theme_options = {
     "show_prev_next": True,

@@ -10,7 +10,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from agn_helpers.cli.batch import list_notebooks, match_parameters, read_parameters
+from agn_helpers.cli.parameters import match_parameters, read_parameters
+from agn_helpers.runs import list_notebooks
 
 from . import supply_chain
 from .conftest import ROOT

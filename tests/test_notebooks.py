@@ -15,7 +15,8 @@ import pytest
 from astropy.table import Table
 
 from agn_helpers.classifier import load_model
-from agn_helpers.cli.batch import NotebookError, run_notebooks
+from agn_helpers.cli.batch import run_notebooks
+from agn_helpers.cli.parameters import NotebookError
 from agn_helpers.lines import AGN_TYPES
 from agn_helpers.maps import place_on_map, read_map
 from agn_helpers.reduction import read_sample, reduce_spectra, sample_arrays, write_sample

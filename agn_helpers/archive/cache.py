@@ -4,9 +4,11 @@
 was asked for and is not there, with the reason; together they are all lists ever fetched into the cache.
 """
 
+import contextlib
 import hashlib
 import io
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from ..errors import AgnError
 from ..files import make_folder, write_table
 from ..limits import check_columns, read_regular, summarise_error
 from ..lines import AGN_TYPES
-from ..locks import hold_lock, sweep_unfinished
+from ..locks import claim_file, hold_lock, sweep_unfinished
 from .catalogue import COLUMNS, make_problems
 from .manifest import Manifest, Outcome
 
@@ -199,11 +201,13 @@ def check_cache(cache, *, progress=True):
     cache = Path(cache)
     path = cache / RECORDS / MANIFEST
     if not path.is_file():
-        raise AgnError(f"{cache} must be a cache of spectra; it has none: fetch them with agn fetch.")
+        raise AgnError(
+            f"{cache} must be a cache of spectra or images; it has none: fetch them with agn fetch."
+        )
     n_good, damaged = 0, []
     with Manifest(path) as manifest:
         names = [name for name in manifest if manifest.get(name).file]
-        for name in tqdm(names, desc="check", unit=" spectra", delay=2, disable=None if progress else True):
+        for name in tqdm(names, desc="check", unit=" files", delay=2, disable=None if progress else True):
             entry = manifest.get(name)
             found = _hash_file(cache / entry.file)
             if found != (entry.size, entry.sha256):
@@ -227,7 +231,9 @@ def check_cache(cache, *, progress=True):
             if entry.outcome != Outcome.DAMAGED or entry.reason != reason:
                 manifest.record(name, entry._replace(outcome=Outcome.DAMAGED, reason=reason))
             damaged.append((name, entry.file, reason))
-        update_index(cache, read_request(cache)[:0], manifest)
+        if (cache / _INDEX).is_file():
+            # A cache of images has none.
+            update_index(cache, read_request(cache)[:0], manifest)
     names = ("name", "file", "reason")
     return n_good, Table(rows=damaged or None, names=names, dtype=[str] * 3)
 
@@ -240,3 +246,19 @@ def _hash_file(path):
             return file.tell(), digest
     except OSError:
         return None
+
+
+def require_own(folder):
+    """Raise AgnError for a folder of a cache that leads elsewhere, or is that of a stranger."""
+    found, ours = os.lstat(folder), {os.stat(folder.parent).st_uid, getattr(os, "geteuid", int)()}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
+        raise AgnError(
+            f"{folder} must be a folder of the cache's owner; it is a link or another's; remove it."
+        )
+
+
+def sweep_parts(cache):
+    """Remove what clients that died had begun; whether one lives, the lock of its file says."""
+    for part in cache.glob("[0-9]*/.*.part"):
+        with contextlib.suppress(OSError), claim_file(part):
+            pass

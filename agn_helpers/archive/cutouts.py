@@ -16,13 +16,13 @@ from astropy.table import Table
 from tqdm import tqdm
 
 from ..errors import AgnError, SpectrumError
-from ..files import make_folder, whole_file
+from ..files import whole_file
 from ..limits import check_fits, read_regular, summarise_error
 from .cache import MANIFEST, RECORDS
 from .catalogue import find_columns, read_coordinates, read_text
-from .fetch import MOST_WORKERS, Fetcher, Tally, fetch_tasks, sweep_parts
-from .http import Transfer, TransferError, check_base
-from .manifest import Manifest
+from .fetch import Fetcher, fetch_tasks, open_archive
+from .http import TransferError
+from .manifest import Manifest, Tally
 from .tables import parse_table
 
 #: The cut-out service of FIRST (Becker, White & Helfand 1995).
@@ -192,14 +192,9 @@ def fetch_cutouts(positions, cache, *, workers=4, mirror=None, limits=None, prog
         For arguments that are no use, where the archive does not answer any more (what was fetched is kept),
         and where the cache cannot be written.
     """
-    mirror = None if mirror is None else check_base(mirror)
-    if workers < 1:
-        raise AgnError(f"workers must be at least 1; got {workers}.")
     cache = Path(cache)
-    make_folder(cache / RECORDS)
-    sweep_parts(cache)
-    workers = min(workers, MOST_WORKERS)
-    transfer = Transfer(mirror or FIRST_SERVICE, connections=workers, limits=limits)
+    options = {"mirror": mirror, "workers": workers, "limits": limits}
+    transfer, mirror, workers = open_archive(cache, FIRST_SERVICE, **options)
     columns = [positions[key].tolist() for key in Cutout._fields]
     tally = Tally()
     with Manifest(cache / RECORDS / MANIFEST) as manifest:

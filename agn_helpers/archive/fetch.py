@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import collections
-import contextlib
 import hashlib
 import itertools
 import logging
 import os
 import queue
-import stat
 import threading
 import time
 from os import PathLike
@@ -23,11 +20,11 @@ from tqdm import tqdm
 from ..errors import AgnError, SpectrumError
 from ..files import make_folder
 from ..locks import claim_file
-from .cache import MANIFEST, RECORDS, update_index
+from .cache import MANIFEST, RECORDS, require_own, sweep_parts, update_index
 from .catalogue import make_problems, name_rows, split_survey_name
 from .http import Failure, StoppedError, Transfer, TransferError, check_base
 from .layout import ARCHIVE, check_release, list_urls, name_dr7_file
-from .manifest import Entry, Manifest, Outcome, Result
+from .manifest import Entry, FetchReport, Manifest, Outcome, Result, Tally
 from .sparcl import fetch_from_sparcl
 from .verify import verify_spectrum
 
@@ -92,7 +89,7 @@ class Fetcher:
         if entry := self._find(task):
             return Result(task.name, Outcome.KEPT, entry)
         folder = make_folder(self.cache / task.folder)
-        _require_own(folder)
+        require_own(folder)
         part = folder / f".{task.name}.part"
         try:
             with claim_file(part) as handle:
@@ -210,44 +207,18 @@ class Fetcher:
             )
 
 
-def _require_own(folder):
-    """Raise AgnError for a folder of a cache that leads elsewhere, or is that of a stranger."""
-    found, ours = os.lstat(folder), {os.stat(folder.parent).st_uid, getattr(os, "geteuid", int)()}
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
-        raise AgnError(
-            f"{folder} must be a folder of the cache's owner; it is a link or another's; remove it."
-        )
+def open_archive(cache, address, *, mirror, workers, limits):
+    """Make a cache ready; the Transfer from an archive or its mirror, that one's address, and the workers.
 
-
-def sweep_parts(cache):
-    """Remove what clients that died had begun; whether one lives, the lock of its file says."""
-    for part in cache.glob("[0-9]*/.*.part"):
-        with contextlib.suppress(OSError), claim_file(part):
-            pass
-
-
-class FetchReport(NamedTuple):
-    """What a call of `fetch_spectra` did.
-
-    Attributes
-    ----------
-    counts : dict
-        Number of spectra by outcome, such as ``"kept"`` (they were there) and ``"verified"`` (fetched now).
-    missing : astropy.table.Table
-        Columns name, outcome, reason: what could not be had.
-    changed : astropy.table.Table
-        Columns name, before, now: spectra whose bytes (sha256) differ from those fetched before.
-    conflicts : astropy.table.Table
-        Spectra to which an earlier list gives another label, see `update_index`.
-    size : int
-        Bytes fetched now.
+    Raises AgnError for a mirror that is no address, and for less than one worker.
     """
-
-    counts: dict
-    missing: Table
-    changed: Table
-    conflicts: Table
-    size: int
+    if workers < 1:
+        raise AgnError(f"workers must be at least 1; got {workers}.")
+    mirror = None if mirror is None else check_base(mirror)
+    make_folder(cache / RECORDS)
+    sweep_parts(cache)
+    workers = min(workers, MOST_WORKERS)
+    return Transfer(mirror or address, connections=workers, limits=limits), mirror, workers
 
 
 def fetch_spectra(
@@ -297,24 +268,19 @@ def fetch_spectra(
         For arguments that are no use, where the archive does not answer any more (what was fetched is kept),
         and where the cache cannot be written.
     """
-    mirror = None if mirror is None else check_base(mirror)
-    if workers < 1:
-        raise AgnError(f"workers must be at least 1; got {workers}.")
     check_release(release)
     cache = Path(cache)
     if (cache / "index.csv").exists() and not (cache / RECORDS / MANIFEST).exists():
         raise AgnError(
             f"{cache} must be a cache of spectra or new; it holds an index.csv of your own. Name another."
         )
-    make_folder(cache / RECORDS)
-    sweep_parts(cache)
+    options = {"mirror": mirror, "workers": workers, "limits": limits}
+    transfer, mirror, workers = open_archive(cache, ARCHIVE, **options)
     # A name of one's own could lead anywhere.
     named = catalogue.copy()
     named["name"] = name_rows(catalogue, {"name": "name"}, catalogue)
     named = named[named["name"] != ""]
     problems = make_problems([*([] if problems is None else [problems]), _unnamed_rows(catalogue)])
-    workers = min(workers, MOST_WORKERS)
-    transfer = Transfer(mirror or ARCHIVE, connections=workers, limits=limits)
     with Manifest(cache / RECORDS / MANIFEST) as manifest:
         fetcher = Fetcher(cache, manifest, transfer, release=release, mirror=mirror)
         tally = Tally()
@@ -333,33 +299,6 @@ def fetch_spectra(
         finally:
             conflicts = update_index(cache, named, manifest, problems=problems, fresh=fresh)
     return tally.report(conflicts)
-
-
-class Tally:
-    """Counts results and keeps those that are worth a word."""
-
-    def __init__(self):
-        self.counts, self.missing, self.changed, self.size = collections.Counter(), [], [], 0
-
-    def add(self, result):
-        entry, outcome = result.entry, str(result.outcome)
-        self.counts[outcome] += 1
-        if outcome == Outcome.VERIFIED:
-            self.size += entry.size
-            if entry.changed:
-                self.changed.append((result.name, entry.changed, entry.sha256))
-        elif outcome != Outcome.KEPT:
-            self.missing.append((result.name, outcome, entry.reason))
-
-    def report(self, conflicts):
-        missing, changed = (
-            Table(rows=rows or None, names=names, dtype=[str] * 3)
-            for rows, names in (
-                (self.missing, ("name", "outcome", "reason")),
-                (self.changed, ("name", "before", "now")),
-            )
-        )
-        return FetchReport(dict(self.counts), missing, changed, conflicts, self.size)
 
 
 def _unnamed_rows(catalogue):

@@ -1,9 +1,12 @@
-"""The manifest of a cache: one line of JSON an outcome, appended and never rewritten.
+"""What became of what was asked for: of a call, and the manifest of a cache, where outcomes are remembered.
+
+A manifest has one line of JSON an outcome, appended and never rewritten.
 
 Several clients may append at once.  A line that a dying client left incomplete is skipped and ended by the
 next.
 """
 
+import collections
 import json
 import os
 import re
@@ -11,6 +14,8 @@ import threading
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from astropy.table import Table
 
 from ..errors import AgnError
 from ..locks import FLAGS, lock_file, unlock_file
@@ -167,3 +172,54 @@ class Manifest:
         self._latest[name] = entry
         if entry.outcome == Outcome.VERIFIED:
             self._verified[name] = entry.sha256
+
+
+class FetchReport(NamedTuple):
+    """What a call of `fetch_spectra` did.
+
+    Attributes
+    ----------
+    counts : dict
+        Number of spectra by outcome, such as ``"kept"`` (they were there) and ``"verified"`` (fetched now).
+    missing : astropy.table.Table
+        Columns name, outcome, reason: what could not be had.
+    changed : astropy.table.Table
+        Columns name, before, now: spectra whose bytes (sha256) differ from those fetched before.
+    conflicts : astropy.table.Table
+        Spectra to which an earlier list gives another label, see `update_index`.
+    size : int
+        Bytes fetched now.
+    """
+
+    counts: dict
+    missing: Table
+    changed: Table
+    conflicts: Table
+    size: int
+
+
+class Tally:
+    """Counts results and keeps those that are worth a word."""
+
+    def __init__(self):
+        self.counts, self.missing, self.changed, self.size = collections.Counter(), [], [], 0
+
+    def add(self, result):
+        entry, outcome = result.entry, str(result.outcome)
+        self.counts[outcome] += 1
+        if outcome == Outcome.VERIFIED:
+            self.size += entry.size
+            if entry.changed:
+                self.changed.append((result.name, entry.changed, entry.sha256))
+        elif outcome != Outcome.KEPT:
+            self.missing.append((result.name, outcome, entry.reason))
+
+    def report(self, conflicts):
+        missing, changed = (
+            Table(rows=rows or None, names=names, dtype=[str] * 3)
+            for rows, names in (
+                (self.missing, ("name", "outcome", "reason")),
+                (self.changed, ("name", "before", "now")),
+            )
+        )
+        return FetchReport(dict(self.counts), missing, changed, conflicts, self.size)

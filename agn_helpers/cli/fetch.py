@@ -122,14 +122,14 @@ def check_folder(
         Path | None,
         typer.Argument(
             metavar="[FOLDER]",
-            help="Where spectra were fetched to; data/sdss/spectra by default.",
+            help="Where they were fetched to; data/sdss/spectra by default.",
             show_default=False,
         ),
     ] = None,
 ):
-    """Compare the spectra on disk with what was fetched; no network.
+    """Compare the spectra, or the images, on disk with what was fetched; no network.
 
-    Spectra that are damaged are fetched again by the next agn fetch that asks for them.
+    What is damaged is fetched again by the next agn fetch that asks for it.
 
     Exit code: 0, 1 where nothing was fetched into the folder, 2 for a wrong command line, 3 where some
     spectra are damaged, 130 for Ctrl-C.
@@ -138,8 +138,8 @@ def check_folder(
 
     folder = find_project() / SDSS_CACHE if folder is None else folder.expanduser()
     n_good, damaged = check_cache(folder)
-    report_all("error", damaged["reason"], "damaged spectra")
-    print(f"{n_good} spectra in {folder} are what was fetched; {len(damaged)} are not.")
+    report_all("error", damaged["reason"], "damaged files")
+    print(f"{n_good} files in {folder} are what was fetched; {len(damaged)} are not.")
     if len(damaged):
         raise typer.Exit(3)
 

@@ -1,4 +1,4 @@
-"""Whether widgets can be shown where this runs, and in which cell of a notebook."""
+"""Whether widgets can be shown where this runs, and which cells of a notebook show a picker."""
 
 import os
 import sys
@@ -12,6 +12,29 @@ def front_end_listens():
     return bool(
         os.environ.get("JPY_SESSION_NAME") or os.environ.get("VSCODE_PID") or served_by.startswith("voila")
     )
+
+
+#: Pickers on pages, each with the notebook cell and the execution that made it: ipywidgets keeps every widget
+#: until it is closed, also when its page is gone.
+open_pickers: list[tuple] = []
+
+
+def remember(picker):
+    """Note which cell a picker is shown in."""
+    open_pickers.append((running_cell(), picker))
+
+
+def forget(picker):
+    """A picker that is closed takes no more room."""
+    open_pickers[:] = [entry for entry in open_pickers if entry[1] is not picker]
+
+
+def close_former():
+    """Close what an earlier run of this cell opened; its page is gone."""
+    cell, run = running_cell()
+    for (other_cell, other_run), picker in list(open_pickers):
+        if cell is not None and other_cell == cell and other_run != run:
+            picker.close()
 
 
 def running_cell():

@@ -1,5 +1,12 @@
 """A view of the picker as lines of Python that make it again."""
 
+from os import PathLike
+
+
+def describe_files(files):
+    """Paths as strings; of uploaded files their names."""
+    return str(files) if isinstance(files, str | PathLike) else [str(file) for file in files]
+
 
 def write_code(picker):
     """Code of what the picker shows: what was opened, added, selected, picked, changed, explained."""

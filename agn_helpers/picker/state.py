@@ -132,6 +132,31 @@ class PickerState(MappedSpectra):
                 raise AgnError(f"{what} must be one of {', '.join(known)}; got {value!r}.")
         self.order, self.keep = order, keep
 
+    def begin_order(self, *, order=None, keep=None):
+        """As `arrange`, and pick the first; where nothing is kept all are stepped through, and AgnError."""
+        self.arrange(order=order, keep=keep)
+        if not len(self.sequence):
+            self.arrange(keep="all")
+            raise AgnError(f"no spectrum is {keep!r}; all are stepped through.")
+        if not self.shows_selection and (order or self.row not in self.sequence):
+            self.pick_end(0)
+
+    def begin_with(self, rows):
+        """Pick the first of some spectra and select them, for `step` to go through them."""
+        self.select(self.name[rows] if len(rows) > 1 else [])
+        self.pick_row(rows[0])
+
+    def follow(self, other):
+        """Show what another state shows, as far as its spectra are here."""
+        here = np.isin(other.name[other.selection], self.name)
+        self.select([str(name) for name in other.name[other.selection][here]])
+        if not other.shows_selection or not len(self.selection):
+            self.pick(str(other.name[other.row]))
+        self.change, self.concept = other.change, other.concept
+        self.lines, self.order, self.keep = other.lines, other.order, other.keep
+        target = other.target if other.target in self.classes else None
+        self.explain(method=other.method, target=target, of=other.of, smooth=other.smooth, fade=other.fade)
+
     def judge_all(self):
         """Types and doubts of all spectra, see `judge_spectra`; seconds at first, then remembered."""
         if self._doubts is None or len(self._doubts) != len(self.name):

@@ -15,8 +15,8 @@ import numpy as np
 from ..errors import AgnError
 from ..runs import run_folders
 from .exports import draw_picker, name_export, write_export
-from .front_end import front_end_listens, running_cell
-from .session import write_code
+from .front_end import close_former, forget, front_end_listens, remember
+from .session import describe_files, write_code
 from .state import PickerState, read_run
 from .tasks import ExplainTask
 
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-
-#: Pickers on pages, each with the notebook cell and the execution that made it: ipywidgets keeps every widget
-#: until it is closed, also when its page is gone.
-open_pickers: list[tuple] = []
 
 
 class SpectrumPicker:
@@ -104,9 +100,9 @@ class SpectrumPicker:
             # A figure alone need not wait for ipywidgets.
             from .view import PickerView
 
-            _close_former()
+            close_former()
             self.view = PickerView(self, self.state, folder=folder, size=size, problem=problem)
-            open_pickers.append((running_cell(), self))
+            remember(self)
             self._follow()
 
     @classmethod
@@ -116,16 +112,12 @@ class SpectrumPicker:
         run, root : see `agn_helpers.runs.run_folders`
         size, front_end : as for the class
         """
-        options = {
-            "folder": run_folders(run, root=root).figures / "picker",
-            "size": size,
-            "front_end": front_end,
-        }
+        folder = run_folders(run, root=root).figures / "picker"
         try:
             parts = read_run(run, root=root)._asdict()
         except AgnError as error:
             parts = {"sample": None, "model": None, "spectrum_map": None, "problem": error}
-        picker = cls(**parts, **options)
+        picker = cls(**parts, folder=folder, size=size, front_end=front_end)
         picker.run = (run, root)
         return picker
 
@@ -151,16 +143,8 @@ class SpectrumPicker:
         order : str, a key of `agn_helpers.picker.ORDERS`, such as "least certain"
         keep : str, a key of `agn_helpers.picker.FILTERS`, such as "misclassified"
         """
-
-        def arrange(state):
-            state.arrange(order=order, keep=keep)
-            if not len(state.sequence):
-                state.arrange(keep="all")
-                raise AgnError(f"no spectrum is {keep!r}; all are stepped through.")
-            if not state.shows_selection and (order or state.row not in state.sequence):
-                state.pick_end(0)
-
-        self._do(arrange, slow=lambda view: view.name_work(arranged=(order, keep)))
+        slow = {"slow": lambda view: view.name_work(arranged=(order, keep))}
+        self._do(lambda state: state.begin_order(order=order, keep=keep), **slow)
 
     @property
     def selection(self) -> pd.DataFrame:
@@ -183,11 +167,8 @@ class SpectrumPicker:
 
     def select_inside(self, inside: Callable[[np.ndarray], np.ndarray]) -> None:
         """Select the spectra where `inside`, a function of (n, 2) places, is True."""
-
-        def count(view):
-            return view.name_work(rows=int(inside(self.state.places).sum()))
-
-        self._do(lambda state: state.select_inside(inside), slow=count)
+        slow = {"slow": lambda view: view.name_work(rows=int(inside(self.state.places).sum()))}
+        self._do(lambda state: state.select_inside(inside), **slow)
 
     def show_selection(self) -> None:
         """Show the mean of the selection again."""
@@ -279,13 +260,11 @@ class SpectrumPicker:
             rejected.append(table)
             if not len(rows):
                 raise AgnError(table["reason"][0] if len(table) else "there was no spectrum to add.")
-            # What was added is selected, for Next to go through it; the first of it is on view.
-            state.select(state.name[rows] if len(rows) > 1 else [])
-            state.pick_row(rows[0])
+            state.begin_with(rows)
 
         done = self._do(add, slow=lambda view: "reading and placing on the map")
         if done:
-            self.added.append((_describe_files(files), redshift))
+            self.added.append((describe_files(files), redshift))
         if self.view and rejected:
             self.view.show_added(self.state, rejected[0], anything=done)
         return rejected[0] if rejected else None
@@ -298,10 +277,8 @@ class SpectrumPicker:
         kind : {"png", "pdf", "svg", "csv", "txt"}
             The spectrum's summary page, as image or document; its flux and attribution as a table; the names
             of the selection.
-        folder : path
-            `folder` of the picker by default.
-        path : path, optional
-            The file itself, instead of a name made from what is shown.
+        folder : path, `folder` of the picker by default
+        path : path, the file itself, instead of a name made from what is shown
         """
         if self.state is None:
             return None
@@ -325,7 +302,7 @@ class SpectrumPicker:
         if self.view:
             self.view.close()
             self.view = None
-        open_pickers[:] = [entry for entry in open_pickers if entry[1] is not self]
+        forget(self)
 
     def give_up(self) -> None:
         """Give up the explanation that is under way; the gradient stays on view."""
@@ -341,26 +318,10 @@ class SpectrumPicker:
 
     def follow(self, other: Any) -> None:
         """Show what another picker's state shows, as far as its spectra are here."""
-
-        def copy(state):
-            here = np.isin(other.name[other.selection], state.name)
-            state.select([str(name) for name in other.name[other.selection][here]])
-            if not other.shows_selection or not len(state.selection):
-                state.pick(str(other.name[other.row]))
-            state.change, state.concept = other.change, other.concept
-            state.lines, state.order, state.keep = other.lines, other.order, other.keep
-            target = other.target if other.target in state.classes else None
-            state.explain(
-                method=other.method, target=target, of=other.of, smooth=other.smooth, fade=other.fade
-            )
-
-        self._do(copy)
+        self._do(lambda state: state.follow(other))
 
     def _do(self, action, *, refresh=True, slow=None):
-        """Act on the state and show what follows; True where that went well.
-
-        slow : function of the view that says what takes a moment, "" for nothing
-        """
+        """Act on the state and show what follows; True where that went well; `slow` words a wait."""
         if self.state is None:
             return False
         try:
@@ -401,17 +362,10 @@ class SpectrumPicker:
             listener()
         if self.state.method == "gradient" or self.state.shows_selection:
             return
-        method = self.state.method
-        noise = {"ivar": self.shown.ivar} if method == "smoothgrad" else {}
-        self._task = ExplainTask(
-            self.state.model,
-            self.shown.flux,
-            method=method,
-            target=self.shown.target,
-            of=self.state.of,
-            on_done=self._take,
-            **noise,
-        )
+        options = {"method": self.state.method, "of": self.state.of, "target": self.shown.target}
+        if self.state.method == "smoothgrad":
+            options["ivar"] = self.shown.ivar
+        self._task = ExplainTask(self.state.model, self.shown.flux, on_done=self._take, **options)
         if self.view:
             self.view.show_progress(self._task)
         self._task.run()
@@ -443,18 +397,3 @@ class SpectrumPicker:
 
     def __repr__(self):
         return f"<SpectrumPicker: {self.shown.name if self.shown else 'nothing to show'}>"
-
-
-def _describe_files(files):
-    """Paths as strings; of uploaded files their names."""
-    if isinstance(files, str | PathLike):
-        return str(files)
-    return [str(file) for file in files]
-
-
-def _close_former():
-    """Close what an earlier run of this cell opened; its page is gone."""
-    cell, run = running_cell()
-    for (other_cell, other_run), picker in list(open_pickers):
-        if cell is not None and other_cell == cell and other_run != run:
-            picker.close()

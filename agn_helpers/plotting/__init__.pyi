@@ -78,6 +78,7 @@ from .saliency import (
 )
 from .spectra import (
     FLUX_LABEL,
+    NAMED_LINES,
     WAVELENGTH_LABEL,
     flux_limits,
     mark_lines,
@@ -102,6 +103,7 @@ __all__ = [
     "GREY",
     "LOWERS",
     "MOST_POINTS",
+    "NAMED_LINES",
     "RAISES",
     "SALIENCY_COLOURS",
     "SALIENCY_ON_DARK",

@@ -146,7 +146,7 @@ def plot_saliency_panels(
     rows = -(-len(X) // columns)
     figure = plt.figure(figsize=(DOUBLE_COLUMN, 1.9 * rows + 0.85))
     places = figure.add_gridspec(rows, columns)
-    shown, axes = [], []
+    shown, axes, heads = [], [], []
     for row in range(rows):
         left = len(X) - row * columns
         # The last panels of an incomplete row share its width.
@@ -181,8 +181,8 @@ def plot_saliency_panels(
         PaintedSpectrum(ax, wavelength).update(flux, attribution, scale=scale, faded=faded)
         mark_lines(ax, labels=False)
         ax.set(xlabel="", ylabel="")
-        words = f"{title};  full colour at ±{format_number(scale)}"
-        ax.set_title(words, pad=TITLE_PAD if row < columns else None)
+        words = f"{title};  full at ±{format_number(scale)}"
+        heads.append(ax.set_title(words, pad=TITLE_PAD if row < columns else None))
         ax.minorticks_off()
     for row in axes:
         row[0].set_ylabel(FLUX_LABEL)
@@ -194,6 +194,8 @@ def plot_saliency_panels(
     reserve_footer(figure)
     apply_layout(figure)
     figure.set_layout_engine("none")
+    for ax, head in zip(shown, heads):
+        head.set_size(head.get_size() * min(1, ax.bbox.width / head.get_window_extent().width))
     for ax in shown[:columns]:
         mark_lines(ax)
     return figure

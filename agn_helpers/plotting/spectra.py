@@ -11,8 +11,10 @@ from ..lines import AGN_TYPES, LINES, MARKED_LINES, SPEED_OF_LIGHT
 from ..spectra import standard_deviation
 from .style import DARK, GREY, apply_layout, current_theme
 
+#: What stands at the axes of a reduced spectrum.
 WAVELENGTH_LABEL = "Rest wavelength (Å, vacuum)"
 
+#: What stands at the other axis.
 FLUX_LABEL = "Flux / flux at 5100 Å"
 
 #: Lines that spectra are marked with: the paper's, and [Ne III], which is stronger than He I beside it.

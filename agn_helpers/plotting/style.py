@@ -65,9 +65,10 @@ def _place(page, left, top):
 #: Widths in inches of a figure in one or both columns of a journal page (Astronomy & Astrophysics).
 SINGLE_COLUMN, DOUBLE_COLUMN = 88 / 25.4, 180 / 25.4
 
-#: Colours of what is no spectrum: marks and notes, words.
+#: Colour of marks and notes.
 GREY = "#757575"
 
+#: Colour of words, and of what is no spectrum.
 DARK = "#222222"
 
 

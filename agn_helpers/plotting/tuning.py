@@ -61,7 +61,7 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
 #: Kernels as figures write them, and the number that C is drawn as.
 KERNEL_NAMES = {
     "linear": "linear",
-    "rbf": "Gaussian (RBF)",
+    "rbf": "Gaussian (rbf)",
     "poly2": "polynomial, degree 2",
     "poly3": "polynomial, degree 3",
 }

@@ -1,8 +1,7 @@
-from .comparison import compare_runs
 from .executed import render_notebook
 from .explorer import write_explorer
 from .objects import ObjectPage, describe_doubt, describe_verdict, write_gallery, write_object_pages
-from .run_report import write_report
+from .run_report import compare_runs, write_report
 from .summary import KeyNumber, collect_numbers, format_numbers
 from .words import clean_table
 

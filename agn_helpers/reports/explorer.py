@@ -6,8 +6,18 @@ from base64 import b64encode
 import numpy as np
 
 from ..files import whole_file
-from ..lines import AGN_TYPES, LINES, MARKED_LINES
-from ..plotting import DARK, GREY, SALIENCY_COLOURS, find_floor, flux_limits, map_scales
+from ..lines import AGN_TYPES, LINES
+from ..plotting import (
+    DARK,
+    FLUX_LABEL,
+    GREY,
+    NAMED_LINES,
+    SALIENCY_COLOURS,
+    WAVELENGTH_LABEL,
+    find_floor,
+    flux_limits,
+    map_scales,
+)
 from ..spectra import SKY_PAGES
 from .objects import describe_doubt
 from .pages import fill_page, read_part
@@ -88,7 +98,7 @@ def write_explorer(path, sample, types, attribution, spectrum_map, *, parts=None
         "grid": _round(attribution.grid, 3),
         "lines": [
             (LINES[name].label, LINES[name].wavelength)
-            for name in MARKED_LINES
+            for name in NAMED_LINES
             if attribution.grid[0] < LINES[name].wavelength < attribution.grid[-1]
         ],
         "quantity": attribution.quantity,
@@ -239,8 +249,8 @@ def _make_figures(data, attribution):
     wheel = WheelZoomTool(dimensions="width")
     spectrum.add_tools(wheel)
     spectrum.toolbar.active_scroll, spectrum.toolbar.logo = wheel, None
-    spectrum.xaxis.axis_label = "Rest wavelength in vacuum (Å)"
-    spectrum.yaxis.axis_label = "Flux (5100 Å: 1)"
+    spectrum.xaxis.axis_label = WAVELENGTH_LABEL
+    spectrum.yaxis.axis_label = FLUX_LABEL
     spectrum.grid.visible = False
     marks = {"x": [each[1] for each in data["lines"]], "text": [each[0] for each in data["lines"]]}
     source = ColumnDataSource(
@@ -282,7 +292,7 @@ def _make_figures(data, attribution):
     width = float(np.median(np.diff(grid)))
     strip.vbar("x", width, "height", "zero", source=pixels, color="colour")
     strip.yaxis.ticker, strip.xaxis.visible = [-1, 0, 1], False
-    strip.yaxis.axis_label = "map"
+    strip.yaxis.axis_label = "of full colour"
     strip.grid.visible = False
     below = column(spectrum, strip, sizing_mode="stretch_width")
     return [json_item(plane, "map"), json_item(below, "spectrum")]

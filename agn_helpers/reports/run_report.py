@@ -1,4 +1,4 @@
-"""The report of a run: its front page, and what stands on it."""
+"""The report of a run: its front page, and two runs side by side."""
 
 import platform
 import re
@@ -26,7 +26,7 @@ from .explorer import write_explorer
 from .objects import write_object_pages
 from .pages import fill_page
 from .summary import collect_numbers
-from .words import name_column, write_table
+from .words import TABLE_TITLES, name_column, write_table
 
 #: Versions that a report states.
 PACKAGES = (
@@ -40,47 +40,6 @@ PACKAGES = (
     "pandas",
     "bokeh",
 )
-
-_TITLES = {
-    "audit_claims": "Claims over independent surveys",
-    "audit_completeness": "Broad lines that the general model finds",
-    "audit_concepts": "What moves the classifier",
-    "audit_confounds": "Surveys that differ from the training in one thing",
-    "audit_judge": "The general model beside a fit of lines",
-    "audit_representations": "Parts of the spectrum",
-    "audit_scores": "Scores over independent surveys",
-    "audit_turns": "What would have turned the prediction",
-    "audit_widths": "Widths of lines from saliency",
-    "map_bridges": "Is there an isthmus?",
-    "map_clusters": "Clusters, and what of them persists",
-    "map_components": "How many components know the types",
-    "map_neighbours": "Types of the neighbours on the map",
-    "map_persistence": "What persists from map to map",
-    "map_placing": "Types of spectra placed on the map",
-    "picked": "The spectrum picked in notebook 05",
-    "saliency_faithfulness": "Are the saliency maps true?",
-    "saliency_hbeta": "Core and wings of Hβ",
-    "saliency_kinds": "Kinds of saliency maps",
-    "saliency_line_ranking": "Lines in the order of their attributions",
-    "saliency_lines": "Attributions by line",
-    "saliency_share_in_lines": "Share of the attributions in lines",
-    "calibration": "Calibration of the probabilities",
-    "confusion": "Types that are confused",
-    "doubts": "Prediction sets and novelty",
-    "search": "The whole search",
-    "table1": "Table 1: range that spectra share",
-    "table2": "Table 2: the parts of the split",
-    "table3": "Table 3: the search, all types",
-    "table4": "Table 4: the search, types 1 and 2",
-    "table5": "Table 5: F with noise",
-    "table6": "Table 6: scores by kernel, all types",
-    "table7": "Table 7: scores by kernel, types 1 and 2",
-    "table8": "Table 8: scores by type",
-    "table9": "Table 9: training times",
-    "table10": "Table 10: misclassified spectra",
-    "table11": "Table 11: correctly classified spectra",
-    "test_predictions": "Predictions of the test part",
-}
 
 
 class ShownFile(NamedTuple):
@@ -124,7 +83,7 @@ def write_report(run, *, root=None, progress=True):
         Where the run has no executed notebook.
     """
     folders = run_folders(run, root=root)
-    notebooks = read_notebooks(folders, run)
+    notebooks = _read_notebooks(folders, run)
     with claim_run(folders.data):
         return _write_index(folders, notebooks, run, progress=progress)
 
@@ -143,7 +102,7 @@ def _write_index(folders, notebooks, run, *, progress):
             except AgnError as error:
                 # Of an earlier run, a model or a map may not fit what this one has made.
                 problem = str(error)
-    figures = collect_figures(folders, notebooks)
+    figures = _collect_figures(folders, notebooks)
     shutil.rmtree(folder / "figures", ignore_errors=True)
     for each in figures:
         shutil.copyfile(each.path, make_folder(folder / "figures") / each.path.name)
@@ -169,8 +128,7 @@ def _write_index(folders, notebooks, run, *, progress):
     return path
 
 
-def read_notebooks(folders, run):
-    """Executed notebooks of a run, in order; AgnError where there is none."""
+def _read_notebooks(folders, run):
     paths = sorted((folders.data / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     paths = [path for path in paths if not path.name.endswith(".failed.ipynb")]
     if not paths:
@@ -236,7 +194,7 @@ def _find_mention(name, notebooks):
     return min(found, key=lambda each: (".+" in each.pattern, -len(each.pattern)), default=None)
 
 
-def collect_figures(folders, notebooks):
+def _collect_figures(folders, notebooks):
     """Figures of a run, a `ShownFile` each, in the order in which its notebooks draw them."""
     shown = []
     paths = folders.figures.glob("[0-9][0-9]_*.png")
@@ -256,7 +214,7 @@ def _collect_tables(folders, notebooks):
     shown = []
     for path in sorted((folders.data / "tables").glob("*.csv"), key=_natural):
         mention = _find_mention(path.name, notebooks)
-        title = _TITLES.get(path.stem) or name_column(path.stem).capitalize()
+        title = TABLE_TITLES.get(path.stem) or name_column(path.stem).capitalize()
         caption = mention.caption if mention else ""
         shown.append(ShownFile(path, title, caption, mention.notebook if mention else ""))
     return shown
@@ -297,13 +255,12 @@ def _show_table(each, links, most=60):
 def _group(numbers):
     """Key numbers by their groups, written out."""
     return [
-        (group, [write_number(each) for each in few])
+        (group, [_write_number(each) for each in few])
         for group, few in groupby(numbers, lambda each: each.group)
     ]
 
 
-def write_number(each):
-    """A key number as text, with its interval and the paper's."""
+def _write_number(each):
     interval = "" if each.interval is None else f"{each.interval[0]:.3f} to {each.interval[1]:.3f}"
     paper = "" if each.paper is None else each.paper if isinstance(each.paper, str) else f"{each.paper:.3f}"
     return {
@@ -324,3 +281,86 @@ def _list_versions():
         except metadata.PackageNotFoundError:
             found.append((name, "not installed"))
     return found
+
+
+def compare_runs(run, other, *, root=None):
+    """Write a page with two runs side by side: key numbers, parameters that differ, figures.
+
+    Parameters
+    ----------
+    run, other : str
+        Names of the runs.
+    root : path, optional
+        Of the project.
+
+    Returns
+    -------
+    Path
+        ``data/<run>/report/compared_with_<other>.html``, which holds copies of the other's figures.
+
+    Raises
+    ------
+    AgnError
+        For one run twice, and where a run has no executed notebook.
+    """
+    if run == other:
+        raise AgnError(f"two runs are compared; got {run} twice. Name another.")
+    with claim_run(run_folders(run, root=root).data):
+        return _write_comparison(run, other, root)
+
+
+def _write_comparison(run, other, root):
+    both = []
+    for each in (run, other):
+        folders = run_folders(each, root=root)
+        notebooks = _read_notebooks(folders, each)
+        figures = {shown.path.name: shown for shown in _collect_figures(folders, notebooks)}
+        both.append((folders, notebooks, figures, collect_numbers(folders.data / "tables")))
+    folder = make_folder(both[0][0].data / "report")
+    shared = [name for name in both[0][2] if name in both[1][2]]
+    for name, (_, _, figures, _) in zip((run, other), both):
+        target = make_folder(folder / "compared" / name)
+        for figure in shared:
+            shutil.copyfile(figures[figure].path, target / figure)
+    page = fill_page(
+        "compare.html",
+        title=f"{run} and {other}",
+        runs=(run, other),
+        numbers=_pair_numbers(both[0][3], both[1][3]),
+        parameters=_pair_parameters(both[0][1], both[1][1]),
+        figures=[{"name": name, "title": both[0][2][name].title, "file": quote(name)} for name in shared],
+        n_single=len(set(both[0][2]) ^ set(both[1][2])),
+    )
+    path = folder / f"compared_with_{other}.html"
+    with whole_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+    return path
+
+
+def _pair_numbers(ours, others):
+    """Key numbers of both runs, and whether the second lies outside the interval of the first."""
+    values = {(each.group, each.name): each for each in others}
+    rows = []
+    for each in ours:
+        other = values.get((each.group, each.name))
+        first, second = _write_number(each), _write_number(other) if other else None
+        apart = bool(
+            other
+            and each.interval
+            and other.interval
+            and (each.interval[1] < other.interval[0] or other.interval[1] < each.interval[0])
+        )
+        difference = f"{other.value - each.value:+.3f}" if other else ""
+        rows.append((each.group, first, second, difference, apart))
+    return [(group, list(few)) for group, few in groupby(rows, lambda row: row[0])]
+
+
+def _pair_parameters(ours, others):
+    """Parameters that differ: notebook, name, both values, meaning."""
+    values = {(notebook.stem, name): value for notebook in others for name, value, _ in notebook.parameters}
+    return [
+        (notebook.stem, name, value, values[notebook.stem, name], meaning)
+        for notebook in ours
+        for name, value, meaning in notebook.parameters
+        if (notebook.stem, name) in values and values[notebook.stem, name] != value and name != "run"
+    ]

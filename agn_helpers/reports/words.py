@@ -82,6 +82,48 @@ _ENDS = {
     "_each_host": "each its host",
 }
 
+#: What a report calls the tables of a run, by the names of their files.
+TABLE_TITLES = {
+    "audit_claims": "Claims over independent surveys",
+    "audit_completeness": "Broad lines that the general model finds",
+    "audit_concepts": "What moves the classifier",
+    "audit_confounds": "Surveys that differ from the training in one thing",
+    "audit_judge": "The general model beside a fit of lines",
+    "audit_representations": "Parts of the spectrum",
+    "audit_scores": "Scores over independent surveys",
+    "audit_turns": "What would have turned the prediction",
+    "audit_widths": "Widths of lines from saliency",
+    "map_bridges": "Is there an isthmus?",
+    "map_clusters": "Clusters, and what of them persists",
+    "map_components": "How many components know the types",
+    "map_neighbours": "Types of the neighbours on the map",
+    "map_persistence": "What persists from map to map",
+    "map_placing": "Types of spectra placed on the map",
+    "picked": "The spectrum picked in notebook 05",
+    "saliency_faithfulness": "Are the saliency maps true?",
+    "saliency_hbeta": "Core and wings of Hβ",
+    "saliency_kinds": "Kinds of saliency maps",
+    "saliency_line_ranking": "Lines in the order of their attributions",
+    "saliency_lines": "Attributions by line",
+    "saliency_share_in_lines": "Share of the attributions in lines",
+    "calibration": "Calibration of the probabilities",
+    "confusion": "Types that are confused",
+    "doubts": "Prediction sets and novelty",
+    "search": "The whole search",
+    "table1": "Table 1: range that spectra share",
+    "table2": "Table 2: the parts of the split",
+    "table3": "Table 3: the search, all types",
+    "table4": "Table 4: the search, types 1 and 2",
+    "table5": "Table 5: F with noise",
+    "table6": "Table 6: scores by kernel, all types",
+    "table7": "Table 7: scores by kernel, types 1 and 2",
+    "table8": "Table 8: scores by type",
+    "table9": "Table 9: training times",
+    "table10": "Table 10: misclassified spectra",
+    "table11": "Table 11: correctly classified spectra",
+    "test_predictions": "Predictions of the test part",
+}
+
 
 def name_column(key):
     """A column's name, or a row's, as a reader meets it: ``share_q16`` is "share, 16 %"."""
@@ -189,11 +231,21 @@ def clean_table(html):
     Returns
     -------
     str
-        Without any attributes but spans.
+        Without any attributes but spans, and a class of cells with numbers.
     """
     cleaner = _Cleaner()
     cleaner.feed(html)
     cleaner.close()
     text = "".join(cleaner.parts)
     # An empty heading says nothing to anybody, least of all to a screen reader.
-    return re.sub(r"<th((?: \w+=\"\d+\")*)>\s*</th>", r"<td\1></td>", text)
+    text = re.sub(r"<th((?: \w+=\"\d+\")*)>\s*</th>", r"<td\1></td>", text)
+    # pandas gives the name of an index a row of its own.
+    heads, name = r"((?:\s*<th>[^<]*</th>)+)", r"(<th>[^<]*</th>)(?:\s*<td></td>)+"
+    text = re.sub(rf"<tr>\s*<td></td>{heads}\s*</tr>\s*<tr>\s*{name}\s*</tr>", r"<tr>\2\1</tr>", text)
+    text = text.replace("<td>NaN</td>", "<td>–</td>")
+    text = re.sub(r"(\[[\d.+-]+,) (?=[\d.+-]+\])", "\\1\N{NO-BREAK SPACE}", text)
+    return re.sub(r"<td>([+-]?)(\d[\d.]*(?:e[+-]?\d+)?)</td>", _write_number_cell, text)
+
+
+def _write_number_cell(found):
+    return f'<td class="number">{found[1].replace("-", "−")}{found[2].replace("e-", "e−")}</td>'

@@ -116,12 +116,15 @@ def _balmer_rows(ratios):
 #: Species whose ratios to narrow Hβ are drawn as published: observed, with the dust in them.
 OBSERVED_RATIOS = ("OII", "NeIII", "OIII", "HeII", "OI", "NII", "SII")
 
+#: Narrow lines: wavelengths in vacuum Å, species, and fluxes in units of Hβ.
 NARROW_LINES = _line_list(_balmer_rows(_BALMER_RATIOS) + list(_NARROW_LINES))
 
+#: The broad Balmer lines, alike.
 BROAD_LINES = _line_list(
     _balmer_rows(_BROAD_BALMER_RATIOS) + [(centre, "H", ratio) for centre, ratio in _BROAD_LINES]
 )
 
+#: The optical Fe II lines, in units of their blend at 4434 to 4684 Å.
 FE_II_LINES = _line_list(list(_fe_ii_rows()))
 
 

@@ -73,7 +73,7 @@ def positions(tmp_path):
     return read_positions(path)
 
 
-def test_images_are_fetched_once_and_read_with_their_labels(server, positions, tmp_path):
+def test_images_are_fetched_once_and_read_with_their_labels(server, positions, tmp_path, capsys):
     cache = tmp_path / "cache"
     found = fetch_cutouts(positions, cache, mirror=server.url, limits=LIMITS, progress=False)
     assert found.counts == {"verified": 3} and len(server.requests) == 3
@@ -84,8 +84,12 @@ def test_images_are_fetched_once_and_read_with_their_labels(server, positions, t
     assert again.counts == {"kept": 3} and len(server.requests) == 3
     # What is damaged on disk is asked for again, and nothing else.
     (cache / "159" / "3C1.fits").write_bytes(b"SIMPLE")
+    assert cli.main(["check", str(cache)]) == 3
+    said = capsys.readouterr()
+    assert "2 files in" in said.out and "3C1: 159/3C1.fits must have" in said.err
     fetch_cutouts(positions, cache, mirror=server.url, limits=LIMITS, progress=False)
     assert len(server.requests) == 4
+    assert cli.main(["check", str(cache)]) == 0
 
 
 def test_what_fails_on_the_way_is_tried_again(server, positions, tmp_path):

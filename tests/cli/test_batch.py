@@ -12,7 +12,8 @@ import nbformat
 import pytest
 
 from agn_helpers.cli import batch
-from agn_helpers.cli.batch import NotebookError, list_notebooks, run_notebooks
+from agn_helpers.cli.batch import list_notebooks, run_notebooks
+from agn_helpers.cli.parameters import NotebookError
 from agn_helpers.errors import AgnError
 
 DESCRIBE = """

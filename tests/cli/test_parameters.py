@@ -5,7 +5,7 @@ import math
 import nbformat
 import pytest
 
-from agn_helpers.cli.batch import NotebookError, match_parameters, parse_parameter, read_parameters
+from agn_helpers.cli.parameters import NotebookError, match_parameters, parse_parameter, read_parameters
 
 
 def write_notebook(path, source, tags=("parameters",)):

@@ -13,20 +13,13 @@ from agn_helpers.picker.actions import parse_lines
 from agn_helpers.picker.doubts import list_badges
 from agn_helpers.picker.map_panel import map_aspect, turn_upright
 from agn_helpers.picker.markup import matches_html, readout_html, selection_html, tag_html
-from agn_helpers.picker.state import PickerState, read_run
+from agn_helpers.picker.state import read_run
 from agn_helpers.reduction import sample_arrays
 from agn_helpers.saliency import gradient
 from agn_helpers.spectra import list_sky_pages, write_spec_lite
 from agn_helpers.survey import simulate_survey
 
 from ..small_run import write_small_run
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    write_small_run(folder, n_type1=30, n_intermediate=30, n_type2=60)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +32,6 @@ def run(root):
     run.model.extras["novelty"] = novelty
     run.model.extras["prediction_sets"] = calibrate_sets(run.model.estimator, X, y)
     return run
-
-
-@pytest.fixture
-def state(run):
-    return PickerState(**run._asdict())
-
-
-@pytest.fixture
-def picker(run, tmp_path):
-    picker = SpectrumPicker(
-        run.sample, run.model, run.spectrum_map, split=run.split, folder=tmp_path, front_end=True
-    )
-    for figure in (picker.view.controls.map_figure, picker.view.controls.spectrum_figure):
-        figure.canvas.draw()
-    yield picker
-    picker.close()
 
 
 def test_badges_say_what_the_command_line_says(state, run):

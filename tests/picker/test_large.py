@@ -8,14 +8,10 @@ from agn_helpers.picker import mapped_spectra
 from agn_helpers.picker import shown as views
 from agn_helpers.picker.state import PickerState, read_run
 
-from ..small_run import write_small_run
-
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(root):
     """A small run with gaps in a third of its spectra, and a model that completes them."""
-    root = tmp_path_factory.mktemp("project")
-    write_small_run(root, n_type1=30, n_intermediate=30, n_type2=60)
     run = read_run("small", root=root)
     sample = run.sample.copy()
     sample["ivar"] = np.maximum(sample["ivar"], np.median(sample["ivar"]))

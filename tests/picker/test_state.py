@@ -21,46 +21,14 @@ from agn_helpers.cli.app import main
 from agn_helpers.errors import AgnError
 from agn_helpers.lines import LINES
 from agn_helpers.maps import embed_spectra, place_on_map
-from agn_helpers.picker import SpectrumPicker
-from agn_helpers.picker import widget as widgets
-from agn_helpers.picker.state import PickerState, read_run
+from agn_helpers.picker import SpectrumPicker, front_end
+from agn_helpers.picker.state import PickerState
 from agn_helpers.picker.tasks import ExplainTask
 from agn_helpers.plotting import tabulate_statistics
 from agn_helpers.reduction import SpectrumChange, perturb_spectrum, sample_arrays
 from agn_helpers.saliency import METHODS, explain, gradient
 from agn_helpers.spectra import write_spec_lite
 from agn_helpers.survey import simulate_survey
-
-from ..small_run import write_small_run
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A project with a small run."""
-    folder = tmp_path_factory.mktemp("project")
-    write_small_run(folder, n_type1=30, n_intermediate=30, n_type2=60)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(root):
-    return read_run("small", root=root)
-
-
-@pytest.fixture
-def state(run):
-    return PickerState(**run._asdict())
-
-
-@pytest.fixture
-def picker(run, tmp_path):
-    picker = SpectrumPicker(
-        run.sample, run.model, run.spectrum_map, split=run.split, folder=tmp_path, front_end=True
-    )
-    for figure in (picker.view.controls.map_figure, picker.view.controls.spectrum_figure):
-        figure.canvas.draw()
-    yield picker
-    picker.close()
 
 
 def test_what_was_not_observed_is_completed_and_has_no_attribution(run):
@@ -512,7 +480,7 @@ def test_exports_hold_what_is_shown_and_say_that_it_is_synthetic(picker, tmp_pat
 def test_twenty_runs_of_a_cell_leave_one_picker_and_closing_leaves_none(run, monkeypatch):
     instances = ipywidgets.widgets.widget._instances
     cell = iter(range(100))
-    monkeypatch.setattr(widgets, "running_cell", lambda: ("the cell", next(cell)))
+    monkeypatch.setattr(front_end, "running_cell", lambda: ("the cell", next(cell)))
 
     def open_picker():
         picker = SpectrumPicker(run.sample, run.model, run.spectrum_map, front_end=True)
@@ -522,7 +490,7 @@ def test_twenty_runs_of_a_cell_leave_one_picker_and_closing_leaves_none(run, mon
     def count():
         gc.collect()
         canvases = [thing for thing in gc.get_objects() if type(thing).__name__ == "SteadyCanvas"]
-        return len(instances), len(plt.get_fignums()), len(canvases), len(widgets.open_pickers)
+        return len(instances), len(plt.get_fignums()), len(canvases), len(front_end.open_pickers)
 
     before = count()
     picker = open_picker()
@@ -544,7 +512,7 @@ def test_twenty_runs_of_a_cell_leave_one_picker_and_closing_leaves_none(run, mon
 
 def test_pickers_of_other_cells_stay_open(run, monkeypatch):
     cells = iter([("first", 1), ("first", 1), ("second", 2), ("second", 2)])
-    monkeypatch.setattr(widgets, "running_cell", lambda: next(cells))
+    monkeypatch.setattr(front_end, "running_cell", lambda: next(cells))
     first = SpectrumPicker(run.sample, run.model, run.spectrum_map, front_end=True)
     second = SpectrumPicker(run.sample, run.model, run.spectrum_map, front_end=True)
     assert first.view and second.view

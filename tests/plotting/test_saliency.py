@@ -396,7 +396,7 @@ def test_panels_number_each_spectrum_and_say_each_scale(n_spectra):
     )
     titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
     assert len(titles) == n_spectra
-    assert all(title.startswith(f"{row + 1}  type 2;  full colour at ±") for row, title in enumerate(titles))
+    assert all(title.startswith(f"{row + 1}  type 2;  full at ±") for row, title in enumerate(titles))
     with_ticks = [ax for ax in figure.axes if ax.get_xlabel() == "Rest wavelength (Å, vacuum)"]
     # The last row has the labels, and fills the page.
     assert len(with_ticks) == (2 if n_spectra == 2 else 1)

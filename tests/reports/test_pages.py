@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.table import Table
 
@@ -236,6 +237,14 @@ def test_a_table_loses_all_but_its_structure():
     body = '<td><a href="javascript:1">&lt;b&gt;</a></td></table>'
     cleaned = clean_table(f"<script>alert(1)</script>{head}{body}<iframe srcdoc=1>in</iframe>")
     assert cleaned == '<table><tr><th rowspan="2">number</th><td></td></tr><td>&lt;b&gt;</td></table>'
+    # As pandas writes a table whose index has a name.
+    frame = pd.DataFrame({"share": [-0.25, np.nan]}, index=pd.Index(["one", "two"], name="method"))
+    rows = re.findall("<tr>(.*?)</tr>", re.sub(r"\n\s*", "", clean_table(frame.to_html())))
+    assert rows == [
+        "<th>method</th><th>share</th>",
+        '<th>one</th><td class="number">−0.25</td>',
+        "<th>two</th><td>–</td>",
+    ]
 
 
 def test_verdict_and_doubt_are_sentences():
