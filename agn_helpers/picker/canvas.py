@@ -1,9 +1,14 @@
 """The picker's canvases: figures that send whole pictures and never steal the keyboard, and a lasso."""
 
+from contextlib import contextmanager
+from io import BytesIO
+
 import matplotlib.pyplot as plt
+import numpy as np
 from ipympl.backend_nbagg import Canvas, FigureManager
 from matplotlib.figure import Figure
 from matplotlib.widgets import LassoSelector
+from PIL import Image
 
 from ..plotting import read_style
 
@@ -11,9 +16,23 @@ from ..plotting import read_style
 _CLICK = 5
 
 
+# Grounds of the styles that are in force, the innermost last.
+_in_force = []
+
+
+@contextmanager
 def screen_style(*, dark):
-    """The rcParams of a figure on a screen: small letters as they are shaped."""
-    return {**read_style(dark=dark), "text.hinting": "none"}
+    """Within it figures are drawn as for a screen: small letters as they are shaped."""
+    if _in_force[-1:] == [dark]:
+        # To set three hundred parameters again would take milliseconds.
+        yield
+        return
+    _in_force.append(dark)
+    try:
+        with plt.rc_context({**read_style(dark=dark), "text.hinting": "none"}):
+            yield
+    finally:
+        _in_force.pop()
 
 
 class SteadyCanvas(Canvas):
@@ -28,8 +47,14 @@ class SteadyCanvas(Canvas):
 
     def get_diff_image(self):
         """The picture, whole; None where it was sent already."""
-        self._force_full = True
-        return super().get_diff_image()
+        if not self._png_is_old:
+            return None
+        self._png_is_old = False
+        self.set_image_mode("full")
+        with BytesIO() as png:
+            # The page is on this machine: time counts, bytes do not.
+            Image.fromarray(np.asarray(self.buffer_rgba())).save(png, format="png", compress_level=1)
+            return png.getvalue()
 
     def _handle_message(self, canvas, content, buffers):
         super()._handle_message(canvas, content, buffers)
@@ -39,7 +64,7 @@ class SteadyCanvas(Canvas):
 
     def draw(self):
         # Tick labels are made while drawing: in the style that is in force then.
-        with plt.rc_context(screen_style(dark=self.dark)):
+        with screen_style(dark=self.dark):
             super().draw()
 
 

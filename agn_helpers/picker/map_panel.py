@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 
@@ -50,7 +49,7 @@ class MapPanel(Panel):
         known = state.part != "added"
         self._turn = turn_upright(state.places[known])
         places = self.to_figure(state.places)
-        with plt.rc_context(screen_style(dark=self.dark)):
+        with screen_style(dark=self.dark):
             self.ax = self._add_axes(0.05, _BELOW, 0.05, _ABOVE)
             self._draw_map(state, places, known)
             self._add_marks()

@@ -1,6 +1,5 @@
 """A figure of the picker whose artists are updated in place, and the spectrum that is picked."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import LineCollection
 
@@ -20,6 +19,7 @@ from ..plotting import (
     mark_lines,
     prepare_map,
     saliency_colours,
+    say_method,
     shade_windows,
 )
 from .canvas import screen_style
@@ -54,7 +54,7 @@ class Panel:
         """Take all away, and set the ground."""
         self.figure.clear()
         self._changing, self._background = [], None
-        with plt.rc_context(screen_style(dark=self.dark)):
+        with screen_style(dark=self.dark):
             self.theme = current_theme()
         self.figure.set_facecolor(self.theme.ground)
         if self.live:
@@ -71,14 +71,15 @@ class Panel:
         self._draw_changing()
 
     def _draw_changing(self):
-        for artist in sorted(self._changing, key=lambda artist: artist.zorder):
+        shown = (artist for artist in self._changing if artist.get_visible())
+        for artist in sorted(shown, key=lambda artist: artist.zorder):
             self.figure.draw_artist(artist)
 
     def refresh(self):
         """Show the changing artists as they are now; the first drawing of the figure must come before."""
         if self._background is not None:
             self.figure.canvas.restore_region(self._background)
-            with plt.rc_context(screen_style(dark=self.dark)):
+            with screen_style(dark=self.dark):
                 self._draw_changing()
             self.figure.canvas.blit(self.figure.bbox)
 
@@ -103,7 +104,7 @@ class Panel:
     def _fit(self, text, words, *, size):
         """Set the words of a Text in letters of `size`, or smaller where the figure is too narrow."""
         text.set(text=words, size=size)
-        with plt.rc_context(screen_style(dark=self.dark)):
+        with screen_style(dark=self.dark):
             width = text.get_window_extent().width
         room = self.figure.bbox.width - 0.12 * self.figure.dpi
         if width > room:
@@ -136,7 +137,7 @@ class SpectrumPanel(Panel):
         width, height = self.figure.bbox.size / self.figure.dpi
         lower = 0.55 + 0.38 * (height - 1.8)
         bars = min(max(1.9, 0.3 * width), 0.42 * width)
-        with plt.rc_context(screen_style(dark=self.dark)):
+        with screen_style(dark=self.dark):
             # A page says above the canvas what was changed.
             full = self._add_axes(0.56, lower + 0.6, 0.68, 0.7 if self.live else 0.86)
             zoom = self._add_axes(0.56, 0.52, bars + 0.35, height - lower)
@@ -247,7 +248,7 @@ class SpectrumPanel(Panel):
 
     def update(self, shown, *, lines=()):
         """Draw what is `Shown`, with the user's lines: pairs of a name and a wavelength."""
-        with plt.rc_context(screen_style(dark=self.dark)):
+        with screen_style(dark=self.dark):
             self._update(shown)
             self.mark_own_lines(lines)
 
@@ -273,7 +274,7 @@ class SpectrumPanel(Panel):
         self._bars.update(shown.probability, before=outlined, band=shown.probability_band)
         self._fit(self._title, shown.title, size=9.5)
         words = ", ".join(f"{word} {verb}" for verb, word in COLOUR_WORDS.items())
-        meaning = f"{shown.method.replace('_', ' ')}: {words} P({shown.target})"
+        meaning = f"{say_method(shown.method)}: {words} P({shown.target})"
         note = describe_map(**options, scale=scale)
         lines = [
             f"what if: {shown.change}" if shown.change and not self.live else "",

@@ -5,8 +5,10 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
+from ..plotting import say_method
 from ..spectra import list_sky_pages
 from .actions import PageActions
+from .canvas import screen_style
 from .controls import PickerControls, message_box
 from .doubts import Badge, list_badges
 from .map_panel import MapPanel, map_aspect
@@ -75,10 +77,11 @@ class PickerView(PageActions):
     def show(self, state, shown):
         """Show what is picked, selected and changed."""
         self._state, self._shown = state, shown
-        self.map.update(state, shown)
-        self.map.refresh()
-        self.spectrum.update(shown, lines=shift_lines(state.lines, state.line_shift))
-        self.spectrum.refresh()
+        with screen_style(dark=self.map.dark):
+            self.map.update(state, shown)
+            self.map.refresh()
+            self.spectrum.update(shown, lines=shift_lines(state.lines, state.line_shift))
+            self.spectrum.refresh()
         self.show_controls(state, shown)
         with self._quietly():
             self.controls.search.value = str(state.name[state.row])
@@ -178,9 +181,7 @@ class PickerView(PageActions):
         if task is not self._task or self.controls is None:
             return
         words = f"{task.n_classified} spectra classified" if task.n_classified else "under way"
-        self.say(
-            f"{task.method.replace('_', ' ')}: {words}, {task.seconds:.0f} s; the gradient is shown, dim"
-        )
+        self.say(f"{say_method(task.method)}: {words}, {task.seconds:.0f} s; the gradient is shown, dim")
         # Without a loop the task is done at once.
         with suppress(RuntimeError):
             asyncio.get_running_loop().call_later(0.3, self._tick, task)

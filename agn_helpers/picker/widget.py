@@ -277,8 +277,10 @@ class SpectrumPicker:
         kind : {"png", "pdf", "svg", "csv", "txt"}
             The spectrum's summary page, as image or document; its flux and attribution as a table; the names
             of the selection.
-        folder : path, `folder` of the picker by default
-        path : path, the file itself, instead of a name made from what is shown
+        folder : path
+            `folder` of the picker by default.
+        path : path, optional
+            The file itself, instead of a name made from what is shown.
         """
         if self.state is None:
             return None
@@ -380,12 +382,9 @@ class SpectrumPicker:
                 raise error
             self._say(error, kind="error")
             return
-        uncertainty = attribution.uncertainty
-        self.shown = self.shown._replace(
-            attribution=attribution.values[0],
-            uncertainty=None if uncertainty is None else uncertainty[0],
-            method=attribution.method,
-        )
+        found, noise = {"method": attribution.method}, attribution.uncertainty
+        found["uncertainty"] = None if noise is None else noise[0]
+        self.shown = self.shown._replace(attribution=attribution.values[0], **found)
         self._show()
 
     def _repr_mimebundle_(self, **options):

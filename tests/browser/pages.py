@@ -4,13 +4,16 @@ import base64
 import io
 import itertools
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageFilter
 
-from .conftest import Server
+from .conftest import ROOT, Server
 
 # What a browser takes at most, in milliseconds, on a busy machine.
 PATIENCE = 60_000
@@ -235,6 +238,26 @@ def check_layout(page):
         }"""
     )
     assert not problems, problems
+
+
+def check_accessibility(page, scope="body"):
+    """axe-core finds no serious violation of WCAG 2.1 AA; skips where there is no axe-core."""
+    places = (Path(os.environ.get("AGN_AXE", "")), ROOT / "node_modules/axe-core/axe.min.js")
+    script = next((path for path in places if path.is_file()), None)
+    if script is None:
+        pytest.skip("there is no axe-core; name its axe.min.js in AGN_AXE, or npm install axe-core")
+    # As a script tag it would be refused by pages that allow none.
+    page.evaluate(script.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "scope => axe.run(scope, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})", scope
+    )
+    serious = [
+        (each["id"], [node["html"][:160] for node in each["nodes"]][:4])
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert not serious, serious
+    assert len(found["passes"]) > 10
 
 
 def watch(page):

@@ -3,18 +3,26 @@
 import re
 import time
 
+import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
-from agn_helpers.reports import write_report
+from agn_helpers.reduction import read_sample
+from agn_helpers.reports import render_notebook, write_report
+from agn_helpers.spectra import list_sky_pages
 
 from ..reports.conftest import HOSTILE, hostile_run  # noqa: F401
 from .conftest import CHROMIUM
+from .pages import check_accessibility
 
 
 @pytest.fixture(scope="module")
 def report(hostile_run):  # noqa: F811
-    return write_report("small", root=hostile_run, progress=False).parent
+    folder = write_report("small", root=hostile_run, progress=False).parent
+    for path in folder.parent.glob("notebooks/*.ipynb"):
+        page = render_notebook(nbformat.read(path, as_version=4), stem=path.stem)
+        path.with_suffix(".html").write_text(page, encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +40,8 @@ def opened(browser):
     """Function that opens a page of a width; the page has lists of what it asked for and complained of."""
     contexts = []
 
-    def open_page(path, width=1280):
-        context = browser.new_context(viewport={"width": width, "height": 900})
+    def open_page(path, width=1280, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.asked, page.complaints = [], []
@@ -120,6 +128,32 @@ def test_no_page_is_wider_than_its_window(report, opened, width):
     for path in [*report.glob("*.html"), next(report.glob("objects/*.html"))]:
         page = opened(path, width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(report, opened, scheme):
+    pages = [report / "index.html", next(report.glob("objects/*.html")), report / "explorer.html"]
+    for path in (*pages, next(report.parent.glob("notebooks/*.html"))):
+        page = opened(path, scheme=scheme)
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        check_accessibility(page)
+
+
+def test_links_to_the_sky_are_plain_and_ask_nothing_by_themselves(report, opened):
+    rows = read_sample(report.parent / "sample.fits")
+    expected = list_sky_pages(rows["ra"][1], rows["dec"][1])
+    page = opened(next(report.glob(f"objects/{rows['name'][1]}*.html")))
+    found = {}
+    for link in page.locator("a[rel~=noopener]").all():
+        found[link.inner_text()] = link.get_attribute("href")
+        assert "noreferrer" in link.get_attribute("rel").split()
+    assert found == expected
+    explorer = opened(report / "explorer.html")
+    explorer.fill("#search", str(rows["name"][1]))
+    explorer.keyboard.press("Enter")
+    links = explorer.locator("#details a[rel='noopener noreferrer']")
+    assert links.all_inner_texts() == list(expected)
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in [*page.asked, *explorer.asked])
 
 
 def test_the_explorer_opens_soon(report, opened):
