@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.table import Table
+from playwright.sync_api import sync_playwright
 
 from agn_helpers.classifier import NoveltyDetector, TrainedModel, calibrate_sets, load_model, save_model
 from agn_helpers.cli import app as cli
@@ -24,6 +25,8 @@ from agn_helpers.runs import run_folders
 from agn_helpers.spectra import write_spec_lite
 from agn_helpers.survey import simulate_survey
 
+from .browser.conftest import CHROMIUM
+from .browser.pages import check_accessibility
 from .conftest import ROOT
 from .small_run import write_small_run
 
@@ -188,26 +191,21 @@ class Links(HTMLParser):
             self.loaded.append(found["href"])
 
 
-def test_the_site_builds_without_a_warning_loads_nothing_from_elsewhere_and_has_no_dead_link(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The documentation, built with every warning an error."""
     for module in ("sphinx", "myst_nb", "pydata_sphinx_theme"):
         if find_spec(module) is None:
             pytest.skip(f"{module} is missing; pip install .[docs]")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-q",
-        "-b",
-        "html",
-        "-d",
-        tmp_path / "trees",
-    ]
+    folder = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, *"-m sphinx -W --keep-going -q -b html -d".split(), folder / "trees"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    site = tmp_path / "site"
-    done = subprocess.run([*command, DOCS, site], capture_output=True, text=True, env=environment)
+    done = subprocess.run([*command, DOCS, folder / "site"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
+    return folder / "site"
+
+
+def test_the_site_loads_nothing_from_elsewhere_and_has_no_dead_link(site):
     pages = {path: Links(path) for path in site.rglob("*.html") if "_static" not in path.parts}
     assert len(pages) > 25
     for path, page in pages.items():
@@ -221,6 +219,22 @@ def test_the_site_builds_without_a_warning_loads_nothing_from_elsewhere_and_has_
             assert target.is_file(), f"{path.relative_to(site)}: {address}"
             if parts.fragment and target in pages:
                 assert unquote(parts.fragment) in pages[target].ids, f"{path.relative_to(site)}: {address}"
+
+
+@pytest.mark.browser
+def test_axe_finds_no_serious_violation_in_the_site(site):
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}; install Chromium or name it in AGN_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        for scheme in ("light", "dark"):
+            page = browser.new_page(color_scheme=scheme)
+            for name in ("index", "start", "saliency", "glossary", "science/methods", "api/saliency"):
+                page.goto((site / f"{name}.html").as_uri())
+                check_accessibility(page)
+        browser.close()
 
 
 def test_the_reference_has_every_public_name():

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from agn_helpers.picker import SpectrumPicker
 from agn_helpers.spectra import read_spectrum, write_spec_lite
 from agn_helpers.survey import simulate_survey
 
+from ..small_run import write_small_run
 from .conftest import ROOT, get_status
 from .pages import PATIENCE, Page, check_layout, difference, explore, picture_of, pixels_of, watch
 
@@ -276,6 +278,39 @@ def test_run_again_the_cells_open_one_picker_that_works(notebook, reference):
     notebook.say(name)
 
 
+def test_two_runs_side_by_side_go_together(lab, project, chromium, keep):
+    write_small_run(project, run="other", n_type1=30, n_intermediate=30, n_type2=60)
+    cell = nbformat.v4.new_code_cell(
+        "from agn_helpers.picker import PickerPair\n"
+        "pair = PickerPair.open_runs('small', 'other', front_end=True)\npair"
+    )
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), project / "notebooks" / "pair.ipynb")
+    page = chromium.new_context(viewport={"width": 1600, "height": 900}).new_page()
+    complaints, shown = watch(page), Page(page)
+    shown.picker = page.locator(".agn-picker").first
+    page.goto(f"{lab.url}/lab/tree/notebooks/pair.ipynb?token={lab.token}&reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=PATIENCE)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    shown.wait()
+    assert page.locator(".agn-picker").count() == 2
+    pickers = [SpectrumPicker.open_run(run, root=project, front_end=False) for run in ("small", "other")]
+    name = str(next(each for each in pickers[1].state.name[3:] if each in set(pickers[0].state.name)))
+    shown.type_name(name)
+    shown.say(name)
+    shown.settle()
+    messages = page.locator(".agn-message").all_inner_texts()
+    for picker, said in zip(pickers, messages):
+        picker.pick(name)
+        # Each says what its own classifier does.
+        assert said == picker.state.summarise(picker.shown)
+    assert messages[0] != messages[1]
+    keep(page, "pair_1600x900")
+    assert not complaints
+    page.context.close()
+
+
 def test_neither_the_browser_nor_the_kernel_complained(notebook, lab):
     assert not notebook.page.complaints
     said = lab.log.read_text()
@@ -288,6 +323,19 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         assert server.wait("/") == 403
         address = server.address()
         assert get_status(address.replace("token=", "token=0")) == 403
+        # Nor is anything of the run given away without it, and nothing but its pages with it.
+        index = project / "data" / "small" / "report" / "index.html"
+        index.parent.mkdir(exist_ok=True)
+        index.write_text("<title>the report</title>", encoding="utf-8")
+        base, _, token = address.partition("?")
+        assert get_status(f"{base}run/report/index.html") == 403
+        for path in ("model.skops", "report/../model.skops", "report/%2e%2e/model.skops", "report//etc/hosts"):
+            "model.skops",
+            "report/../model.skops",
+            "report/%2e%2e/model.skops",
+            "report//etc/passwd",
+        ):
+            assert get_status(f"{base}run/{path}?{token}") in (403, 404, 500), path
         page = chromium.new_context(viewport={"width": 1280, "height": 800}).new_page()
         abroad = []
         page.on("request", lambda ask: abroad.append(ask.url) if "127.0.0.1" not in ask.url else None)
@@ -301,6 +349,8 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         check_layout(page)
         keep(page, "explore_1280x800")
         assert not complaints
+        page.goto(f"{base}run/report/index.html")
+        assert page.title() == "the report"
         assert not [url for url in abroad if not url.startswith(("data:", "blob:"))]
         page.context.close()
     finally:
