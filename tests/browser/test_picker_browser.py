@@ -329,7 +329,7 @@ def test_explore_serves_the_picker_to_those_who_have_the_token(project, tmp_path
         index.write_text("<title>the report</title>", encoding="utf-8")
         base, _, token = address.partition("?")
         assert get_status(f"{base}run/report/index.html") == 403
-        for path in ("model.skops", "report/../model.skops", "report/%2e%2e/model.skops", "report//etc/hosts"):
+        for path in (
             "model.skops",
             "report/../model.skops",
             "report/%2e%2e/model.skops",
