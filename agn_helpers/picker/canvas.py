@@ -51,9 +51,12 @@ class SteadyCanvas(Canvas):
             return None
         self._png_is_old = False
         self.set_image_mode("full")
+        pixels = np.asarray(self.buffer_rgba())
+        # What ipympl keeps for pages that are opened later.
+        self._last_buff = pixels.view(np.uint32).squeeze(2).copy()
         with BytesIO() as png:
             # The page is on this machine: time counts, bytes do not.
-            Image.fromarray(np.asarray(self.buffer_rgba())).save(png, format="png", compress_level=1)
+            Image.fromarray(pixels).save(png, format="png", compress_level=1)
             return png.getvalue()
 
     def _handle_message(self, canvas, content, buffers):

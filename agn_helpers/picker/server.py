@@ -30,6 +30,8 @@ class RunFiles(JupyterHandler, StaticFileHandler):
 
     @authenticated
     def get(self, path):
+        if ".." in path.split("/"):
+            raise HTTPError(404)
         return StaticFileHandler.get(self, path)
 
     head = get
