@@ -284,7 +284,9 @@ def test_two_runs_side_by_side_go_together(lab, project, chromium, keep):
         "from agn_helpers.picker import PickerPair\n"
         "pair = PickerPair.open_runs('small', 'other', front_end=True)\npair"
     )
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), project / "notebooks" / "pair.ipynb")
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, project / "notebooks" / "pair.ipynb")
     page = chromium.new_context(viewport={"width": 1600, "height": 900}).new_page()
     complaints, shown = watch(page), Page(page)
     shown.picker = page.locator(".agn-picker").first
