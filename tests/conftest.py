@@ -50,13 +50,19 @@ def network_block():
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    """No figure outlives its test."""
+    yield
+    plt.close("all")
+
+
 @pytest.fixture
 def plot_style():
-    """Figures in the style of the project, none of which outlives its test."""
+    """Figures in the style of the project."""
     plt.switch_backend("agg")
     with plt.style.context("agn_helpers.agn"):
         yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="session")
