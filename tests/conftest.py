@@ -9,6 +9,8 @@ from pathlib import Path
 # 14 CPU seconds takes one with a single thread. Processes that tests start inherit it.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+# Progress bars come after two seconds: what a command says must not depend on how fast the machine is.
+os.environ["TQDM_DISABLE"] = "1"
 
 import matplotlib.pyplot as plt
 import numpy as np
