@@ -1,5 +1,6 @@
 """The picker's canvases: figures that send whole pictures and never steal the keyboard, and a lasso."""
 
+import threading
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -16,23 +17,25 @@ from ..plotting import read_style
 _CLICK = 5
 
 
-# Grounds of the styles that are in force, the innermost last.
-_in_force = []
+# JupyterLab lets widgets be heard in another thread than cells run in, and a style is the whole process's:
+# one thread at a time draws in it. Below, the grounds of the styles in force, the innermost last.
+_drawing, _in_force = threading.RLock(), []
 
 
 @contextmanager
 def screen_style(*, dark):
     """Within it figures are drawn as for a screen: small letters as they are shaped."""
-    if _in_force[-1:] == [dark]:
-        # To set three hundred parameters again would take milliseconds.
-        yield
-        return
-    _in_force.append(dark)
-    try:
-        with plt.rc_context({**read_style(dark=dark), "text.hinting": "none"}):
+    with _drawing:
+        if _in_force[-1:] == [dark]:
+            # To set three hundred parameters again would take milliseconds.
             yield
-    finally:
-        _in_force.pop()
+            return
+        _in_force.append(dark)
+        try:
+            with plt.rc_context({**read_style(dark=dark), "text.hinting": "none"}):
+                yield
+        finally:
+            _in_force.pop()
 
 
 class SteadyCanvas(Canvas):

@@ -101,7 +101,7 @@ class Server:
     def wait(self, path):
         """Wait until `path` answers, whatever it answers."""
         for _ in range(1200):
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            with contextlib.suppress(OSError):
                 return get_status(f"{self.url}{path}")
             assert self._process.poll() is None, self.log.read_text()
             time.sleep(0.05)
