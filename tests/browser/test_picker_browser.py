@@ -308,6 +308,12 @@ def test_two_runs_side_by_side_go_together(lab, project, chromium, keep):
         # Each says what its own classifier does.
         assert said == picker.state.summarise(picker.shown)
     assert messages[0] != messages[1]
+    # Both were built while the page was heard in another thread: the styles of their letters did not mix.
+    first = SpectrumPicker.open_run("small", root=project, front_end=True)
+    shown.match(first)
+    first.pick(name)
+    assert difference(shown.image(1), picture_of(first)) < 0.01
+    first.close()
     keep(page, "pair_1600x900")
     assert not complaints
     page.context.close()

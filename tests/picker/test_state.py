@@ -22,6 +22,7 @@ from agn_helpers.errors import AgnError
 from agn_helpers.lines import LINES
 from agn_helpers.maps import embed_spectra, place_on_map
 from agn_helpers.picker import SpectrumPicker, front_end
+from agn_helpers.picker.canvas import screen_style
 from agn_helpers.picker.state import PickerState
 from agn_helpers.picker.tasks import ExplainTask
 from agn_helpers.plotting import tabulate_statistics
@@ -524,3 +525,23 @@ def test_pickers_of_other_cells_stay_open(run, monkeypatch):
 def test_the_run_that_is_read_is_the_run_that_was_written(run):
     assert isinstance(run.split, Table)
     assert list(run.sample["name"]) == list(run.spectrum_map.name)
+
+
+def test_two_threads_do_not_draw_in_each_others_style():
+    """JupyterLab hears widgets in one thread while cells run in another."""
+    grounds, before = {False: set(), True: set()}, dict(plt.rcParams)
+
+    def draw(dark):
+        for _ in range(20):
+            with screen_style(dark=dark):
+                for _ in range(3):
+                    grounds[dark].add((plt.rcParams["figure.facecolor"], tuple(plt.rcParams["font.family"])))
+                    time.sleep(0.001)
+
+    threads = [threading.Thread(target=draw, args=(dark,)) for dark in grounds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(seen) for seen in grounds.values()] == [1, 1] and grounds[False] != grounds[True]
+    assert dict(plt.rcParams) == before
