@@ -315,7 +315,7 @@ def test_a_lasso_amid_a_slow_method_says_that_it_computes_and_then_shows_its_mea
     page.say(str(state.name[row]))
     page.page.evaluate(_LISTEN)
     page.picker.locator(".widget-dropdown", has_text=re.compile("^Method")).locator("select").select_option(
-        "lime"
+        "LIME"
     )
     left, bottom, width, height = panel.ax.bbox.bounds
     corners = [(0.01, 0.02), (0.99, 0.02), (0.99, 0.98), (0.01, 0.98), (0.01, 0.02)]
