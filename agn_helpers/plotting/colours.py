@@ -24,7 +24,7 @@ SALIENCY_COLOURS = LinearSegmentedColormap.from_list(
 
 #: The same on a dark ground, where strength is brightness.
 SALIENCY_ON_DARK = LinearSegmentedColormap.from_list(
-    "saliency_on_dark", ["#C3ABFF", "#A88BFF", "#7C5FD0", "#3A3A3A", "#2F8F52", "#62D98C", "#9FF0BC"]
+    "saliency_on_dark", ["#D6C8FF", "#B8A0FF", "#7C5FD0", "#3A3A3A", "#2F8F52", "#7DE0A0", "#C4F7D6"]
 ).with_extremes(bad="#6A6A6A")
 
 #: Attributions nearer to zero than so many times their uncertainty fade.
