@@ -19,7 +19,8 @@ _CLICK = 5
 
 # JupyterLab lets widgets be heard in another thread than cells run in, and a style is the whole process's:
 # one thread at a time draws in it. Below, the grounds of the styles in force, the innermost last.
-_drawing, _in_force = threading.RLock(), []
+_drawing = threading.RLock()
+_in_force: list[bool] = []
 
 
 @contextmanager

@@ -29,12 +29,10 @@ class RunFiles(JupyterHandler, StaticFileHandler):
     """Files of a run for those who have the token: the report, and what it leads to."""
 
     @authenticated
-    def get(self, path):
+    def get(self, path, include_body=True):
         if ".." in path.split("/"):
             raise HTTPError(404)
-        return StaticFileHandler.get(self, path)
-
-    head = get
+        return StaticFileHandler.get(self, path, include_body)
 
 
 # What a report leads to; nothing else of a run is given away.
