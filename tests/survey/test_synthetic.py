@@ -25,16 +25,17 @@ LICK = {
     "Fe5270": ((5245.65, 5285.65), (5233.15, 5248.15), (5285.65, 5318.15)),
 }
 # What Bruzual & Charlot (2003) give for 0.1, 1 and 10 Gyr at solar metallicity, with the range that
-# 0.05-0.2, 0.7-1.5 and 7-13 Gyr and half to twice solar span.
+# 0.05-0.2, 0.7-1.5 and 7-13 Gyr and half to twice solar span; breaks are those of MILES models of 7.9 to 12.6 Gyr
+# (1.98 to 2.16; metal-poor, [M/H] = -0.4: 1.81).
 PUBLISHED = {
     "young": {"Dn4000": (1.05, 1.25), "HdeltaA": (4.5, 8.0), "Hbeta": (4.0, 7.0), "Mgb": (0.2, 1.0)},
     "adult": {"Dn4000": (1.25, 1.50), "HdeltaA": (4.0, 8.5), "Hbeta": (3.5, 6.0), "Mgb": (1.0, 2.2),
               "Fe5270": (1.0, 2.2)},
-    "old": {"Dn4000": (1.75, 2.05), "HdeltaA": (-4.0, -1.0), "Hbeta": (1.3, 2.0), "Mgb": (3.0, 4.5),
+    "old": {"Dn4000": (1.98, 2.16), "HdeltaA": (-4.0, -1.0), "Hbeta": (1.3, 2.0), "Mgb": (3.0, 4.5),
             "Fe5270": (2.5, 3.5), "G4300": (3.8, 6.2)},
-    "old metal-poor": {"Dn4000": (1.5, 1.85), "HdeltaA": (-2.5, 1.0), "Mgb": (1.5, 3.0),
+    "old metal-poor": {"Dn4000": (1.7, 1.9), "HdeltaA": (-2.5, 1.0), "Mgb": (1.5, 3.0),
                        "Fe5270": (1.5, 2.6)},
-    "old Mg-enhanced": {"Dn4000": (1.8, 2.1), "Mgb": (3.8, 5.2), "Fe5270": (2.5, 3.3), "Hbeta": (1.3, 2.0)},
+    "old Mg-enhanced": {"Dn4000": (1.98, 2.27), "Mgb": (3.8, 5.2), "Fe5270": (2.5, 3.3), "Hbeta": (1.3, 2.0)},
 }  # fmt: skip
 
 
