@@ -21,8 +21,8 @@ _LAST_LEVEL = 40
 
 _BALMER_RATIOS |= {level: 0.0731 * (9 / level) ** 2.9 for level in range(9, _LAST_LEVEL + 1)}
 
-# Broad Balmer decrement without dust: Dong et al. (2008) for Hα; La Mura et al. (2007, ApJ 671, 104) have 3.45,
-# 0.45 and 0.25, whose Hγ and Hδ are what the dust leaves that raises their Hα.
+# Broad Balmer decrement without dust: Dong et al. (2008) for Hα.  La Mura et al. (2007, ApJ 671, 104) have
+# 3.45, 0.45 and 0.25, whose Hγ and Hδ are what the dust leaves that raises their Hα.
 _BROAD_BALMER_RATIOS = {3: 3.06, 4: 1.0, 5: 0.477, 6: 0.273}
 
 # The lines beyond are those of recombination at 15 000 K and 10^10 cm^-3 (Storey & Hummer 1995, MNRAS 272,
