@@ -25,6 +25,9 @@ from ..survey import (
 
 _OIII = select_lines(NARROW_LINES, "OIII")
 
+# Of type 2 quasars, in the median of those that the survey draws.
+_OIII_TO_HBETA = 7.0
+
 # Old stars, with which host light is added.
 _OLD = 2
 
@@ -58,6 +61,12 @@ def _add_lines(lines, fwhm, shift=0.0):
     return lambda X, grid, amount: X + amount * line_profile(lines, grid, fwhm=fwhm, shift=shift)
 
 
+def _add_narrow(fwhm):
+    """Lines of a type 2 quasar: Hβ with [O III] of the same width."""
+    balmer, oiii = (_add_lines(lines, fwhm) for lines in (BROAD_LINES, _OIII))
+    return lambda X, grid, amount: oiii(balmer(X, grid, amount), grid, _OIII_TO_HBETA * amount)
+
+
 def _add_host(X, grid, amount):
     host = population_templates(grid)[_OLD]
     host = host / np.interp(NORMALISATION_WAVELENGTH, grid, host)
@@ -80,6 +89,7 @@ CONCEPTS = {
     "very broad Hβ": Concept("Å", 20.0, -60.0, 120.0, _add_lines(BROAD_LINES, 12000.0)),
     "narrow Hβ, 400 km/s": Concept("Å", 5.0, -20.0, 120.0, _add_lines(BROAD_LINES, 400.0)),
     "narrow Hβ, 1000 km/s": Concept("Å", 10.0, -20.0, 120.0, _add_lines(BROAD_LINES, 1000.0)),
+    "narrow Hβ and [O III], 1000 km/s": Concept("Å", 10.0, -20.0, 120.0, _add_narrow(1000.0)),
     "Fe II": Concept("Å", 20.0, -60.0, 120.0, _add_lines(FE_II_LINES, 3000.0)),
     "[O III]": Concept("Å", 30.0, -100.0, 500.0, _add_lines(_OIII, 300.0)),
     "host light": Concept("of the light", 0.3, 0.0, 0.95, _add_host),

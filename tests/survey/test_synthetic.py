@@ -36,8 +36,8 @@ LICK = {
     "Fe5270": ((5245.65, 5285.65), (5233.15, 5248.15), (5285.65, 5318.15)),
 }
 # What Bruzual & Charlot (2003) give for 0.1, 1 and 10 Gyr at solar metallicity, with the range that
-# 0.05-0.2, 0.7-1.5 and 7-13 Gyr and half to twice solar span; breaks of old light are those of MILES models of
-# 7.9 to 12.6 Gyr (1.98 to 2.16; [M/H] = -0.4: 1.81; +0.22: 2.27).
+# 0.05-0.2, 0.7-1.5 and 7-13 Gyr and half to twice solar span; breaks of old light are those of MILES models
+# of 7.9 to 12.6 Gyr (1.98 to 2.16; [M/H] = -0.4: 1.81; +0.22: 2.27).
 PUBLISHED = {
     "young": {"Dn4000": (1.05, 1.25), "HdeltaA": (4.5, 8.0), "Hbeta": (4.0, 7.0), "Mgb": (0.2, 1.0)},
     "adult": {"Dn4000": (1.25, 1.50), "HdeltaA": (4.0, 8.5), "Hbeta": (3.5, 6.0), "Mgb": (1.0, 2.2),
@@ -98,8 +98,8 @@ def test_starlight_has_the_published_indices(population):
         assert low < measured < high, f"{name} of {population}: {measured:.2f}"
 
 
-# Flux per Å relative to that at 5500 Å of MILES models (Vazdekis et al. 2010) of solar metallicity; of -0.4 dex
-# for the metal-poor, which are the old with two numbers changed.  Vacuum Å.
+# Flux per Å relative to that at 5500 Å of MILES models (Vazdekis et al. 2010) of solar metallicity; of -0.4
+# dex for the metal-poor, which are the old with two numbers changed.  Vacuum Å.
 BANDS = [(3650, 3710), (3740, 3800), (3800, 3860), (3890, 3950), (4010, 4100), (4200, 4300), (4400, 4600)]
 MILES = {
     "young": (1.158, 1.427, 1.683, 1.878, 1.919, 1.774, 1.564),
@@ -389,7 +389,7 @@ def holds(row, share):
 
 
 def test_narrow_lines_of_type_2_quasars_are_as_wide_as_measured():
-    """Of 568 (Zakamska & Greene 2014) 80 % of [O III] lie within 752 km/s in the median, 90 % within 370-4780."""
+    """80 % of [O III] within 752 km/s in the median, 90 % in 370 to 4780 km/s (Zakamska & Greene 2014)."""
     alone = {"type 2": {"type 2 quasar": 1}}
     quasars = draw_objects("type 2", 2000, population=change_population("general", mix=alone), random_state=0)
     w80, w90 = (np.array([holds(row, share) for row in quasars]) for share in (0.8, 0.9))
