@@ -31,9 +31,6 @@ SHIFTS = {
 # Few spectra a survey: what a claim is over is surveys.
 _SIZES = {"n_type1": 40, "n_intermediate": 40, "n_type2": 80}
 
-# Folds of the sigmoids of classifiers that see a part: scores hardly depend on them.
-_FOLDS = 3
-
 # Half-width (km/s) of what belongs to a Balmer line.
 _WIDE = 10000.0
 
@@ -89,7 +86,7 @@ def measure_representations(survey):
     for part, fluxes in parts.items():
         estimator = survey.model.estimator
         if part != "everything":
-            estimator = clone(estimator).set_params(cv=_FOLDS).fit(fluxes[survey.train], y[survey.train])
+            estimator = clone(estimator).fit(fluxes[survey.train], y[survey.train])
         predicted = estimator.predict(fluxes[survey.test])
         scores = score_predictions(y[survey.test], predicted, labels=list(AGN_TYPES))["f_score"]
         values |= {f"F {name} | {part}": scores[name] for name in scores.index}
