@@ -195,7 +195,7 @@ def test_coverage_of_the_embedded_test_set(embedded_sample, paper_model):
     assert ranks == pytest.approx(0.95, abs=0.015)
     assert hit >= 0.94
     assert min(by_type) >= 0.90
-    # Sets that say nothing cover everything; of the intermediates a third has no broad Hβ that can be measured.
+    # Sets that say nothing cover everything; a third of the intermediates has no measurable broad Hβ.
     assert size <= 1.3
 
 
