@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 3600
 # Processes that tests run in; all tests of a file in the same one.
 WORKERS ?= 2
 # A run for the documentation's gallery: a tenth of the survey.
-SMALL := -p n_type1=80 -p n_intermediate=80 -p n_type2=160 -p n_fits=1 -p n_draws=2 -p n_surveys=2 -p n_detail=2 \
+SMALL := -p n_type1=80 -p n_intermediate=80 -p n_type2=160 -p n_fits=1 -p n_draws=2 -p n_surveys=2 \
     -p scale=0.05 -p n_test=20 -p n_sources=64 -p n_epochs=1 -p n_seeds=1 -p n_samples=50 -p n_votes=96 \
     -p n_passes=1 -p n_calibration=8 -p n_scored=8 -p n_noisy=2 -p 'n_labels=[6,16]'
 VENV := .venv

@@ -232,7 +232,6 @@ SMALL = {
     "n_explained": 4,
     "n_pairs": 40,
     "n_surveys": 2,
-    "n_detail": 2,
     "scale": 0.05,
     "n_test": 20,
     "n_general": 40,

@@ -1,6 +1,7 @@
 """What README and notebooks say of the classifier, as numbers of one survey."""
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 from sklearn.preprocessing import StandardScaler
 
 from ..lines import AGN_TYPES
@@ -8,6 +9,9 @@ from ..maps import measure_bridge
 from ..reduction import sample_arrays, sample_grid
 from ..saliency import gradient, measure_lines, share_in_windows
 from ..tuning import score_predictions
+
+# Å over which |attribution| is averaged before its highest place is looked for.
+_AVERAGED = 15.0
 
 #: Half-widths (km/s) of the core of Hβ.
 CORES = (500, 150)
@@ -27,8 +31,10 @@ def measure_claims(survey):
         of a type whose core and wings of Hβ are weighed oppositely; ``foot <type>``, the share in which core
         (500 km/s) and wings both have the sign of a broad line (raise P of intermediates, lower that of type
         2); ``in lines <type>``, the share of |attribution| in line windows over that of windows at random
-        places; ``bridge share`` and ``bridge nearest`` of `agn_helpers.maps.measure_bridge` for all spectra
-        in the space of standardised fluxes, where a map's tears and starts play no part.
+        places; ``strongest <type>``, the wavelength (Å) about which the mean |attribution| of the spectra
+        predicted to be of a type is largest; ``bridge share`` and ``bridge nearest`` of
+        `agn_helpers.maps.measure_bridge` for all spectra in the space of standardised fluxes, where a map's
+        tears and starts play no part.
     """
     X, y = (array[survey.test] for array in sample_arrays(survey.sample))
     estimator, grid = survey.model.estimator, sample_grid(survey.sample)
@@ -50,6 +56,9 @@ def measure_claims(survey):
     for name in types:
         if name in inside.index:
             values[f"in lines {name}"] = inside.loc[name, "share"] / inside.loc[name, "expected"]
+        if np.any(predicted == name):
+            mean = uniform_filter1d(np.abs(attribution[predicted == name]).mean(axis=0), _n_averaged(grid))
+            values[f"strongest {name}"] = grid[np.argmax(mean)]
     fluxes, labels = sample_arrays(survey.sample)
     n_type1 = np.sum(labels == "type 1")
     bridge = measure_bridge(
@@ -59,6 +68,10 @@ def measure_claims(survey):
         n_nearest=min(100, len(labels) - n_type1),
     )
     return values | {"bridge share": bridge.share, "bridge nearest": bridge.nearest}
+
+
+def _n_averaged(grid):
+    return max(1, round(_AVERAGED * (len(grid) - 1) / (grid[-1] - grid[0])))
 
 
 def _mean(values):

@@ -91,6 +91,7 @@ TABLE_TITLES = {
     "audit_judge": "The general model beside a fit of lines",
     "audit_representations": "Parts of the spectrum",
     "audit_scores": "Scores over independent surveys",
+    "audit_strongest": "Where |saliency| is largest",
     "audit_turns": "What would have turned the prediction",
     "audit_widths": "Widths of lines from saliency",
     "map_bridges": "Is there an isthmus?",

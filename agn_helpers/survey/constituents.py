@@ -8,6 +8,8 @@ and velocity dispersions.
 import numpy as np
 from scipy import stats
 
+from .emission import BALMER_EDGE
+
 # Natural logarithms of what Vaona et al. measured: median, sigma (half the 16-84 % range).
 # Lines are relative to narrow Hβ, widths in km/s, broad Hα as equivalent width in Å.  Ne III, He II and the
 # [O III] wing are moved down from their measured medians for the objects in which they were too faint.
@@ -132,6 +134,22 @@ def draw_host(rng, n, *, young=1.0, varied=False):
         "host_old_enhanced": old[:, 2],
         "ebv_host": dust,
         "stars": rng.integers(N_STARS, size=n),
+    }
+
+
+def draw_blends(rng, n):
+    """Draw the blends of broad lines that differ from nucleus to nucleus; dict of (n,).
+
+    The Balmer continuum and the lines before it scatter as Hδ / Hβ does (La Mura et al. 2007); Fe II is three
+    quarters as wide as Hβ (Hu et al. 2008, ApJ 687, 78), and its parts vary against each other (Kovačević,
+    Popović & Dimitrijević 2010, ApJS 189, 15, who give no numbers for all of them: some 30 %).
+    """
+    return {
+        "balmer_continuum": draw_lognormal(rng, BALMER_EDGE, 0.25, n),
+        "fe_ii_width": draw_lognormal(rng, 0.75, 0.2, n),
+        "fe_ii_blue": draw_lognormal(rng, 1.0, 0.3, n),
+        "fe_ii_central": draw_lognormal(rng, 1.0, 0.3, n),
+        "fe_ii_red": draw_lognormal(rng, 1.0, 0.3, n),
     }
 
 

@@ -12,15 +12,34 @@ import numpy as np
 from ..lines import LINES, SPEED_OF_LIGHT
 
 # Case B ratios to Hβ for upper levels 3 to 8 (10^4 K, 10^2 cm^-3; Hα as raised in narrow-line regions,
-# Osterbrock & Ferland 2006) and beyond, where the series blends into the Balmer continuum.
+# Osterbrock & Ferland 2006) and beyond.
 _BALMER_LIMIT = 3647.01  # vacuum Å
 
 _BALMER_RATIOS = {3: 2.95, 4: 1.0, 5: 0.468, 6: 0.259, 7: 0.159, 8: 0.105}
 
-_BALMER_RATIOS |= {level: 0.0731 * (9 / level) ** 2.9 for level in range(9, 41)}
+_LAST_LEVEL = 40
 
-# Broad Balmer decrement without dust (Dong et al. 2008 for Hα; Ilić et al. 2012 for the rest).
-_BROAD_BALMER_RATIOS = _BALMER_RATIOS | {3: 3.06, 5: 0.45, 6: 0.22, 7: 0.12, 8: 0.09}
+_BALMER_RATIOS |= {level: 0.0731 * (9 / level) ** 2.9 for level in range(9, _LAST_LEVEL + 1)}
+
+# Broad Balmer decrement without dust: Dong et al. (2008) for Hα.  La Mura et al. (2007, ApJ 671, 104) have
+# 3.45, 0.45 and 0.25, whose Hγ and Hδ are what the dust leaves that raises their Hα.
+_BROAD_BALMER_RATIOS = {3: 3.06, 4: 1.0, 5: 0.477, 6: 0.273}
+
+# The lines beyond are those of recombination at 15 000 K and 10^10 cm^-3 (Storey & Hummer 1995, MNRAS 272,
+# 41) relative to Hδ, as is the height of the Balmer continuum at its edge relative to Hβ (1/Å).
+_OF_RECOMBINATION = _BROAD_BALMER_RATIOS[6] / 0.305
+
+BALMER_EDGE = 0.0030 * _OF_RECOMBINATION
+
+_HIGH_BALMER_RATIOS = {7: 0.209 * _OF_RECOMBINATION, 8: 0.154 * _OF_RECOMBINATION}
+
+# Populations of higher levels are thermal at this density, so that each line has the flux of the continuum
+# over its distance to the next, 8 λ / n^3 with the limit's λ (within 4 % of Storey & Hummer's for n of 9 to
+# 50): lines and continuum join without a step (Grandi 1982, ApJ 255, 25; Wills, Netzer & Wills 1985, ApJ 288,
+# 94; Kovačević, Popović & Kollatschny 2014, Adv. Space Res. 54, 1347).
+_HIGH_BALMER_RATIOS |= {
+    level: BALMER_EDGE * 8 * _BALMER_LIMIT / level**3 for level in range(9, _LAST_LEVEL + 1)
+}
 
 # Narrow lines other than hydrogen's: vacuum Å, the drawn quantity they scale with, and their ratio to it.
 _NARROW_LINES = (
@@ -34,7 +53,8 @@ _NARROW_LINES = (
     (LINES["HeII4686"].wavelength, "HeII", 1.0), (5413.02, "HeII", 0.08), (3204.03, "HeII", 0.40),
     (4712.69, "ArIV", 1.0), (4741.49, "ArIV", 0.9),
     (4069.75, "SII4072", 0.75), (4077.50, "SII4072", 0.25),
-    (5200.53, "NI", 1.0), (5160.33, "FeVII", 0.5), (5722.30, "FeVII", 0.8), (6088.7, "FeVII", 1.2),
+    (5200.53, "NI", 1.0),
+    (3759.75, "FeVII", 0.7), (5160.33, "FeVII", 0.5), (5722.30, "FeVII", 0.8), (6088.7, "FeVII", 1.2),
     (LINES["OI6300"].wavelength, "OI", 1.0), (6365.54, "OI", 0.33),
     (LINES["NII6584"].wavelength, "NII", 1.0), (LINES["NII6548"].wavelength, "NII", 0.327),
     (LINES["SII6716"].wavelength, "SII", 0.54), (LINES["SII6731"].wavelength, "SII", 0.46),
@@ -49,33 +69,43 @@ _BROAD_LINES = (
 
 # Optical Fe II: vacuum Å, log gf, upper level (eV), and the sum that the multiplets' group has in
 # I Zw 1 relative to the 4434-4684 Å blend (Boroson & Green 1992; Véron-Cetty et al. 2004).
-# Within a group strengths go as (gf / λ³) exp(-E / kT) at 10 000 K (Kovačević et al. 2010, eq. 1),
-# flattened by the square root, since the strongest lines are optically thick.
+# Within a group strengths go as (gf / λ³) exp(-E / kT) at 10 000 K (Kovačević, Popović & Dimitrijević 2010,
+# ApJS 189, 15, eq. 1).
 _FE_II_GROUPS = (
-    (1.00, (  # 37, 38
+    ("FeII", 0.66, (  # 37, 38
         (4473.6, -3.43, 5.61), (4490.4, -2.97, 5.59), (4492.7, -2.70, 5.61), (4509.6, -2.21, 5.60),
         (4516.6, -2.45, 5.59), (4521.5, -2.60, 5.55), (4523.9, -2.03, 5.58), (4535.4, -3.47, 5.59),
         (4542.8, -3.05, 5.58), (4550.7, -1.75, 5.55), (4557.2, -2.16, 5.55), (4577.6, -3.04, 5.55),
         (4584.1, -3.10, 5.55), (4585.1, -1.86, 5.51), (4621.8, -3.28, 5.51), (4630.6, -2.37, 5.48),
         (4658.3, -3.63, 5.55), (4668.1, -3.33, 5.48), (4732.8, -3.36, 5.51),
     )),
-    (0.45, ((4925.3, -1.32, 5.41), (5019.8, -1.22, 5.36), (5170.5, -0.87, 5.29))),  # 42
-    (0.90, (  # 41, 48, 49
+    ("FeII central", 0.40, ((4925.3, -1.32, 5.41), (5019.8, -1.22, 5.36), (5170.5, -0.87, 5.29))),  # 42
+    ("FeII red", 0.75, (  # 41, 48, 49
         (5199.0, -2.10, 5.62), (5236.1, -2.05, 5.59), (5266.3, -3.19, 5.58), (5277.5, -1.94, 5.55),
         (5285.6, -3.19, 5.24), (5318.1, -1.85, 5.48), (5318.3, -2.91, 5.55), (5327.0, -3.22, 5.55),
         (5339.2, -3.89, 5.55), (5348.0, -3.60, 5.55), (5364.4, -2.74, 5.51), (5415.6, -3.79, 5.51),
         (5426.8, -3.36, 5.48), (5536.4, -2.93, 5.48),
     )),
-    (0.55, (  # 27, 28
+    ("FeII blue", 0.55, (  # 27, 28
         (4123.8, -3.38, 5.59), (4129.9, -3.77, 5.58), (4174.6, -2.18, 5.55), (4180.0, -2.48, 5.55),
         (4234.4, -1.81, 5.51), (4259.4, -3.40, 5.61), (4274.5, -3.34, 5.61), (4297.8, -3.01, 5.59),
         (4304.4, -2.49, 5.58), (4353.0, -2.10, 5.55), (4370.6, -3.67, 5.61), (4386.6, -2.57, 5.61),
         (4415.0, -3.80, 5.58), (4418.0, -2.60, 5.58),
     )),
-    (0.25, (  # 74
+    ("FeII", 0.25, (  # 74
         (6150.0, -2.72, 5.90), (6240.1, -2.31, 5.87), (6249.3, -2.32, 5.88), (6457.9, -2.05, 5.82),
     )),
 )  # fmt: skip
+
+# A quarter of Fe II between 4400 and 5500 Å is in lines that none of these groups has: measured in I Zw 1
+# (Kovačević et al. 2010, section 3.1 and table 2), vacuum Å and relative strength.
+_FE_II_OF_I_ZW_1 = (
+    (4420.2, 3.0), (4450.9, 1.5), (4472.5, 1.2), (4494.8, 1.6), (4615.8, 0.7), (4626.8, 0.7), (4630.1, 1.2),
+    (4633.2, 0.6), (4661.9, 1.0), (4670.2, 0.9), (4742.2, 0.5), (5132.6, 1.1), (5370.7, 1.45), (5397.7, 0.4),
+    (5429.3, 1.4),
+)  # fmt: skip
+
+_I_ZW_1_TOTAL = 0.62
 
 _FE_II_TEMPERATURE = 0.862  # k T at 10 000 K, eV
 
@@ -102,15 +132,17 @@ def _line_list(rows):
 
 
 def _fe_ii_rows():
-    for total, lines in _FE_II_GROUPS:
+    for group, total, lines in _FE_II_GROUPS:
         wavelength, log_gf, energy = np.array(lines).T
-        strength = np.sqrt(10**log_gf / wavelength**3 * np.exp(-energy / _FE_II_TEMPERATURE))
+        strength = 10**log_gf / wavelength**3 * np.exp(-energy / _FE_II_TEMPERATURE)
         strength *= total / strength.sum()
-        yield from ((centre, "FeII", ratio) for centre, ratio in zip(wavelength, strength))
+        yield from ((centre, group, ratio) for centre, ratio in zip(wavelength, strength))
+    scale = _I_ZW_1_TOTAL / sum(strength for _, strength in _FE_II_OF_I_ZW_1)
+    yield from ((centre, "FeII", scale * strength) for centre, strength in _FE_II_OF_I_ZW_1)
 
 
-def _balmer_rows(ratios):
-    return [(_BALMER_LIMIT / (1 - 4 / level**2), "H", ratio) for level, ratio in ratios.items()]
+def _balmer_rows(ratios, species="H"):
+    return [(_BALMER_LIMIT / (1 - 4 / level**2), species, ratio) for level, ratio in ratios.items()]
 
 
 #: Species whose ratios to narrow Hβ are drawn as published: observed, with the dust in them.
@@ -119,12 +151,15 @@ OBSERVED_RATIOS = ("OII", "NeIII", "OIII", "HeII", "OI", "NII", "SII")
 #: Narrow lines: wavelengths in vacuum Å, species, and fluxes in units of Hβ.
 NARROW_LINES = _line_list(_balmer_rows(_BALMER_RATIOS) + list(_NARROW_LINES))
 
-#: The broad Balmer lines, alike.
+#: Broad lines, alike; those of hydrogen beyond Hδ are "H high": they go with the Balmer continuum, here of height `BALMER_EDGE`.
 BROAD_LINES = _line_list(
-    _balmer_rows(_BROAD_BALMER_RATIOS) + [(centre, "H", ratio) for centre, ratio in _BROAD_LINES]
+    _balmer_rows(_BROAD_BALMER_RATIOS)
+    + [(centre, "H", ratio) for centre, ratio in _BROAD_LINES]
+    + _balmer_rows(_HIGH_BALMER_RATIOS, "H high")
 )
 
-#: The optical Fe II lines, in units of their blend at 4434 to 4684 Å.
+#: The optical Fe II lines, in units of their blend at 4434 to 4684 Å. Multiplets 37, 38 and lines of I Zw 1 are "FeII"; "FeII central" and "FeII red" are the other parts of the
+#: shelf about Hβ, "FeII blue" is what lies below Hγ.
 FE_II_LINES = _line_list(list(_fe_ii_rows()))
 
 
@@ -156,9 +191,10 @@ def select_lines(lines, species):
 
 
 def balmer_continuum(wavelength):
-    """Balmer continuum per Å, 1 at its edge (3646 Å), 0 beyond; shape of `wavelength` (rest Å).
+    """Balmer continuum per Å, 1 at 3646 Å, 0 where lines begin; shape of `wavelength` (rest Å).
 
-    Partly thick gas at 15 000 K with optical depth 1 at the edge (Grandi 1982, ApJ 255, 25).
+    Partly thick gas at 15 000 K with optical depth 1 at the edge (Grandi 1982, ApJ 255, 25).  What levels
+    beyond the last line emit is part of it.
     """
     edge, temperature = 3646.0, 15000.0
 
@@ -166,7 +202,8 @@ def balmer_continuum(wavelength):
         planck = wavelength**-5.0 / np.expm1(1.4388e8 / (wavelength * temperature))
         return planck * -np.expm1(-((wavelength / edge) ** 3))
 
-    return np.where(wavelength <= edge, emitted(wavelength) / emitted(edge), 0.0)
+    first = _BALMER_LIMIT / (1 - 4 / (_LAST_LEVEL + 0.5) ** 2)
+    return np.where(wavelength <= first, emitted(np.minimum(wavelength, edge)) / emitted(edge), 0.0)
 
 
 def fe_ii_humps(wavelength):

@@ -5,9 +5,9 @@ the absorption features that can be distinguished at SDSS resolution, with the s
 population models.  `tests/test_synthetic.py` measures Lick indices and the 4000 Å break on the result
 and holds them against those models.
 
-Sources: shapes and break, Bruzual & Charlot (2003, MNRAS 344, 1000) for 0.1, 1 and 10 Gyr; features and
-their indices, Worthey et al. (1994, ApJS 94, 687), Worthey & Ottaviani (1997, ApJS 111, 377) and
-Trager et al. (2000, AJ 119, 1645).
+Sources: shapes, Vazdekis et al. (2010, MNRAS 404, 1639) for 0.1, 1 and 10 Gyr, outside 3640 to 7000 Å
+Bruzual & Charlot (2003, MNRAS 344, 1000); features and their indices, Worthey et al. (1994, ApJS 94, 687),
+Worthey & Ottaviani (1997, ApJS 111, 377) and Trager et al. (2000, AJ 119, 1645).
 """
 
 import numpy as np
@@ -16,32 +16,36 @@ from scipy.interpolate import PchipInterpolator
 #: The columns of `population_templates`: 0.1 Gyr, 1 Gyr and three kinds of 10 Gyr.
 POPULATIONS = ("young", "adult", "old", "old metal-poor", "old Mg-enhanced")
 
-# Pseudo-continuum (above the absorption features) per Å, about 1 at 5500 Å.
+# Pseudo-continuum (above the absorption features) per Å, about 1 at 5500 Å.  From 3640 to 7000 Å it is that
+# with which the MILES models (Vazdekis et al. 2010, MNRAS 404, 1639; solar, Kroupa) come out; towards the
+# jump at 3646 Å it follows the Balmer absorption lines beyond those listed below, which blend there.
 _CONTINUUM = np.array(
     [  # Å, young, adult, old
-        (1990, 1.60, 0.22, 0.03),
-        (2500, 1.45, 0.32, 0.06),
-        (2800, 1.40, 0.42, 0.11),
-        (3100, 1.38, 0.52, 0.22),
-        (3400, 1.38, 0.60, 0.32),
-        (3640, 1.40, 0.70, 0.39),
-        (3720, 1.95, 0.92, 0.41),
-        (3850, 2.38, 1.10, 0.34),
-        (3950, 2.45, 1.20, 0.455),
-        (4050, 2.45, 1.31, 0.58),
-        (4200, 2.19, 1.28, 0.62),
-        (4400, 1.90, 1.23, 0.775),
-        (4700, 1.60, 1.16, 0.91),
-        (5000, 1.32, 1.09, 0.93),
-        (5300, 1.12, 1.04, 1.03),
-        (5500, 1.00, 1.00, 1.02),
-        (6000, 0.78, 0.90, 1.05),
-        (6500, 0.61, 0.80, 1.04),
-        (7000, 0.49, 0.72, 1.02),
-        (8000, 0.33, 0.58, 1.00),
-        (9000, 0.24, 0.48, 0.96),
-        (9600, 0.20, 0.43, 0.94),
-        (13200, 0.08, 0.24, 0.80),
+        (1990, 1.35, 0.18, 0.02),
+        (2500, 1.22, 0.26, 0.05),
+        (2800, 1.18, 0.34, 0.09),
+        (3100, 1.17, 0.42, 0.17),
+        (3400, 1.17, 0.49, 0.25),
+        (3640, 1.18, 0.57, 0.31),
+        (3690, 1.14, 0.57, 0.36),
+        (3725, 1.37, 0.675, 0.337),
+        (3760, 1.72, 0.85, 0.453),
+        (3850, 1.98, 0.94, 0.348),
+        (3950, 2.02, 1.01, 0.485),
+        (4050, 1.98, 1.187, 0.644),
+        (4200, 1.85, 1.14, 0.69),
+        (4400, 1.65, 1.187, 0.85),
+        (4700, 1.45, 1.177, 0.973),
+        (5000, 1.24, 1.10, 0.977),
+        (5300, 1.087, 1.05, 1.034),
+        (5500, 1.00, 1.005, 1.018),
+        (6000, 0.843, 0.937, 1.049),
+        (6500, 0.691, 0.827, 0.996),
+        (7000, 0.604, 0.763, 0.971),
+        (8000, 0.41, 0.615, 0.95),
+        (9000, 0.30, 0.51, 0.91),
+        (9600, 0.25, 0.455, 0.895),
+        (13200, 0.10, 0.255, 0.76),
     ]
 )
 
@@ -72,10 +76,10 @@ _METALS = np.array(
     [
         (2600.0, 12.0, 5.0, 0.44, 0), (2798.0, 7.0, 9.0, 0.39, 0), (2852.0, 6.0, 5.0, 0.33, 0),
         (3090.0, 15.0, 3.0, 0.39, 0), (3360.0, 10.0, 2.0, 0.39, 0), (3470.0, 10.0, 1.5, 0.33, 0),
-        (3580.0, 9.0, 4.0, 0.33, 0), (3730.0, 7.0, 11.9, 0.39, 0), (3750.0, 7.0, 10.7, 0.39, 0),
-        (3766.0, 5.0, 4.4, 0.39, 0), (3790.0, 7.0, 3.5, 0.39, 0), (3816.5, 6.0, 4.5, 0.39, 0),
-        (3834.5, 6.5, 10.5, 0.39, 1), (3861.0, 9.0, 6.7, 0.28, 1), (3878.5, 6.0, 3.4, 0.28, 1),
-        (3904.0, 6.0, 2.2, 0.33, 0), (3922.5, 5.0, 0.1, 0.33, 0), (3934.8, 6.5, 19.6, 0.42, 0),
+        (3580.0, 9.0, 4.0, 0.33, 0), (3730.0, 7.0, 3.7, 0.32, 0), (3750.0, 7.0, 10.2, 0.39, 0),
+        (3766.0, 5.0, 5.1, 0.37, 0), (3790.0, 7.0, 4.3, 0.34, 0), (3816.5, 6.0, 4.6, 0.24, 0),
+        (3834.5, 6.5, 11.8, 0.43, 1), (3861.0, 9.0, 5.6, 0.18, 1), (3878.5, 6.0, 5.0, 0.25, 1),
+        (3904.0, 6.0, 1.1, 0.30, 0), (3922.5, 5.0, 0.1, 0.33, 0), (3934.8, 6.5, 19.6, 0.42, 0),
         (3969.6, 6.5, 16.3, 0.42, 0), (4006.5, 5.0, 0.4, 0.33, 0), (4032.5, 5.0, 1.4, 0.33, 0),
         (4046.8, 2.5, 1.8, 0.39, 0), (4065.0, 3.8, 3.0, 0.39, 0), (4078.8, 1.8, 1.7, 0.55, 0),
         (4092.0, 5.0, 0.3, 0.28, 0), (4119.0, 6.0, 1.9, 0.28, 0), (4133.5, 3.2, 2.0, 0.33, 0),
@@ -120,10 +124,10 @@ _METALS = np.array(
 # A young population's few metal lines, as a share of the old one's.
 _YOUNG_SHARE = 0.12
 
-_METAL_POOR, _ENHANCED, _IRON_DEFICIT = 0.62, 1.15, 0.92
+_METAL_POOR, _ENHANCED, _IRON_DEFICIT = 0.55, 1.15, 0.92
 
 # Blends of weak lines redden old light; with fewer metals it goes as this power of wavelength bluer.
-_METAL_POOR_SLOPE = -0.5
+_METAL_POOR_SLOPE = -0.3
 
 
 def _optical_depth(wavelength, centre, sigma, equivalent_width):

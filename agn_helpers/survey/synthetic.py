@@ -20,6 +20,7 @@ from ..lines import LINES, SPEED_OF_LIGHT
 from ..spectra import ObservedSpectrum
 from .constituents import N_STARS
 from .emission import (
+    BALMER_EDGE,
     BROAD_LINES,
     FE_II_LINES,
     NARROW_LINES,
@@ -27,6 +28,7 @@ from .emission import (
     balmer_continuum,
     calzetti_extinction,
     fe_ii_humps,
+    select_lines,
     smc_extinction,
 )
 from .instrument import observe_objects
@@ -68,6 +70,14 @@ _WING_SHARE = {"OIII": 1.0, "NeIII": 0.9, "NeV": 1.0, "OIII4363": 1.0, "FeVII": 
 
 _WING_SHARE_OF_OTHERS = 0.5
 
+# Parts of Fe II and the columns that they scale with beside the whole of it.
+_FE_II_PARTS = {
+    "FeII": None,
+    "FeII blue": "fe_ii_blue",
+    "FeII central": "fe_ii_central",
+    "FeII red": "fe_ii_red",
+}
+
 
 def _gaussian(fwhm, resolution):
     """Fourier transform of Gaussians of `fwhm` (n,) km/s, the instrument's added; (n, n_frequencies)."""
@@ -101,9 +111,12 @@ def _transform(spectra):
 
 @functools.cache
 def _emission():
-    """Transforms of narrow lines (a row a line), broad lines, all Fe II, and the Balmer continuum."""
-    iron = _comb(FE_II_LINES).sum(axis=0) + _transform(fe_ii_humps(_AXIS))
-    return _comb(NARROW_LINES), _comb(BROAD_LINES).sum(axis=0), iron, _transform(balmer_continuum(_AXIS))
+    """Transforms of narrow lines (a row a line), broad lines, the Balmer series' end, parts of Fe II."""
+    broad, high = (_comb(select_lines(BROAD_LINES, species)).sum(axis=0) for species in ("H", "H high"))
+    high = high / BALMER_EDGE + _transform(balmer_continuum(_AXIS))
+    iron = np.stack([_comb(select_lines(FE_II_LINES, part)).sum(axis=0) for part in _FE_II_PARTS])
+    iron[0] += _transform(fe_ii_humps(_AXIS))
+    return _comb(NARROW_LINES), broad, high, iron
 
 
 @functools.cache
@@ -195,13 +208,15 @@ def _shift(velocity):
 
 def _broad_lines(column, single, to_observed):
     """Broad lines, Fe II and Balmer continuum of a batch for a broad Hβ of flux 1, without dust."""
-    _, broad, iron, balmer = _emission()
+    _, broad, high, iron = _emission()
     very = single["very_broad_share"]
     resolution = column["resolution"]
     profile = (1 - very) * _gaussian(column["fwhm_broad"], resolution) * _shift(column["shift_broad"])
     profile += very * _gaussian(column["fwhm_very_broad"], resolution) * _shift(column["shift_very_broad"])
-    blend = (broad + single["balmer_continuum"] * balmer) * profile
-    blend += single["fe_ii_ratio"] * iron * _gaussian(0.8 * column["fwhm_broad"], resolution)
+    blend = (broad + single["balmer_continuum"] * high) * profile
+    parts = [single["fe_ii_ratio"] * single.get(name, 1) for name in _FE_II_PARTS.values()]
+    width = column["fe_ii_width"] * column["fwhm_broad"]
+    blend += np.concatenate(parts, axis=1) @ iron * _gaussian(width, resolution)
     return _observed_part(blend * to_observed)
 
 

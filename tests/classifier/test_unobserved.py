@@ -38,20 +38,25 @@ def hide_tenth(n_spectra):
     return np.random.default_rng(0).random((n_spectra, PAPER_GRID.size)) < 0.1
 
 
-def hide_gap(n_spectra):
+def hide_gap(seed):
     """150 Å anywhere but in Hβ's window."""
-    rng, (low, high) = np.random.default_rng(1), LINES["Hbeta"].window(-3000, 3000)
-    starts = rng.uniform(PAPER_GRID[0], PAPER_GRID[-1] - 150, 10 * n_spectra)
-    starts = starts[(starts + 150 < low) | (starts > high)][:n_spectra, None]
-    return (PAPER_GRID >= starts) & (PAPER_GRID < starts + 150)
+
+    def hide_one(n_spectra):
+        rng, (low, high) = np.random.default_rng(seed), LINES["Hbeta"].window(-3000, 3000)
+        starts = rng.uniform(PAPER_GRID[0], PAPER_GRID[-1] - 150, 10 * n_spectra)
+        starts = starts[(starts + 150 < low) | (starts > high)][:n_spectra, None]
+        return (PAPER_GRID >= starts) & (PAPER_GRID < starts + 150)
+
+    return hide_one
 
 
+# Several gaps, since the place of one decides over a spectrum or two.
 MASKS = {
-    "first 50": hide_first(50),
-    "first 100": hide_first(100),
-    "first 200": hide_first(200),
-    "tenth": hide_tenth,
-    "gap": hide_gap,
+    "first 50": [hide_first(50)],
+    "first 100": [hide_first(100)],
+    "first 200": [hide_first(200)],
+    "tenth": [hide_tenth],
+    "gap": [hide_gap(seed) for seed in (1, 2, 3)],
 }
 
 
@@ -83,11 +88,12 @@ def compare(model, samples, name):
     same, within = [], []
     for sample in samples:
         whole = weigh_sample(sample, model).log_proba
-        hidden = weigh_sample(hide(sample, MASKS[name](len(sample))), model)
-        column = hidden.log_proba.argmax(axis=1)
-        change = log_odds(hidden.log_proba, column) - log_odds(whole, column)
-        same.append(whole.argmax(axis=1) == column)
-        within.append(np.abs(change) <= 2 * hidden.log_odds_error)
+        for mask in MASKS[name]:
+            hidden = weigh_sample(hide(sample, mask(len(sample))), model)
+            column = hidden.log_proba.argmax(axis=1)
+            change = log_odds(hidden.log_proba, column) - log_odds(whole, column)
+            same.append(whole.argmax(axis=1) == column)
+            within.append(np.abs(change) <= 2 * hidden.log_odds_error)
     return np.concatenate(same).mean(), np.concatenate(within).mean()
 
 
@@ -103,14 +109,14 @@ def test_simulated_spectra_keep_their_types_and_the_change_is_as_announced(model
     assert within >= 0.90
 
 
-# What the embedded survey cannot tell: the bluest 200 Å of real spectra are brighter than those of simulated
-# ones alike elsewhere.
+# What the embedded survey cannot tell: the bluest 200 Å of real broad-line spectra are 7 % brighter than in
+# simulated ones alike elsewhere.
 TOO_BLUE = pytest.mark.xfail(
     strict=True, reason="real spectra are bluer below 3930 Å than the embedded survey"
 )
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[TOO_BLUE] * n.startswith("first")) for n in MASKS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[TOO_BLUE] * n.endswith("200")) for n in MASKS])
 def test_real_spectra_keep_their_types(general_model, real, name):
     assert compare(general_model, real, name)[0] >= 0.98
 
