@@ -109,7 +109,7 @@ def resample_block(wavelength, flux, ivar, *, redshift, grid):
         resampled_ivar = np.where(filled, overlap**2 / variance, 0.0)
     for row in np.flatnonzero(filled.any(axis=1) & ~filled.all(axis=1)):
         known = filled[row]
-        resampled[row] = np.interp(grid, grid[known], resampled[row, known])
+        resampled[row, ~known] = np.interp(grid[~known], grid[known], resampled[row, known])
     return resampled, resampled_ivar, filled.mean(axis=1)
 
 

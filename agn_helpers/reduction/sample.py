@@ -184,7 +184,8 @@ def tabulate(rows, flux, ivar, rejected, *, grid, normalisation, survey):
     """
     names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved", *_ORIGIN)
     dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float, *_ORIGIN.values())
-    sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
+    columns = zip(*rows) if rows else [()] * len(names)
+    sample = ReducedSample([np.array(values, kind) for values, kind in zip(columns, dtypes)], names=names)
     flux, ivar = (np.asarray(each, dtype=np.float32).reshape(len(rows), grid.size) for each in (flux, ivar))
     missing = find_missing_lines(grid, ivar)
     sample.add_column(
@@ -248,10 +249,11 @@ def find_missing_lines(grid, ivar):
 
     See `observed_shares`.
     """
-    shares = observed_shares(grid, ivar)
-    return [
-        [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
-    ]
+    missing: list[list[str]] = [[] for _ in range(len(ivar))]
+    for name, share in observed_shares(grid, ivar).items():
+        for row in np.flatnonzero(share < _LEAST_OF_LINE):
+            missing[row].append(name)
+    return missing
 
 
 def sample_grid(sample: Table) -> np.ndarray:

@@ -16,6 +16,8 @@ _STEEPEST = 0.65
 # A step must exceed that by this many standard deviations, and the peak the level around by the second.
 _LEAST_STEP, _LEAST_PEAK = 4.0, 8.0
 
+_STEEP = _STEEPEST * _LEAST_PEAK + _LEAST_STEP
+
 # The step beside such an edge, in units of the edge: that of a line of 2 pixels is 0.37, of 1.75 pixels 0.25.
 _FOOT = 0.25
 
@@ -35,18 +37,29 @@ def find_wild_pixels(flux, ivar):
     -------
     (n_pixels,) bool array
     """
-    found, good = np.zeros(flux.shape, bool), np.flatnonzero(ivar > 0)
-    if good.size <= _AROUND or _is_smooth(flux[good], ivar[good]):
-        return found
+    return find_wild_of_many([flux], [ivar]).get(0, np.zeros(len(flux), bool))
+
+
+def find_wild_of_many(fluxes, ivars):
+    """`find_wild_pixels` of any number of spectra, each of its own length: a dict, by number, of those with any.
+
+    fluxes, ivars : sequences of (n_pixels,) arrays, single or double precision
+    """
+    found: dict = {}
+    steep = [number for number, spectrum in enumerate(zip(fluxes, ivars)) if _has_edges(*spectrum)]
+    looked_at = [(number, np.flatnonzero(ivars[number] > 0)) for number in steep]
     # A wild pixel may hide another: what is found is taken out, and the rest is looked at again.
     for _ in range(WIDEST):
-        if good.size <= _AROUND:
+        looked_at = [(number, good) for number, good in looked_at if good.size > _AROUND]
+        if not looked_at:
             break
-        wild = _find_once(flux[good], ivar[good], np.diff(good) > 1)
-        if not wild.any():
-            break
-        found[good[wild]] = True
-        good = good[~wild]
+        parts = [(fluxes[number][good], ivars[number][good], good) for number, good in looked_at]
+        again = []
+        for (number, good), wild in zip(looked_at, _find_once(parts)):
+            if wild.any():
+                found.setdefault(number, np.zeros(len(fluxes[number]), bool))[good[wild]] = True
+                again.append((number, good[~wild]))
+        looked_at = again
     return found
 
 
@@ -56,42 +69,53 @@ def middle(values):
     return ordered[half] if len(values) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
 
 
-def _is_smooth(flux, ivar):
-    """Whether no step from pixel to pixel, or to the level beyond an end, is that of a wild pixel's edge."""
-    ends = [np.abs(part[0] - middle(part)) for part in (flux[:_AROUND], flux[: -_AROUND - 1 : -1])]
-    steps = np.concatenate([ends[:1], np.abs(flux[1:] - flux[:-1]), ends[1:]])
-    least = np.concatenate([ivar[:1], np.minimum(ivar[1:], ivar[:-1]), ivar[-1:]])
-    # A little less than `_find_once` asks for, which rounds otherwise.
+def _has_edges(flux, ivar):
+    """Whether any step between good neighbours may be a wild pixel's edge, which each has at least one of."""
     with np.errstate(all="ignore"):
-        return bool(
-            (steps * steps * least).max() < (1 - 1e-6) * 2 * (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) ** 2
-        )
+        step, least = flux[1:] - flux[:-1], np.minimum(ivar[1:], ivar[:-1])
+        least *= step
+        least *= step
+    # A little less than `_find_once` asks for, which rounds otherwise; what is no number is looked at.
+    return not least.max(initial=0) < (1 - 1e-3) * 2 * _STEEP**2
 
 
-def _find_once(flux, ivar, gaps):
-    # Of numbers near the largest there are, sums would be infinite.
-    scale = np.median(np.abs(flux)) or 1.0
-    with np.errstate(all="ignore"):
-        flux = np.clip(flux / scale, -1e100, 1e100)
-        sigma = np.clip(1 / np.sqrt(ivar) / scale, 1e-100, 1e100)
-    # Beyond the ends the level is that of the pixels next to them.
-    ends = [np.full(2, middle(part)) for part in (flux[:_AROUND], flux[-_AROUND:])]
-    flux = np.concatenate([ends[0], flux, ends[1]])
-    sigma = np.concatenate([sigma[[0, 0]], sigma, sigma[[-1, -1]]])
-    gaps, wild = np.concatenate([[True] * 2, gaps, [True] * 2]), np.zeros(flux.shape, bool)
+def _find_once(parts):
+    """Wild pixels, as a list of bool arrays, among the good ones of spectra: flux, ivar, number of the pixel."""
+    laid = [_lay_out(*part) for part in parts]
+    flux, sigma, gaps = map(np.concatenate, zip(*laid))
+    ends = np.cumsum([0, *(len(each) for each, _, _ in laid)])
+    wild = np.zeros(flux.shape, bool)
     # Few edges are as steep as those of any wild pixel; a run begins with one, or ends with one.
     step = np.diff(flux)
-    noise = np.sqrt(2) * np.maximum(sigma[1:], sigma[:-1])
-    edges = np.flatnonzero(np.abs(step) > (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) * noise)
-    signs_of_edges = np.sign(step[edges])
-    for width in range(1, WIDEST + 1) if edges.size else ():
+    edges = np.flatnonzero(np.abs(step) > _STEEP * np.sqrt(2) * np.maximum(sigma[1:], sigma[:-1]))
+    spectrum = np.searchsorted(ends, edges, side="right") - 1
+    # From one spectrum to the next there is none.
+    within = edges + 1 < ends[spectrum + 1]
+    edges, spectrum = edges[within], np.tile(spectrum[within], 2)
+    signs = np.concatenate([np.sign(step[edges]), -np.sign(step[edges])])
+    for width in range(1, WIDEST + 1):
         starts = np.concatenate([edges + 1, edges - width + 1])
-        signs = np.concatenate([signs_of_edges, -signs_of_edges])
-        inside = (starts >= 2) & (starts <= flux.size - width - 2)
-        starts, signs = starts[inside], signs[inside]
-        for place in starts[_are_wild(flux, signs, sigma, gaps, starts, width)]:
+        inside = (starts >= ends[spectrum] + 2) & (starts <= ends[spectrum + 1] - width - 2)
+        starts = starts[inside]
+        for place in starts[_are_wild(flux, signs[inside], sigma, gaps, starts, width)]:
             wild[place : place + width] = True
-    return wild[2:-2]
+    return [wild[first + 2 : last - 2] for first, last in zip(ends[:-1], ends[1:])]
+
+
+def _lay_out(flux, ivar, number):
+    """Flux and error of a spectrum's good pixels, two of the level around beyond either end, and the gaps."""
+    # Of numbers near the largest there are, sums would be infinite; a power of two rounds nothing.
+    scale = 2.0 ** -np.clip(np.frexp(np.abs(flux).max())[1], -1000, 1000)
+    flux = flux.astype(float) * scale
+    with np.errstate(all="ignore"):
+        sigma = np.clip(1 / np.sqrt(ivar.astype(float)) * scale, 1e-100, 1e100)
+    level = [np.full(2, middle(part)) for part in (flux[:_AROUND], flux[-_AROUND:])]
+    return (
+        np.concatenate([level[0], flux, level[1]]),
+        np.concatenate([sigma[[0, 0]], sigma, sigma[[-1, -1]]]),
+        # After each pixel.
+        np.concatenate([[True] * 2, np.diff(number) > 1, [True] * 3]),
+    )
 
 
 def _are_wild(flux, signs, sigma, gaps, starts, width):
