@@ -1,7 +1,10 @@
 """Many spectra that share their observed wavelengths, reduced together: a DESI coadd at once."""
 
+import itertools
+
 import numpy as np
 
+from ..errors import ReductionError
 from ..lines import PAPER_GRID
 from ..spectra import ObservedSpectrum, Rejected
 from .resampling import LEAST_OBSERVED, resample_block
@@ -38,10 +41,9 @@ def reduce_block(block, *, grid=PAPER_GRID, normalisation="window"):
     ivar = mask_sky_line(block.wavelength, block.ivar)
     usual = np.isfinite(redshift) & (redshift > -1)
     _mask_wild(block, ivar, redshift, grid, usual)
-    level, origins = np.full(n_spectra, np.nan), [None] * n_spectra
+    level, origins = _find_levels(block, ivar, redshift, usual, normalisation), [None] * n_spectra
     for row in np.flatnonzero(usual):
         try:
-            level[row] = _find_level(block, ivar[row], row, redshift[row], normalisation)
             origins[row] = describe_origin(block.meta[row])
         except Exception:  # Its reason is found below, as for a spectrum by itself.
             usual[row] = False
@@ -84,30 +86,37 @@ _MADE = ("missing_lines", "flux", "ivar")
 
 def _mask_wild(block, ivar, redshift, grid, usual):
     """Set `ivar` of wild pixels to 0, in place, and say so; spectra that cannot be judged are not `usual`."""
-    rows, parts = [], []
-    for row in np.flatnonzero(usual):
-        part = find_reach(block.wavelength, redshift[row], grid)
-        used = ivar[row, part] > 0
-        size = np.where(used, np.abs(block.flux[row, part]), 0)
+    rows, fluxes, ivars = [], [], []
+    reach = zip(*(ends.tolist() for ends in find_reach(block.wavelength, redshift, grid)))
+    for row, part in enumerate(itertools.starmap(slice, reach)):
+        if not usual[row]:
+            continue
+        flux, used = block.flux[row, part], ivar[row, part] > 0
+        size = np.where(used, np.abs(flux), 0)
         # The median of those used is no less than that, or the spectrum is looked at by itself.
         large = np.count_nonzero(size >= size.max(initial=0) / _LARGEST_RATIO)
         usual[row] = 2 * large > np.count_nonzero(used) + 1
         if usual[row]:
             rows.append(row)
-            parts.append(part)
-    fluxes = [block.flux[row, part] for row, part in zip(rows, parts)]
-    ivars = [ivar[row, part] for row, part in zip(rows, parts)]
+            fluxes.append(flux)
+            ivars.append(ivar[row, part])
     for number, wild in find_wild_of_many(fluxes, ivars).items():
         ivars[number][wild] = 0
         remark_on_wild(block.meta[rows[number]], wild)
 
 
-def _find_level(block, ivar, row, redshift, normalisation):
-    """Flux at 5100 Å."""
-    ends = np.array(AROUND_5100) * (1 + redshift)
-    near = slice(*block.wavelength.searchsorted(ends).tolist())
-    rest, flux = block.wavelength[near] / (1 + redshift), block.flux[row, near].astype(float)
-    return continuum_level(rest, flux, ivar[near], normalisation=normalisation)
+def _find_levels(block, ivar, redshift, usual, normalisation):
+    """Flux at 5100 Å, (n_spectra,); spectra without one are not `usual`."""
+    level = np.full(len(usual), np.nan)
+    first, last = (block.wavelength.searchsorted(end * (1 + redshift)) for end in AROUND_5100)
+    for row in np.flatnonzero(usual):
+        near = slice(first[row], last[row])
+        rest, flux = block.wavelength[near] / (1 + redshift[row]), block.flux[row, near].astype(float)
+        try:
+            level[row] = continuum_level(rest, flux, ivar[row, near], normalisation=normalisation)
+        except ReductionError:
+            usual[row] = False
+    return level
 
 
 def _find_signal(flux, ivar):

@@ -39,7 +39,7 @@ def to_rest_frame(wavelength, redshift):
 
 
 def mask_sky_line(wavelength, ivar):
-    """Inverse variance with 0 where observed, increasing `wavelength` (Å) is in the 5577 Å sky line's window."""
+    """Inverse variance, 0 where observed `wavelength` (Å, increasing) is in the 5577 Å sky line's window."""
     low, high = SKY_LINE_WINDOW
     masked = np.array(ivar)
     masked[..., wavelength.searchsorted(low, side="right") : wavelength.searchsorted(high)] = 0
@@ -75,8 +75,8 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
             raise ReductionError(
                 f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
                 f"rest must be good, or as many in both {low:.0f}-{left:.0f} and {right:.0f}-{high:.0f} Å; "
-                f"got {near.size} of {window.stop - window.start}, {sides[0].sum()} and {sides[1].sum()}; leave this "
-                "spectrum out."
+                f"got {near.size} of {window.stop - window.start}, {sides[0].sum()} and {sides[1].sum()}; leave "
+                "this spectrum out."
             )
         places = [wavelength[side].mean() for side in sides]
         level = np.interp(NORMALISATION_WAVELENGTH, places, [_clipped_mean(flux[side]) for side in sides])
@@ -96,10 +96,12 @@ def _clipped_mean(values):
 
 
 def find_reach(wavelength, redshift, grid):
-    """Slice of observed `wavelength` (Å) that `grid` and the windows around 5100 Å, at rest, can touch."""
-    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
-    ends = np.array([low - _MARGIN, high + _MARGIN]) * (1 + redshift)
-    return slice(*wavelength.searchsorted(ends).tolist())
+    """Where observed `wavelength` (Å) meets `grid` and the windows around 5100 Å: first, and one beyond.
+
+    redshift : float or array, whose shape both have
+    """
+    ends = min(grid[0], _SIDE_WINDOWS[0][0]) - _MARGIN, max(grid[-1], _SIDE_WINDOWS[-1][-1]) + _MARGIN
+    return tuple(wavelength.searchsorted(end * (1 + np.asarray(redshift))) for end in ends)
 
 
 def remark_on_wild(meta, wild):
@@ -133,7 +135,7 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         raise ReductionError(
             "at least one pixel must have ivar > 0; all are masked; leave this spectrum out."
         )
-    part = find_reach(spectrum.wavelength, spectrum.redshift, grid)
+    part = slice(*find_reach(spectrum.wavelength, spectrum.redshift, grid))
     wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
     ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
     if not np.any(ivar[part] > 0):

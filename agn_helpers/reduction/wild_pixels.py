@@ -4,6 +4,8 @@ What a spectrograph lets through is no sharper than its line spread function.  L
 within three pixels, with an edge that no such function has, is none of the object's, however strong it is.
 """
 
+import itertools
+
 import numpy as np
 
 #: Widest run of wild pixels that is looked for.
@@ -15,8 +17,6 @@ _STEEPEST = 0.65
 
 # A step must exceed that by this many standard deviations, and the peak the level around by the second.
 _LEAST_STEP, _LEAST_PEAK = 4.0, 8.0
-
-_STEEP = _STEEPEST * _LEAST_PEAK + _LEAST_STEP
 
 # The step beside such an edge, in units of the edge: that of a line of 2 pixels is 0.37, of 1.75 pixels 0.25.
 _FOOT = 0.25
@@ -41,12 +41,12 @@ def find_wild_pixels(flux, ivar):
 
 
 def find_wild_of_many(fluxes, ivars):
-    """`find_wild_pixels` of any number of spectra, each of its own length: a dict, by number, of those with any.
+    """`find_wild_pixels` of any number of spectra, each of its own length; a dict by number, where any.
 
     fluxes, ivars : sequences of (n_pixels,) arrays, single or double precision
     """
     found: dict = {}
-    steep = [number for number, spectrum in enumerate(zip(fluxes, ivars)) if _has_edges(*spectrum)]
+    steep = [number for number, spectrum in enumerate(zip(fluxes, ivars)) if _find_edges(*spectrum).any()]
     looked_at = [(number, np.flatnonzero(ivars[number] > 0)) for number in steep]
     # A wild pixel may hide another: what is found is taken out, and the rest is looked at again.
     for _ in range(WIDEST):
@@ -69,64 +69,60 @@ def middle(values):
     return ordered[half] if len(values) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
 
 
-def _has_edges(flux, ivar):
-    """Whether any step between good neighbours may be a wild pixel's edge, which each has at least one of."""
+def _find_edges(flux, ivar):
+    """Steps from a pixel to the next that may be a wild pixel's edge, which each has at least one of."""
     with np.errstate(all="ignore"):
-        step, least = flux[1:] - flux[:-1], np.minimum(ivar[1:], ivar[:-1])
-        least *= step
-        least *= step
-    # A little less than `_find_once` asks for, which rounds otherwise; what is no number is looked at.
-    return not least.max(initial=0) < (1 - 1e-3) * 2 * _STEEP**2
+        step, size = flux[1:] - flux[:-1], np.minimum(ivar[1:], ivar[:-1])
+        size *= step
+        size *= step
+    # A little less than `_are_wild` asks for, which rounds otherwise; what is no number is looked at.
+    return ~(size < (1 - 1e-3) * 2 * (_STEEPEST * _LEAST_PEAK + _LEAST_STEP) ** 2)
 
 
 def _find_once(parts):
-    """Wild pixels, as a list of bool arrays, among the good ones of spectra: flux, ivar, number of the pixel."""
-    laid = [_lay_out(*part) for part in parts]
-    flux, sigma, gaps = map(np.concatenate, zip(*laid))
-    ends = np.cumsum([0, *(len(each) for each, _, _ in laid)])
-    wild = np.zeros(flux.shape, bool)
-    # Few edges are as steep as those of any wild pixel; a run begins with one, or ends with one.
-    step = np.diff(flux)
-    edges = np.flatnonzero(np.abs(step) > _STEEP * np.sqrt(2) * np.maximum(sigma[1:], sigma[:-1]))
-    spectrum = np.searchsorted(ends, edges, side="right") - 1
-    # From one spectrum to the next there is none.
-    within = edges + 1 < ends[spectrum + 1]
-    edges, spectrum = edges[within], np.tile(spectrum[within], 2)
-    signs = np.concatenate([np.sign(step[edges]), -np.sign(step[edges])])
+    """Which of the good pixels of spectra, each a tuple of flux, ivar and number, are wild: bool arrays."""
+    laid = [_continue(*part) for part in parts]
+    flux, ivar, number = map(np.concatenate, zip(*laid))
+    ends = np.cumsum([0, *(len(each) for each, *_ in laid)])
+    wild, edges = np.zeros(flux.shape, bool), np.flatnonzero(_find_edges(flux, ivar))
+    # A run begins with an edge, or ends with one.
+    signs = np.sign(flux[edges + 1] - flux[edges])
+    signs, spectrum = np.concatenate([signs, -signs]), np.searchsorted(ends, edges, side="right") - 1
+    first, last = (np.tile(ends[spectrum + which], 2) for which in (0, 1))
     for width in range(1, WIDEST + 1):
         starts = np.concatenate([edges + 1, edges - width + 1])
-        inside = (starts >= ends[spectrum] + 2) & (starts <= ends[spectrum + 1] - width - 2)
+        inside = (starts >= first + 2) & (starts <= last - width - 2)
         starts = starts[inside]
-        for place in starts[_are_wild(flux, signs[inside], sigma, gaps, starts, width)]:
+        windows = [values[starts[:, None] + np.arange(-2, width + 2)] for values in (flux, ivar, number)]
+        for place in starts[_are_wild(signs[inside], *windows)]:
             wild[place : place + width] = True
-    return [wild[first + 2 : last - 2] for first, last in zip(ends[:-1], ends[1:])]
+    return [wild[first + 2 : last - 2] for first, last in itertools.pairwise(ends)]
 
 
-def _lay_out(flux, ivar, number):
-    """Flux and error of a spectrum's good pixels, two of the level around beyond either end, and the gaps."""
+def _continue(flux, ivar, number):
+    """Two pixels more beyond either end, across a gap: of the level of the pixels next to it."""
+    level = [middle(part) for part in (flux[:_AROUND], flux[-_AROUND:])]
+    ends = level, ivar[[0, -1]], number[[0, -1]]
+    return [
+        np.concatenate([[first] * 2, values, [last] * 2], dtype=values.dtype)
+        for (first, last), values in zip(ends, (flux, ivar, number))
+    ]
+
+
+def _are_wild(signs, flux, ivar, number):
+    """Which runs, up or down by `signs` (n,), come and go within one pixel on either side.
+
+    flux, ivar, number : (n, width + 4) arrays
+        Of the run and two pixels beside it; a gap is where numbers do not follow each other.
+    """
     # Of numbers near the largest there are, sums would be infinite; a power of two rounds nothing.
-    scale = 2.0 ** -np.clip(np.frexp(np.abs(flux).max())[1], -1000, 1000)
-    flux = flux.astype(float) * scale
+    scale = 2.0 ** -np.clip(np.frexp(np.abs(flux).max(axis=1))[1], -1000, 1000)
+    around = flux.astype(float) * (signs * scale)[:, None]
     with np.errstate(all="ignore"):
-        sigma = np.clip(1 / np.sqrt(ivar.astype(float)) * scale, 1e-100, 1e100)
-    level = [np.full(2, middle(part)) for part in (flux[:_AROUND], flux[-_AROUND:])]
-    return (
-        np.concatenate([level[0], flux, level[1]]),
-        np.concatenate([sigma[[0, 0]], sigma, sigma[[-1, -1]]]),
-        # After each pixel.
-        np.concatenate([[True] * 2, np.diff(number) > 1, [True] * 3]),
-    )
-
-
-def _are_wild(flux, signs, sigma, gaps, starts, width):
-    """Which runs of `width` pixels, up or down by `signs`, come and go within one pixel on either side."""
-    window = starts[:, None] + np.arange(-2, width + 2)
-    around, noise = signs[:, None] * flux[window], sigma[window].max(axis=1) * np.sqrt(2)
-    beside_2, beside_1, inside, after_1, after_2 = (
-        around[:, part] for part in (0, 1, slice(2, 2 + width), 2 + width, 3 + width)
-    )
+        noise = np.clip(1 / np.sqrt(ivar.min(axis=1).astype(float)) * scale, 1e-100, 1e100) * np.sqrt(2)
+    beside_2, beside_1, inside, after_1, after_2 = (around[:, part] for part in (0, 1, slice(2, -2), -2, -1))
     # Across a gap, or an end, nothing is known of an edge: a line may fall as far within it.
-    gap_before, gap_after = gaps[starts - 1], gaps[starts + width - 1]
+    gap_before, gap_after = number[:, 2] - number[:, 1] != 1, number[:, -2] - number[:, -3] != 1
     step = np.maximum(
         np.where(gap_before, 0, inside[:, 0] - beside_1), np.where(gap_after, 0, inside[:, -1] - after_1)
     )
