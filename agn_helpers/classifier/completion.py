@@ -290,13 +290,17 @@ class SpectrumCompleter(BaseEstimator):
             np.matmul(weight[:, stretch], pairs[stretch], out=part)
         pull = np.stack([pulled[:, each] @ self.components_[:, each].T for each in stretches])
         # The coefficients' prior covariance is the identity.
-        all_products = products.sum(axis=0) + np.eye(len(self.components_))[np.triu_indices(len(self.components_))]
+        all_products = (
+            products.sum(axis=0) + np.eye(len(self.components_))[np.triu_indices(len(self.components_))]
+        )
         all_pull, precision = pull.sum(axis=0), unpack_pairs(all_products, len(self.components_))
         coefficients = solve_positive(precision, all_pull[..., None])[..., 0]
         return _Solved(weight, offset, products, all_products, pull, all_pull, precision, coefficients)
 
     def _stretches(self):
-        return [slice(each[0], each[-1] + 1) for each in np.array_split(np.arange(len(self.mean_)), _N_STRETCHES)]
+        return [
+            slice(each[0], each[-1] + 1) for each in np.array_split(np.arange(len(self.mean_)), _N_STRETCHES)
+        ]
 
     def _check(self, X, ivar):
         check_is_fitted(self)

@@ -75,8 +75,8 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
             raise ReductionError(
                 f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
                 f"rest must be good, or as many in both {low:.0f}-{left:.0f} and {right:.0f}-{high:.0f} Å; "
-                f"got {near.size} of {window.stop - window.start}, {sides[0].sum()} and {sides[1].sum()}; leave "
-                "this spectrum out."
+                f"got {near.size} of {window.stop - window.start}, {sides[0].sum()} and {sides[1].sum()}; "
+                "leave this spectrum out."
             )
         places = [wavelength[side].mean() for side in sides]
         level = np.interp(NORMALISATION_WAVELENGTH, places, [_clipped_mean(flux[side]) for side in sides])

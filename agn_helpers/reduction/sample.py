@@ -15,6 +15,7 @@ from ..files import read_table, write_table
 from ..limits import escape_text, summarise_error
 from ..lines import LINES, MARKED_LINES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import ObservedSpectrum, Rejected
+from .resampling import expect_spectra
 from .rest_frame import reduce_spectrum, to_rest_frame
 
 logger = logging.getLogger(__name__)
@@ -156,6 +157,7 @@ def reduce_spectra(
             continue
         used = ivar > 0
         signal = float(np.median(flux[used] * np.sqrt(ivar[used])))
+        expect_spectra(len(rows))
         rows.append((*_identify(spectrum), signal, float(np.mean(~used)), *origin))
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))

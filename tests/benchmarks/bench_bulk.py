@@ -47,7 +47,7 @@ def _compare_partition(source, number, what, model, folder):
     out = folder / f"{what}-results"
     classify_many(source, model, out)
     parts, run = divide_source(source), read_json(out / "run.json")
-    job = engine.Job(str(out), run["model"], run["options"], 60.0)
+    job = engine.Job(str(out), run["model"], run["options"], 60.0, 10**6)
 
     def loop():
         parts, flux, values = [], [], []
