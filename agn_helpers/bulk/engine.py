@@ -283,7 +283,7 @@ def _try_on_dask(waiting, job, client):
     running: dict = {}
     try:
         while waiting or running:
-            n_workers = max(1, sum(client.nthreads().values()))
+            n_workers = max(1, _count_workers(client))
             while waiting and len(running) < _AHEAD * n_workers:
                 partition = waiting.popleft()
                 running[_submit(client, partition, job)] = partition
@@ -304,6 +304,19 @@ def _try_on_dask(waiting, job, client):
     finally:
         if client.status == "running":
             client.cancel(list(running))
+
+
+def _count_workers(client):
+    """Threads of a cluster; of a local one, workers that were given up are started again.
+
+    That is what their keepers do with one that is killed while it begins, or takes more than 15 s to.
+    """
+    import distributed
+
+    threads, cluster = client.nthreads(), client.cluster
+    if isinstance(cluster, distributed.LocalCluster) and len(threads) < len(cluster.worker_spec):
+        cluster.scale(len(cluster.worker_spec))
+    return sum(threads.values())
 
 
 # Of a scheduler that was started anew, and whatever is over.
