@@ -146,7 +146,8 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
     used = ivar > 0
-    largest, usual = np.abs(flux[used]).max(), np.median(np.abs(flux[used]))
+    size = np.abs(flux[used])
+    largest, usual = size.max(), middle(size)
     if largest > np.finfo(np.float32).max * usual:
         raise ReductionError(
             f"flux must be within single precision of its median, {usual:.3g}; got {largest:.3g}; correct or "

@@ -17,6 +17,7 @@ from ..lines import LINES, MARKED_LINES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import ObservedSpectrum, Rejected
 from .resampling import expect_spectra
 from .rest_frame import reduce_spectrum, to_rest_frame
+from .wild_pixels import middle
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ def reduce_spectra(
             rejected.append(Rejected(spectrum.name, file, summarise_error(error)))
             continue
         used = ivar > 0
-        signal = float(np.median(flux[used] * np.sqrt(ivar[used])))
+        signal = float(middle(flux[used] * np.sqrt(ivar[used])))
         expect_spectra(len(rows))
         rows.append((*_identify(spectrum), signal, float(np.mean(~used)), *origin))
         # Single precision halves the memory of a million spectra and is finer than any real noise.

@@ -64,8 +64,9 @@ def find_wild_of_many(fluxes, ivars):
 
 
 def middle(values):
-    """The median of a few finite numbers, ten times as fast as NumPy's, which looks for NaN."""
-    ordered, half = np.sort(values), len(values) // 2
+    """The median of finite numbers, far faster for few than NumPy's, which looks for NaN."""
+    half = len(values) // 2
+    ordered = np.partition(values, (half - 1, half))
     return ordered[half] if len(values) % 2 else 0.5 * (ordered[half - 1] + ordered[half])
 
 

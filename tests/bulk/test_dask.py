@@ -155,7 +155,7 @@ def start(*argv):
 
 def wait_for_part(folder, process, number):
     """Wait until so many partitions are done, or the process has ended."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while process.poll() is None and len(list((folder / "done").glob("part-*.json"))) < number:
         assert time.monotonic() < end
         time.sleep(0.01)
