@@ -243,18 +243,17 @@ def test_workers_that_died_while_they_began_are_replaced(files, model, tmp_path)
 
 def start_cluster(folder):
     """A scheduler and its worker as programs of their own; the scheduler's file and the two."""
-    file = folder / f"scheduler-{time.monotonic_ns()}.json"
-    options = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    start = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0"]
-    scheduler = subprocess.Popen([*start, "--no-dashboard", "--scheduler-file", file], **options)
-    start = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads", "1"]
-    worker = subprocess.Popen(
-        [*start, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", file, "--death-timeout", "60"],
-        **options,
+    file, log = folder / f"scheduler-{time.monotonic_ns()}.json", open(folder / "cluster.log", "ab")
+    place = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
+    scheduler, worker = (
+        subprocess.Popen(
+            [sys.executable, "-m", "dask", kind, *place, *options], cwd=ROOT, stdout=log, stderr=log
+        )
+        for kind, options in (("scheduler", ["--port", "0"]), ("worker", ["--no-nanny", "--nthreads", "1"]))
     )
     end = time.monotonic() + 120
     while not file.exists():
-        assert time.monotonic() < end
+        assert time.monotonic() < end and scheduler.poll() is None, (folder / "cluster.log").read_text()
         time.sleep(0.05)
     return file, scheduler, worker
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from agn_helpers.classifier import SpectrumCompleter, fit_completion
-from agn_helpers.classifier.completion import _fill_noise
+from agn_helpers.classifier.completion import _fill_noise, pair_products, solve_positive, unpack_pairs
 from agn_helpers.errors import AgnError
 
 N_GRID, N_SHAPES = 40, 4
@@ -178,3 +178,14 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sample, completer):
     for arrays in ((broken, ivar), (X, -ivar)):
         with pytest.raises(ValueError, match=r"NaN|Negative"):
             completer.complete(*arrays)
+
+
+def test_equations_of_pairs_are_those_of_matrices():
+    rng = np.random.default_rng(3)
+    components, weight, right = rng.normal(size=(7, 40)), rng.random((5, 40)), rng.normal(size=(5, 7, 2))
+    matrices = unpack_pairs(weight @ pair_products(components), 7)
+    np.testing.assert_allclose(matrices, np.einsum("np,ap,bp->nab", weight, components, components))
+    # One of them is not positive definite.
+    matrices[2] -= 100 * np.eye(7)
+    np.testing.assert_allclose(solve_positive(matrices, right), np.linalg.solve(matrices, right), rtol=1e-8)
+    assert pair_products(components, np.float32).dtype == np.float32
