@@ -283,6 +283,10 @@ def _try_on_dask(waiting, job, client):
     running: dict = {}
     try:
         while waiting or running:
+            if client.status in ("closing", "closed"):
+                raise AgnError(
+                    "the scheduler is gone; what is done stays. Start it again: the same command goes on."
+                )
             n_workers = max(1, _count_workers(client))
             while waiting and len(running) < _AHEAD * n_workers:
                 partition = waiting.popleft()
@@ -297,23 +301,22 @@ def _try_on_dask(waiting, job, client):
                     waiting.append(partition)
                 else:
                     yield partition, functools.partial(future.result, timeout=_ANSWER)
-            if client.status in ("closing", "closed"):
-                raise AgnError(
-                    "the scheduler is gone; what is done stays. Start it again: the same command goes on."
-                )
     finally:
         if client.status == "running":
             client.cancel(list(running))
 
 
 def _count_workers(client):
-    """Threads of a cluster; of a local one, workers that were given up are started again.
+    """Threads of a cluster, 0 without an answer; of a local one, workers that were given up start again.
 
     That is what their keepers do with one that is killed while it begins, or takes more than 15 s to.
     """
     import distributed
 
-    threads, cluster = client.nthreads(), client.cluster
+    try:
+        threads, cluster = client.nthreads(), client.cluster
+    except (OSError, RuntimeError):
+        return 0
     if isinstance(cluster, distributed.LocalCluster) and len(threads) < len(cluster.worker_spec):
         cluster.scale(len(cluster.worker_spec))
     return sum(threads.values())

@@ -19,7 +19,7 @@ _LARGEST_RATIO = 1e30
 def reduce_block(block, *, grid=PAPER_GRID, normalisation="window"):
     """Reduce spectra that share their observed wavelengths.
 
-    To the last bit what `reduce_spectra` makes of them one after the other, in a fifth of the time.  What is
+    To the last bit what `reduce_spectra` makes of them one after the other, in a third of the time.  What is
     unusual in any way, and whatever is to be rejected, goes through `reduce_spectra` itself.
 
     Parameters

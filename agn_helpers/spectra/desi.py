@@ -248,7 +248,7 @@ def read_coadd(path, *, targets=None, size=250):
 
     The arms B, R and Z are merged, where they overlap by inverse variance; masked pixels have ivar 0;
     redshift, class and ZWARN are those of redrock's file beside it; fibres on the sky are left out.
-    Each target is the spectrum that `read_spectra` gives, at a tenth of the time.
+    Each target is the spectrum that `read_spectra` gives, in a fraction of the time.
 
     Parameters
     ----------
