@@ -158,8 +158,8 @@ def reduce_spectra(
             continue
         used = ivar > 0
         signal = float(middle(flux[used] * np.sqrt(ivar[used])))
-        expect_spectra(len(rows))
         rows.append((*_identify(spectrum), signal, float(np.mean(~used)), *origin))
+        expect_spectra(len(rows))
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
