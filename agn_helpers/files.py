@@ -47,9 +47,12 @@ TABLE_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".
 
 
 @functools.cache
-def digest_program():
-    """Digest of the whole program: results that are kept are those of the program that made them."""
-    paths = sorted(Path(__file__).parent.rglob("*.py"))
+def digest_program(*parts):
+    """Digest of the program, or of parts of it: what is kept is that of the program that made it."""
+    home = Path(__file__).parent
+    paths = sorted(
+        each for each in home.rglob("*.py") if not parts or each.relative_to(home).parts[0] in parts
+    )
     return hashlib.blake2b(b"".join(path.read_bytes() for path in paths), digest_size=8).hexdigest()
 
 

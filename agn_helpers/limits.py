@@ -45,9 +45,10 @@ def escape_text(text):
     Bytes of file names that are no UTF-8 become such as ``\\xe9``, and so do line ends, marks that turn the
     direction of writing, and the dollar sign.
     """
-    return "".join(
-        letter if letter.isprintable() and letter != "$" else _escape(letter) for letter in str(text)
-    )
+    text = str(text)
+    if text.isprintable() and "$" not in text:
+        return text
+    return "".join(letter if letter.isprintable() and letter != "$" else _escape(letter) for letter in text)
 
 
 def _escape(letter):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import logging
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..classifier import TrainedModel
 from ..errors import AgnError
 from ..limits import summarise_error
 from ..locks import claim_run
+from ..reduction import expect_spectra
 from .dataset import (
     MANIFEST,
     MODEL_FILE,
@@ -35,15 +36,13 @@ from .partitions import (
     read_partition,
     read_results_part,
 )
+from .reading_ahead import Trail
 from .sources import PARTITION_SIZE, divide_source
 
 logger = logging.getLogger(__name__)
 
 # A partition is tried so often: a worker may die of another's memory, a disk be full for a minute.
 _TRIES = 5
-
-# What ended so many attempts at the same item is that item.
-_FATAL = 2
 
 # So many partitions that fail one after the other, none between them succeeding, end the run.
 _IN_A_ROW = 5
@@ -62,6 +61,7 @@ class Job(NamedTuple):
     model: str
     options: dict
     seconds: float
+    n_spectra: int
 
 
 class Outcome(NamedTuple):
@@ -151,9 +151,8 @@ def classify_many(
             if progress is not None:
                 progress(done[0], total)
 
-        job = Job(str(folder.resolve()), wanted["model"], chosen, seconds)
-        run = _run_here if client is None else _run_on_dask
-        failed = run(todo, job, finish, client)
+        job = Job(str(folder.resolve()), wanted["model"], chosen, seconds, total)
+        failed = run_all(todo, job, finish, client)
         if failed:
             number, reason = next(iter(failed.items()))
             raise AgnError(
@@ -175,6 +174,7 @@ def run_partition(partition, job):
     if (record := read_record(folder, partition)) is not None:
         return record
     model = open_model(str(folder / MODEL_FILE), job.model)
+    expect_spectra(job.n_spectra)
     # The last bits of products depend on the number of threads; and there is one partition a core.
     with threadpoolctl.threadpool_limits(1), warnings.catch_warnings(), Trail(folder, partition) as trail:
         warnings.simplefilter("ignore")
@@ -225,50 +225,6 @@ def describe_part(model, options, survey):
     }
 
 
-class Trail:
-    """A file that remembers what each attempt at a partition was reading, for the case that it ended there.
-
-    Attributes
-    ----------
-    careful : bool
-        Whether an earlier attempt ended in the middle: only one item at a time is read then.
-    fatal : set of int
-        Numbers of the items that ended `_FATAL` attempts which looked out for it.
-    """
-
-    _SLOT = struct.Struct("<q")
-
-    # Not reading; reading ahead.
-    _NOWHERE, _ANYWHERE = -1, -2
-
-    def __init__(self, folder, partition):
-        self._path = folder / "attempts" / f"part-{partition.number:05d}"
-
-    def __enter__(self):
-        self._path.parent.mkdir(exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-        content = os.pread(self._file, 1 << 20, 0)
-        ends = [value for (value,) in self._SLOT.iter_unpack(content[: len(content) // 8 * 8])]
-        counts = collections.Counter(value for value in ends if value >= 0)
-        self.careful = bool(ends)
-        self.fatal = {number for number, count in counts.items() if count >= _FATAL}
-        self._place = len(ends) * self._SLOT.size
-        self._write(self._NOWHERE if self.careful else self._ANYWHERE)
-        return self
-
-    def __exit__(self, *error):
-        os.close(self._file)
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
-
-    def note(self, number):
-        """Say the number of the item that is being read; None for nothing."""
-        self._write(self._NOWHERE if number is None else number)
-
-    def _write(self, value):
-        os.pwrite(self._file, self._SLOT.pack(value), self._place)
-
-
 class _Tries:
     """How often partitions were tried, and which are given up."""
 
@@ -296,13 +252,14 @@ class _Tries:
         return again
 
 
-def _run_here(todo, job, finish, client):
-    """Do partitions in this process; returns those that failed, with reasons."""
+def run_all(todo, job, finish, client):
+    """Do partitions, here or on a cluster, `finish` each; returns those that failed, with reasons."""
     tries, waiting = _Tries(), collections.deque(todo)
-    while waiting:
-        partition = waiting.popleft()
+    for partition, attempt in (
+        _try_here(waiting, job) if client is None else _try_on_dask(waiting, job, client)
+    ):
         try:
-            record = run_partition(partition, job)
+            record = attempt()
         except Exception as error:
             if tries.fail(partition, error):
                 waiting.append(partition)
@@ -312,14 +269,25 @@ def _run_here(todo, job, finish, client):
     return tries.failed
 
 
-def _run_on_dask(todo, job, finish, client):
-    """Do partitions on a cluster; as `_run_here`."""
+def _try_here(waiting, job):
+    """Yield what is `waiting`, each with the function that does it; more may come to wait meanwhile."""
+    while waiting:
+        partition = waiting.popleft()
+        yield partition, functools.partial(run_partition, partition, job)
+
+
+def _try_on_dask(waiting, job, client):
+    """As `_try_here`, with the function that gives what a worker has made of it."""
     import distributed
 
-    tries, waiting, running = _Tries(), collections.deque(todo), {}
+    running: dict = {}
     try:
         while waiting or running:
-            n_workers = max(1, sum(client.nthreads().values()))
+            if client.status in ("closing", "closed"):
+                raise AgnError(
+                    "the scheduler is gone; what is done stays. Start it again: the same command goes on."
+                )
+            n_workers = max(1, _count_workers(client))
             while waiting and len(running) < _AHEAD * n_workers:
                 partition = waiting.popleft()
                 running[_submit(client, partition, job)] = partition
@@ -329,28 +297,35 @@ def _run_on_dask(todo, job, finish, client):
                 over = ()
             for future in [each for each in running if each in over or each.status in _OVER]:
                 partition = running.pop(future)
-                try:
-                    record = future.result(timeout=_ANSWER)
-                except distributed.CancelledError:
-                    # Of a scheduler that was started anew.
+                if future.status in _LOST:
                     waiting.append(partition)
-                except Exception as error:
-                    if tries.fail(partition, error):
-                        waiting.append(partition)
                 else:
-                    tries.succeed()
-                    finish(partition, record)
-            if client.status in ("closing", "closed"):
-                raise AgnError(
-                    "the scheduler is gone; what is done stays. Start it again: the same command goes on."
-                )
+                    yield partition, functools.partial(future.result, timeout=_ANSWER)
     finally:
         if client.status == "running":
             client.cancel(list(running))
-    return tries.failed
 
 
-_OVER = ("finished", "error", "cancelled", "lost")
+def _count_workers(client):
+    """Threads of a cluster, 0 without an answer; of a local one, workers that were given up start again.
+
+    That is what their keepers do with one that is killed while it begins, or takes more than 15 s to.
+    """
+    import distributed
+
+    try:
+        threads, cluster = client.nthreads(), client.cluster
+    except (OSError, RuntimeError):
+        return 0
+    if isinstance(cluster, distributed.LocalCluster) and len(threads) < len(cluster.worker_spec):
+        cluster.scale(len(cluster.worker_spec))
+    return sum(threads.values())
+
+
+# Of a scheduler that was started anew, and whatever is over.
+_LOST = ("cancelled", "lost")
+
+_OVER = ("finished", "error", *_LOST)
 
 
 def _submit(client, partition, job):

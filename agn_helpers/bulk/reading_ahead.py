@@ -1,10 +1,17 @@
-"""Reading in threads while what was read is worked on; what hangs is given up after a time limit."""
+"""Reading in threads while what was read is worked on: what hangs is given up, what kills is remembered."""
 
+import collections
+import contextlib
 import itertools
+import os
 import queue
+import struct
 import threading
 
 _END = object()
+
+# What ended so many attempts at the same item is that item.
+FATAL = 2
 
 # Seconds after which a thread that nobody listens to any more notices it.
 _PATIENCE = 0.5
@@ -88,3 +95,47 @@ class _Reader:
                 continue
             return True
         return False
+
+
+class Trail:
+    """A file that remembers what each attempt at a partition was reading, for the case that it ended there.
+
+    Attributes
+    ----------
+    careful : bool
+        Whether an earlier attempt ended in the middle: only one item at a time is read then.
+    fatal : set of int
+        Numbers of the items that ended `FATAL` attempts which looked out for it.
+    """
+
+    _SLOT = struct.Struct("<q")
+
+    # Not reading; reading ahead.
+    _NOWHERE, _ANYWHERE = -1, -2
+
+    def __init__(self, folder, partition):
+        self._path = folder / "attempts" / f"part-{partition.number:05d}"
+
+    def __enter__(self):
+        self._path.parent.mkdir(exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        content = os.pread(self._file, 1 << 20, 0)
+        ends = [value for (value,) in self._SLOT.iter_unpack(content[: len(content) // 8 * 8])]
+        counts = collections.Counter(value for value in ends if value >= 0)
+        self.careful = bool(ends)
+        self.fatal = {number for number, count in counts.items() if count >= FATAL}
+        self._place = len(ends) * self._SLOT.size
+        self._write(self._NOWHERE if self.careful else self._ANYWHERE)
+        return self
+
+    def __exit__(self, *error):
+        os.close(self._file)
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+    def note(self, number):
+        """Say the number of the item that is being read; None for nothing."""
+        self._write(self._NOWHERE if number is None else number)
+
+    def _write(self, value):
+        os.pwrite(self._file, self._SLOT.pack(value), self._place)

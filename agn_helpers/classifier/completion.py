@@ -5,9 +5,11 @@ with the known noise of every flux), so that what was not observed is Gaussian t
 takes its place, and its covariance is carried into decisions and probabilities.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import lapack
 from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
@@ -24,7 +26,7 @@ N_COMPONENTS = (5, 10, 20, 30, 40, 60)
 MOST_BRIDGED = 0.05
 
 # Spectra worked on together: at 60 components some 30 MB of temporary arrays.
-_BATCH = 512
+_BATCH = 128
 
 # While components are learnt, pixels noisier than the spectrum's median by this factor count as unobserved:
 # the variance of a few would drown all others.
@@ -56,15 +58,15 @@ class Conditional(NamedTuple):
     flux : (n_spectra, n_grid) array
         As observed where it was, its mean elsewhere.
     unobserved : (n_spectra, n_grid) bool array
-    root : (n_spectra, n_components, n_components) array
-        S with S S' the covariance of the components' coefficients.
+    precision : (n_spectra, n_components, n_components) array
+        Inverse covariance of the components' coefficients.
     variance : (n_spectra, n_grid) array
         Of scatter and noise, which are independent from pixel to pixel; 0 where observed.
     """
 
     flux: np.ndarray
     unobserved: np.ndarray
-    root: np.ndarray
+    precision: np.ndarray
     variance: np.ndarray
 
     def project(self, weights, components, *, part=None):
@@ -78,10 +80,11 @@ class Conditional(NamedTuple):
         part = self.unobserved if part is None else part
         n_weights, n_grid = weights.shape
         by_coefficient = (weights[:, None] * components).reshape(-1, n_grid)
-        slopes = (part @ by_coefficient.T).reshape(len(part), n_weights, -1) @ self.root
+        slopes = (part @ by_coefficient.T).reshape(len(part), n_weights, -1)
         products = (weights[:, None] * weights).reshape(-1, n_grid)
         independent = (part * self.variance) @ products.T
-        return slopes @ slopes.transpose(0, 2, 1) + independent.reshape(-1, n_weights, n_weights)
+        of_components = slopes @ solve_positive(self.precision, slopes.transpose(0, 2, 1))
+        return of_components + independent.reshape(-1, n_weights, n_weights)
 
 
 class SpectrumCompleter(BaseEstimator):
@@ -216,8 +219,14 @@ class SpectrumCompleter(BaseEstimator):
     def log_likelihood(self, X, ivar):
         """Log-likelihood of the observed fluxes of spectra, (n_spectra,)."""
         X, ivar = self._check(X, ivar)
-        values = [self._solve(X[rows], ivar[rows]) for rows in _batches(len(X))]
-        return np.concatenate([-0.5 * (part.chi_squared + part.log_det) for part in values] or [[]])
+        values = [[]]
+        for rows in _batches(len(X)):
+            solved, used = self._solve(X[rows], ivar[rows]), ivar[rows] > 0
+            told = (solved.all_pull * solved.coefficients).sum(axis=1)
+            chi_squared = (solved.weight * solved.offset**2).sum(axis=1) - told
+            noise = np.log(2 * np.pi / np.where(used, solved.weight, 2 * np.pi)).sum(axis=1)
+            values.append(-0.5 * (chi_squared + np.linalg.slogdet(solved.precision)[1] + noise))
+        return np.concatenate(values)
 
     def condition(self, X, ivar):
         """What is known of spectra after what was observed of them: `Conditional`.
@@ -244,56 +253,54 @@ class SpectrumCompleter(BaseEstimator):
         unobserved = ivar == 0
         solved = self._solve(X, ivar)
         flux = np.where(unobserved, self.mean_ + solved.coefficients @ self.components_, X)
-        scale = self.inflation_ * np.maximum(1, self._misfit(X, ivar, solved))
-        # precision = L L', so that (L')⁻¹ is a root of its inverse.
-        root = np.linalg.inv(np.linalg.cholesky(solved.precision)).transpose(0, 2, 1)
+        scale = self.inflation_ * np.maximum(1, self._misfit(ivar, solved))
         variance = np.where(unobserved, self.scatter_ + _fill_noise(ivar), 0) * scale[:, None]
-        return Conditional(flux, unobserved, root * np.sqrt(scale)[:, None, None], variance)
+        return Conditional(flux, unobserved, solved.precision / scale[:, None, None], variance)
 
-    def _misfit(self, X, ivar, solved):
+    def _misfit(self, ivar, solved):
         """How far the mean flux of a spectrum's own stretches is from what the others tell of it, (n,).
 
         The mean square in units of the expected one, over the stretches that were observed by half at least.
         """
-        first, second = np.triu_indices(len(self.components_))
-        total, number = np.zeros((2, len(X)))
-        for stretch in np.array_split(np.arange(X.shape[1]), _N_STRETCHES):
-            components, used = self.components_[:, stretch], ivar[:, stretch] > 0
-            variance = np.where(used, self.scatter_[stretch] + _invert(ivar[:, stretch]), 1)
-            offset = np.where(used, X[:, stretch] - self.mean_[stretch], 0)
-            # The stretch is taken out of what all pixels together say of the coefficients.
-            products = (used / variance) @ (components[first] * components[second]).T
-            precision = solved.precision.copy()
-            precision[:, first, second] -= products
-            precision[:, second, first] = precision[:, first, second]
-            pull = solved.pull - (offset / variance) @ components.T
+        total, number = np.zeros((2, len(ivar)))
+        for stretch, products, pull in zip(self._stretches(), solved.products, solved.pull):
+            used, offset = ivar[:, stretch] > 0, solved.offset[:, stretch]
+            variance = 1 / np.where(used, solved.weight[:, stretch], 1)
             n_used = used.sum(axis=1)
             share = used / np.maximum(1, n_used)[:, None]
-            slope = share @ components.T
-            told = np.linalg.solve(precision, np.stack([pull, slope], axis=2))
+            slope = share @ self.components_[:, stretch].T
+            # The stretch is taken out of what all pixels together say of the coefficients.
+            others = unpack_pairs(solved.all_products - products, len(self.components_))
+            told = solve_positive(others, np.stack([solved.all_pull - pull, slope], axis=2))
             told = np.einsum("nq,nqk->kn", slope, told)
             error = (share * offset).sum(axis=1) - told[0]
-            counts = 2 * n_used >= len(stretch)
+            counts = 2 * n_used >= used.shape[1]
             total += counts * error**2 / (told[1] + (share**2 * variance).sum(axis=1) + (n_used == 0))
             number += counts
         return total / np.maximum(1, number)
 
     def _solve(self, X, ivar):
-        """Precision and mean of the coefficients; χ² and log-determinant of the observed fluxes."""
-        n_components, used = len(self.components_), ivar > 0
-        variance = np.where(used, self.scatter_ + _invert(ivar), 1)
-        weight = used / variance
+        """What the observed fluxes say of the coefficients, stretch by stretch and together."""
+        used = ivar > 0
+        weight = used / np.where(used, self.scatter_ + _invert(ivar), 1)
         offset = np.where(used, X - self.mean_, 0)
-        first, second = np.triu_indices(n_components)
-        products = weight @ (self.components_[first] * self.components_[second]).T
-        precision = np.empty((len(X), n_components, n_components))
-        precision[:, first, second] = precision[:, second, first] = products
-        precision += np.eye(n_components)
-        pull = (weight * offset) @ self.components_.T
-        coefficients = np.linalg.solve(precision, pull[..., None])[..., 0]
-        chi_squared = (weight * offset**2).sum(axis=1) - (pull * coefficients).sum(axis=1)
-        log_det = np.linalg.slogdet(precision)[1] + (np.log(2 * np.pi * variance) * used).sum(axis=1)
-        return _Solved(precision, pull, coefficients, chi_squared, log_det)
+        pairs, pulled, stretches = pair_products(self.components_), weight * offset, self._stretches()
+        products = np.empty((len(stretches), len(X), pairs.shape[1]))
+        for stretch, part in zip(stretches, products):
+            np.matmul(weight[:, stretch], pairs[stretch], out=part)
+        pull = np.stack([pulled[:, each] @ self.components_[:, each].T for each in stretches])
+        # The coefficients' prior covariance is the identity.
+        all_products = (
+            products.sum(axis=0) + np.eye(len(self.components_))[np.triu_indices(len(self.components_))]
+        )
+        all_pull, precision = pull.sum(axis=0), unpack_pairs(all_products, len(self.components_))
+        coefficients = solve_positive(precision, all_pull[..., None])[..., 0]
+        return _Solved(weight, offset, products, all_products, pull, all_pull, precision, coefficients)
+
+    def _stretches(self):
+        return [
+            slice(each[0], each[-1] + 1) for each in np.array_split(np.arange(len(self.mean_)), _N_STRETCHES)
+        ]
 
     def _check(self, X, ivar):
         check_is_fitted(self)
@@ -301,11 +308,49 @@ class SpectrumCompleter(BaseEstimator):
 
 
 class _Solved(NamedTuple):
-    precision: np.ndarray
+    """Of n spectra and n_grid fluxes; products and pull by stretch and together, with the prior."""
+
+    weight: np.ndarray
+    offset: np.ndarray
+    products: np.ndarray
+    all_products: np.ndarray
     pull: np.ndarray
+    all_pull: np.ndarray
+    precision: np.ndarray
     coefficients: np.ndarray
-    chi_squared: np.ndarray
-    log_det: np.ndarray
+
+
+def pair_products(components, kind=np.float64):
+    """Products (n_grid, n_pairs) of all pairs of components (n_components, n_grid); kept for the next call.
+
+    Weights (n, n_grid) times them are the equations of least squares, see `unpack_pairs`.
+    """
+    return _multiply_pairs(components.tobytes(), components.shape, np.dtype(kind))
+
+
+@lru_cache(maxsize=2)
+def _multiply_pairs(content, shape, kind):
+    components = np.frombuffer(content).reshape(shape)
+    first, second = np.triu_indices(shape[0])
+    return np.ascontiguousarray((components[first] * components[second]).astype(kind).T)
+
+
+def unpack_pairs(products, n_components):
+    """Symmetric matrices (n, n_components, n_components) of sums over `pair_products` (n, n_pairs)."""
+    places = np.empty((n_components, n_components), dtype=int)
+    first, second = np.triu_indices(n_components)
+    places[first, second] = places[second, first] = np.arange(first.size)
+    return products.take(places, axis=1)
+
+
+def solve_positive(matrices, right):
+    """Solve positive definite equations, (n, k, k) and (n, k, m): a quarter faster than any matrices'."""
+    solutions = np.empty(right.shape)
+    for matrix, column, solution in zip(matrices, right, solutions):
+        _, solution[:], failed = lapack.dposv(matrix.T, column, lower=1)
+        if failed:  # Rounding made it indefinite.
+            solution[:] = np.linalg.solve(matrix, column)
+    return solutions
 
 
 class _Covariance:
@@ -364,8 +409,20 @@ def _invert(ivar):
 
 def _fill_noise(ivar):
     """Variances (n, n_grid) where observed, and between the nearest observed pixels elsewhere."""
-    places = np.arange(ivar.shape[1])
-    return np.stack([np.interp(places, places[row > 0], 1 / row[row > 0]) for row in ivar])
+    n_grid, used = ivar.shape[1], (ivar > 0).ravel()
+    known, gaps, filled = np.flatnonzero(used), np.flatnonzero(~used), np.zeros(used.shape)
+    variance, after = 1 / ivar.ravel()[known], np.searchsorted(known, gaps)
+    before, after = after - 1, after
+    # At the ends of a spectrum the nearest is on one side alone.
+    row = gaps // n_grid
+    lacks = (before < 0) | (known[before] // n_grid != row)
+    before[lacks] += 1
+    lacks = (after == len(known)) | (known[after % len(known)] // n_grid != row)
+    after[lacks] -= 1
+    slope = (variance[after] - variance[before]) / np.maximum(1, known[after] - known[before])
+    filled[known] = variance
+    filled[gaps] = slope * (gaps - known[before]) + variance[before]
+    return filled.reshape(ivar.shape)
 
 
 def _batches(n_spectra):

@@ -102,7 +102,9 @@ def _average_draws(estimator, components, given, weights, random_state):
     found = []
     step = max(1, _BATCH_DRAWS // (_N_DRAWS * n_grid))
     for first in range(0, len(given.flux), step):
-        flux, unobserved, root, variance = (array[first : first + step] for array in given)
+        flux, unobserved, precision, variance = (array[first : first + step] for array in given)
+        # precision = L L', so that (L')⁻¹ is a root of its inverse.
+        root = np.linalg.inv(np.linalg.cholesky(precision)).transpose(0, 2, 1)
         # The last bits of completed fluxes are not always the same.
         seen = np.where(unobserved, 0, flux)
         normal = draw_normal(seen, (_N_DRAWS, n_components + n_grid), random_state)

@@ -9,7 +9,8 @@ themselves.
 """
 
 import numpy as np
-from scipy.ndimage import convolve1d, maximum_filter1d, median_filter
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import convolve1d, maximum_filter1d
 from scipy.stats import chi2, norm
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..errors import AgnError
 from ..lines import NORMALISATION_WAVELENGTH
+from .completion import pair_products, solve_positive, unpack_pairs
 from .continuum_lines import measure_continuum, measure_lines
 
 # Spectra reconstructed together: some 60 MB of temporary arrays.
@@ -312,8 +314,7 @@ class NoveltyDetector(BaseEstimator):
         """Yield slices of the spectra and their `significance`, a bounded number of spectra at a time."""
         basis, mean, floor = (part.astype(_PRECISION) for part in (self.basis_, self.mean_, self.floor_))
         components = basis[: self.n_components_]
-        rows, columns = np.triu_indices(len(basis))
-        products = (self.basis_[rows] * self.basis_[columns]).astype(_PRECISION).T
+        products = pair_products(self.basis_, _PRECISION)
         profile, power = _LINE.astype(_PRECISION), (_LINE**2).astype(_PRECISION)
         for start in range(0, len(X), _BATCH):
             batch = slice(start, start + _BATCH)
@@ -329,10 +330,8 @@ class NoveltyDetector(BaseEstimator):
             variance += _profile_variance(model)
             weight = used / variance.clip(np.finfo(_PRECISION).tiny)
 
-            normal = np.empty((len(offset), *2 * [len(basis)]))
-            normal[:, rows, columns] = normal[:, columns, rows] = weight @ products
-            normal += np.diag(1 / self.prior_)
-            coefficients = np.linalg.solve(normal, ((weight * offset) @ basis.T)[..., None])[..., 0]
+            normal = unpack_pairs(weight @ products, len(basis)) + np.diag(1 / self.prior_)
+            coefficients = solve_positive(normal, ((weight * offset) @ basis.T)[..., None])[..., 0]
             residual = np.sqrt(weight) * (offset - coefficients.astype(_PRECISION) @ basis)
 
             around = _median_of_five(residual)
@@ -353,7 +352,8 @@ def _median_of_five(values):
 
 def _profile_variance(model):
     """Variance (n_spectra, n_grid) of fluxes near the lines of spectra without noise, like `model`."""
-    coarse = median_filter(model[:, ::_SMOOTH_STEP], size=(1, _SMOOTH))
+    coarse = np.pad(model[:, ::_SMOOTH_STEP], ((0, 0), 2 * [_SMOOTH // 2]), mode="symmetric")
+    coarse = np.sort(sliding_window_view(coarse, _SMOOTH, axis=1), axis=2)[..., _SMOOTH // 2]
     smooth = coarse.repeat(_SMOOTH_STEP, axis=1)[:, : model.shape[1]]
     height = maximum_filter1d(np.abs(model - smooth), 2 * _PROFILE_REACH + 1, axis=1)
     return (_PROFILE_ERROR * height) ** 2

@@ -15,7 +15,7 @@ from astropy.table import Table, vstack
 from ..errors import AgnError
 from ..limits import escape_text, summarise_error
 from ..lines import AGN_TYPES
-from ..reduction import find_missing_lines, observed_shares, reduce_spectra, sample_arrays
+from ..reduction import expect_spectra, find_missing_lines, observed_shares, reduce_spectra, sample_arrays
 from .completion import MOST_BRIDGED
 from .marginal import Marginal, ensemble_log_proba, marginal_proba
 from .novelty import NOVELTY_PARTS
@@ -80,8 +80,10 @@ def classify_spectra(
     Classified
         One for each chunk, in the order of `spectra`.
     """
-    spectra = iter(spectra)
+    spectra, number = iter(spectra), 0
     while chunk := list(islice(spectra, chunk_size)):
+        number += len(chunk)
+        expect_spectra(number)
         sample, rejected = reduce_spectra(chunk, grid=model.grid, normalisation=model.normalisation)
         files = {each.name: str(getattr(each, "meta", {}).get("file", "")) for each in chunk}
         yield _predict_part(sample, rejected, model, files, force=force)

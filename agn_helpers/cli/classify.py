@@ -279,14 +279,21 @@ def _draw_pages(part, model, folder, undrawn):
 def _find_model(run):
     """The model of a run; the general one is trained where there is none yet."""
     from ..classifier import load_model
-    from ..tuning import GENERAL, find_general
+    from ..tuning import GENERAL, find_general, is_outdated
 
     project = find_project()
     path = run_folders(run, root=project).data / "model.skops"
     if run == GENERAL:
         if not path.is_file():
             print("The general model is trained first, on simulated spectra: a minute.", file=sys.stderr)
-        return find_general(root=project)
+        model = find_general(root=project)
+        if is_outdated(model):
+            print(
+                f"{path} was trained by another version of this program; delete it, and the next call trains "
+                "it anew (a minute).",
+                file=sys.stderr,
+            )
+        return model
     if not path.is_file():
         survey = "" if run == SYNTHETIC else f" --run {run} --survey FOLDER"
         raise AgnError(f"{path} does not exist; train it with: agn reproduce{survey}.")

@@ -1,6 +1,6 @@
 from .blocks import reduce_block
 from .changes import SpectrumChange, perturb_spectrum
-from .resampling import pixel_edges, resample_block
+from .resampling import expect_spectra, pixel_edges, resample_block
 from .rest_frame import tabulate_ranges, to_rest_frame
 from .sample import (
     ReducedSample,
@@ -16,6 +16,7 @@ from .sample import (
 __all__ = [
     "ReducedSample",
     "SpectrumChange",
+    "expect_spectra",
     "find_missing_lines",
     "observed_shares",
     "perturb_spectrum",

@@ -1,7 +1,7 @@
 """Flux onto another grid: each grid point takes the mean of the pixels under it, weighed by their overlap.
 
 Two ways to the same numbers, bit for bit: NumPy's, and where numba is installed one walk along the pixel and
-the grid edges together, which is quicker once its second of compiling is earned back.
+the grid edges together, which is quicker once the seconds of compiling it are earned back.
 """
 
 import logging
@@ -100,7 +100,7 @@ def resample_block(wavelength, flux, ivar, *, redshift, grid):
     wavelength, grid = (np.ascontiguousarray(values, dtype=float) for values in (wavelength, grid))
     stretch = 1 + np.asarray(redshift, dtype=float)
     stretch = np.where((stretch > 0) & np.isfinite(stretch), stretch, np.nan)
-    sums = _find_way(len(stretch))(wavelength, _native(flux), _native(ivar), stretch, pixel_edges(grid))
+    sums = _find_way()(wavelength, _native(flux), _native(ivar), stretch, pixel_edges(grid))
     overlap, total, variance = sums
     filled = overlap > 0
     with np.errstate(all="ignore"):
@@ -109,7 +109,7 @@ def resample_block(wavelength, flux, ivar, *, redshift, grid):
         resampled_ivar = np.where(filled, overlap**2 / variance, 0.0)
     for row in np.flatnonzero(filled.any(axis=1) & ~filled.all(axis=1)):
         known = filled[row]
-        resampled[row] = np.interp(grid, grid[known], resampled[row, known])
+        resampled[row, ~known] = np.interp(grid[~known], grid[known], resampled[row, known])
     return resampled, resampled_ivar, filled.mean(axis=1)
 
 
@@ -120,14 +120,15 @@ def _native(values):
     return np.ascontiguousarray(values, dtype=kind)
 
 
-_seen = 0
+def expect_spectra(number):
+    """Say how many spectra are to come: for enough of them the walk is compiled, and used from then on."""
+    if number >= _WORTH_COMPILING:
+        _compile_walk()
 
 
-def _find_way(n_spectra):
-    """The compiled walk where it is there and worth its second, else NumPy's."""
-    global _seen
-    _seen += n_spectra
-    return _compile_walk() if _seen >= _WORTH_COMPILING else _sum_overlaps
+def _find_way():
+    """The walk once it is compiled, NumPy's before."""
+    return _compile_walk() if _compile_walk.cache_info().currsize else _sum_overlaps
 
 
 def _sum_overlaps(wavelength, flux, ivar, stretch, grid_edges):

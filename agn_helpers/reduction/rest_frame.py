@@ -39,9 +39,11 @@ def to_rest_frame(wavelength, redshift):
 
 
 def mask_sky_line(wavelength, ivar):
-    """Inverse variance with 0 where observed `wavelength` (Å) lies in the 5577 Å sky line's window."""
+    """Inverse variance, 0 where observed `wavelength` (Å, increasing) is in the 5577 Å sky line's window."""
     low, high = SKY_LINE_WINDOW
-    return np.where((wavelength > low) & (wavelength < high), 0.0, ivar)
+    masked = np.array(ivar)
+    masked[..., wavelength.searchsorted(low, side="right") : wavelength.searchsorted(high)] = 0
+    return masked
 
 
 def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
@@ -63,23 +65,23 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
     """
     if normalisation not in ("window", "pixel"):
         raise ReductionError(f"normalisation must be 'window' or 'pixel'; got {normalisation!r}.")
-    distance = np.abs(wavelength - NORMALISATION_WAVELENGTH)
-    window = distance <= _NORMALISATION_HALF_WIDTH
-    near = window & (ivar > 0)
-    if near.sum() < _MIN_WINDOW_PIXELS:
+    low, high = NORMALISATION_WAVELENGTH + _NORMALISATION_HALF_WIDTH * np.array([-1, 1])
+    window = slice(wavelength.searchsorted(low), wavelength.searchsorted(high, side="right"))
+    near = np.flatnonzero(ivar[window] > 0) + window.start
+    if near.size < _MIN_WINDOW_PIXELS:
         sides = [(ivar > 0) & (wavelength >= low) & (wavelength <= high) for low, high in _SIDE_WINDOWS]
         if min(side.sum() for side in sides) < _MIN_WINDOW_PIXELS:
             (low, left), (right, high) = _SIDE_WINDOWS
             raise ReductionError(
                 f"at least {_MIN_WINDOW_PIXELS} pixels within {_NORMALISATION_HALF_WIDTH:.0f} Å of 5100 Å at "
                 f"rest must be good, or as many in both {low:.0f}-{left:.0f} and {right:.0f}-{high:.0f} Å; "
-                f"got {near.sum()} of {window.sum()}, {sides[0].sum()} and {sides[1].sum()}; leave this "
-                "spectrum out."
+                f"got {near.size} of {window.stop - window.start}, {sides[0].sum()} and {sides[1].sum()}; "
+                "leave this spectrum out."
             )
         places = [wavelength[side].mean() for side in sides]
         level = np.interp(NORMALISATION_WAVELENGTH, places, [_clipped_mean(flux[side]) for side in sides])
     elif normalisation == "pixel":
-        level = flux[near][np.argmin(distance[near])]
+        level = flux[near[np.argmin(np.abs(wavelength[near] - NORMALISATION_WAVELENGTH))]]
     else:
         level = _clipped_mean(flux[near])
     if not level > 0:
@@ -89,13 +91,24 @@ def continuum_level(wavelength, flux, ivar, *, normalisation="window"):
 
 def _clipped_mean(values):
     deviation = np.abs(values - middle(values))
-    return values[deviation <= _CLIP * middle(deviation)].mean()
+    kept = values[deviation <= _CLIP * middle(deviation)]
+    return np.add.reduce(kept) / len(kept)
 
 
-def find_reach(wavelength, grid):
-    """Slice of rest `wavelength` (Å) that `grid` and the windows around 5100 Å can touch, and a bit more."""
-    low, high = min(grid[0], _SIDE_WINDOWS[0][0]), max(grid[-1], _SIDE_WINDOWS[-1][-1])
-    return slice(*np.searchsorted(wavelength, (low - _MARGIN, high + _MARGIN)))
+def find_reach(wavelength, redshift, grid):
+    """Where observed `wavelength` (Å) meets `grid` and the windows around 5100 Å: first, and one beyond.
+
+    redshift : float or array, whose shape both have
+    """
+    ends = min(grid[0], _SIDE_WINDOWS[0][0]) - _MARGIN, max(grid[-1], _SIDE_WINDOWS[-1][-1]) + _MARGIN
+    return tuple(wavelength.searchsorted(end * (1 + np.asarray(redshift))) for end in ends)
+
+
+def remark_on_wild(meta, wild):
+    """Say in a spectrum's ``assumptions`` how many of its pixels are `wild`."""
+    note = f"{wild.sum()} wild pixels, sharper than any line, left out"
+    if note not in meta.setdefault("assumptions", []):
+        meta["assumptions"].append(note)
 
 
 def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
@@ -122,9 +135,9 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         raise ReductionError(
             "at least one pixel must have ivar > 0; all are masked; leave this spectrum out."
         )
+    part = slice(*find_reach(spectrum.wavelength, spectrum.redshift, grid))
     wavelength = to_rest_frame(spectrum.wavelength, spectrum.redshift)
     ivar = mask_sky_line(spectrum.wavelength, spectrum.ivar)
-    part = find_reach(wavelength, grid)
     if not np.any(ivar[part] > 0):
         raise ReductionError(
             f"good pixels must cover at least {LEAST_OBSERVED:.0%} of {grid[0]:.1f} to {grid[-1]:.1f} Å at "
@@ -133,7 +146,8 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
         )
     wavelength, flux, ivar = wavelength[part], spectrum.flux[part], ivar[part]
     used = ivar > 0
-    largest, usual = np.abs(flux[used]).max(), np.median(np.abs(flux[used]))
+    size = np.abs(flux[used])
+    largest, usual = size.max(), middle(size)
     if largest > np.finfo(np.float32).max * usual:
         raise ReductionError(
             f"flux must be within single precision of its median, {usual:.3g}; got {largest:.3g}; correct or "
@@ -142,9 +156,7 @@ def reduce_spectrum(spectrum, *, grid=PAPER_GRID, normalisation="window"):
     wild = find_wild_pixels(flux, ivar)
     if wild.any():
         ivar = np.where(wild, 0, ivar)
-        note = f"{wild.sum()} wild pixels, sharper than any line, left out"
-        if note not in spectrum.meta.setdefault("assumptions", []):
-            spectrum.meta["assumptions"].append(note)
+        remark_on_wild(spectrum.meta, wild)
     with np.errstate(all="ignore"):
         resampled, resampled_ivar = resample_flux(wavelength, flux, ivar, grid=grid)
         level = continuum_level(wavelength, flux, ivar, normalisation=normalisation)

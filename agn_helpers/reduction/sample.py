@@ -15,7 +15,9 @@ from ..files import read_table, write_table
 from ..limits import escape_text, summarise_error
 from ..lines import LINES, MARKED_LINES, NORMALISATION_WAVELENGTH, PAPER_GRID
 from ..spectra import ObservedSpectrum, Rejected
+from .resampling import expect_spectra
 from .rest_frame import reduce_spectrum, to_rest_frame
+from .wild_pixels import middle
 
 logger = logging.getLogger(__name__)
 
@@ -155,8 +157,9 @@ def reduce_spectra(
             rejected.append(Rejected(spectrum.name, file, summarise_error(error)))
             continue
         used = ivar > 0
-        signal = float(np.median(flux[used] * np.sqrt(ivar[used])))
+        signal = float(middle(flux[used] * np.sqrt(ivar[used])))
         rows.append((*_identify(spectrum), signal, float(np.mean(~used)), *origin))
+        expect_spectra(len(rows))
         # Single precision halves the memory of a million spectra and is finer than any real noise.
         fluxes.append(flux.astype(np.float32))
         ivars.append(ivar.astype(np.float32))
@@ -184,7 +187,8 @@ def tabulate(rows, flux, ivar, rejected, *, grid, normalisation, survey):
     """
     names = ("name", "plate", "mjd", "fiberid", "redshift", "label", "snr", "unobserved", *_ORIGIN)
     dtypes = (str, np.int32, np.int32, np.int32, float, str, float, float, *_ORIGIN.values())
-    sample = ReducedSample(rows=rows or None, names=names, dtype=dtypes)
+    columns = zip(*rows) if rows else [()] * len(names)
+    sample = ReducedSample([np.array(values, kind) for values, kind in zip(columns, dtypes)], names=names)
     flux, ivar = (np.asarray(each, dtype=np.float32).reshape(len(rows), grid.size) for each in (flux, ivar))
     missing = find_missing_lines(grid, ivar)
     sample.add_column(
@@ -248,10 +252,11 @@ def find_missing_lines(grid, ivar):
 
     See `observed_shares`.
     """
-    shares = observed_shares(grid, ivar)
-    return [
-        [name for name, share in shares.items() if share[row] < _LEAST_OF_LINE] for row in range(len(ivar))
-    ]
+    missing: list[list[str]] = [[] for _ in range(len(ivar))]
+    for name, share in observed_shares(grid, ivar).items():
+        for row in np.flatnonzero(share < _LEAST_OF_LINE):
+            missing[row].append(name)
+    return missing
 
 
 def sample_grid(sample: Table) -> np.ndarray:

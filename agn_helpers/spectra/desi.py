@@ -12,6 +12,7 @@ from astropy.io import fits
 from ..errors import AgnError, SpectrumError
 from ..limits import check_fits, summarise_error
 from .redshifts import describe_row, known_redshift, remark_on
+from .rice import RiceMask, is_rice
 
 _ARM = re.compile(r"([A-Z]+)_WAVELENGTH")
 
@@ -80,9 +81,7 @@ def merge_arms(places, n_pixels, arms):
         # Most arms lie in one piece: a slice is faster than an index.
         piece = slice(where[0], where[-1] + 1) if where[-1] - where[0] == where.size - 1 else where
         flux[:, piece] = arm_flux
-        ivar[:, piece] = arm_ivar
-        if bad is not None:
-            ivar[:, piece] *= ~bad
+        ivar[:, piece] = arm_ivar if bad is None else np.where(bad, 0, arm_ivar)
         own = np.flatnonzero(count[where] > 1)
         at = np.searchsorted(shared, where[own])
         own_flux, own_ivar = (each[:, where[own]].astype(float) for each in (flux, ivar))
@@ -119,8 +118,9 @@ def read_desi(hdus, path):
 class DesiTargets:
     """Targets of a DESI file; fibres on the sky are left out."""
 
-    def __init__(self, hdus, path):
+    def __init__(self, hdus, path, *, stored=()):
         self._hdus, self._path = hdus, path
+        self._masks = {hdu.name: hdu for hdu in stored if hdu.name.endswith("_MASK")}
         names = [hdu.name for hdu in hdus]
         # B, R, Z by wavelength; BRZ where the arms were merged before.
         arms = [match[1] for match in map(_ARM.fullmatch, names) if match and f"{match[1]}_FLUX" in names]
@@ -181,6 +181,9 @@ class DesiTargets:
             }
             for arm in self._arms
         ]
+        masks = {
+            name: RiceMask(stored, self._path) for name, stored in self._masks.items() if is_rice(stored)
+        }
         wavelength, pixels = place_arms(
             [np.asarray(self._hdus[f"{arm}_WAVELENGTH"].data, dtype=float) for arm in self._arms]
         )
@@ -190,7 +193,7 @@ class DesiTargets:
             rows = self._rows[numbers]
             take = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
             arms = [
-                (arm["FLUX"].data[take], arm["IVAR"].data[take], _find_bad(arm.get("MASK"), take))
+                (arm["FLUX"].data[take], arm["IVAR"].data[take], _find_bad(arm.get("MASK"), take, masks))
                 for arm in parts
             ]
             flux, ivar = merge_arms(pixels, wavelength.size, arms)
@@ -245,7 +248,7 @@ def read_coadd(path, *, targets=None, size=250):
 
     The arms B, R and Z are merged, where they overlap by inverse variance; masked pixels have ivar 0;
     redshift, class and ZWARN are those of redrock's file beside it; fibres on the sky are left out.
-    Each target is the spectrum that `read_spectra` gives, at a tenth of the time.
+    Each target is the spectrum that `read_spectra` gives, in a fraction of the time.
 
     Parameters
     ----------
@@ -273,8 +276,12 @@ def read_coadd(path, *, targets=None, size=250):
             for block in found.blocks(targets=targets, size=size):
                 for meta in block.meta:
                     meta["file"] = str(path)
-                usable = np.isfinite(block.flux) & np.isfinite(block.ivar) & (block.ivar >= 0)
-                yield block if usable.all() else block._replace(ivar=np.where(usable, block.ivar, 0))
+                # What is no number is its least and its largest.
+                ends = [end(values) for values in block[1:3] for end in (np.min, np.max)]
+                if not (np.isfinite(ends).all() and ends[2] >= 0):
+                    usable = np.isfinite(block.flux) & np.isfinite(block.ivar) & (block.ivar >= 0)
+                    block = block._replace(ivar=np.where(usable, block.ivar, 0))
+                yield block
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SpectrumError(
                 f"{path} must be a sound file; reading it on fails ({summarise_error(error)})."
@@ -289,11 +296,12 @@ def open_coadd(path):
         try:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            file = stack.enter_context(open(path, "rb"))
+            file, stored = stack.enter_context(open(path, "rb")), ()
             if file.read(9) == b"SIMPLE  =":
                 check_fits(file, path)
+                stored = stack.enter_context(fits.open(path, disable_image_compression=True))
             hdus = stack.enter_context(fits.open(path))
-            targets = DesiTargets(hdus, path) if is_desi(hdus) else None
+            targets = DesiTargets(hdus, path, stored=stored) if is_desi(hdus) else None
         except AgnError as error:
             raise SpectrumError(str(error)) from error
         except Exception as error:  # astropy's readers raise whatever a damaged file makes of them.
@@ -307,10 +315,12 @@ def open_coadd(path):
         yield targets
 
 
-def _find_bad(mask, take):
+def _find_bad(mask, take, stored):
     """Which pixels of some targets are masked; None where none is."""
     if mask is None:
         return None
+    if mask.name in stored and stored[mask.name].is_sparse(take):
+        return stored[mask.name].find(take)
     # Masks are compressed target by target: only those of these targets are unpacked.
     compressed = isinstance(mask, fits.CompImageHDU) and isinstance(take, slice)
     bad = np.asarray(mask.section[take] if compressed else mask.data[take]) != 0

@@ -8,7 +8,7 @@ from .metrics import (
     tabulate_coverage,
     time_training,
 )
-from .models import GENERAL, find_general, train_general, train_model
+from .models import GENERAL, find_general, is_outdated, train_general, train_model
 from .paper import (
     compare_with_paper,
     effective_cost,
@@ -43,6 +43,7 @@ __all__ = [
     "format_comparison",
     "format_search",
     "group_repeats",
+    "is_outdated",
     "list_problems",
     "make_classifier",
     "noise_curve",

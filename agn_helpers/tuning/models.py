@@ -19,7 +19,7 @@ from ..classifier import (
     save_model,
     train_ensemble,
 )
-from ..files import make_folder
+from ..files import digest_program, make_folder
 from ..reduction import reduce_spectra, sample_arrays, sample_grid
 from ..runs import run_folders
 from ..survey import simulate_survey
@@ -29,6 +29,9 @@ GENERAL = "general"
 
 #: C of the paper's linear kernel, for fluxes in units of that at 5100 Å.
 PAPER_C = 0.07
+
+# Parts of the program whose change changes it.
+_WHAT_MAKES_IT = ("classifier", "lines.py", "reduction", "spectra", "survey", "tuning")
 
 # Spectra of each type that the general model is trained on.
 _GENERAL_SIZES = {"n_type1": 2000, "n_intermediate": 2000, "n_type2": 4000}
@@ -114,6 +117,7 @@ def train_general(
     sample, _ = reduce_spectra(spectra)
     estimator = ProbabilisticSVC(PAPER_C, kernel="linear", prior="sample", random_state=random_state)
     meta = {"population": "general", "random_state": random_state, "C": PAPER_C, "kernel": "linear"}
+    meta["program"] = digest_training()
     model = train_model(sample, estimator=estimator, meta=meta, doubts=doubts, random_state=random_state)
     if doubts:
         model.extras["ensemble"] = train_ensemble(estimator, others)
@@ -124,6 +128,16 @@ def _draw_smaller(seed):
     """Fluxes and labels of another survey of the general population."""
     spectra, _ = simulate_survey(population="general", random_state=seed, **_OTHER_SIZES)
     return sample_arrays(reduce_spectra(spectra)[0])
+
+
+def digest_training():
+    """Digest of what simulates, reduces and trains."""
+    return digest_program(*_WHAT_MAKES_IT)
+
+
+def is_outdated(model: TrainedModel) -> bool:
+    """Whether a general model was trained by another version of what simulates, reduces and trains."""
+    return model.meta.get("program") != digest_training()
 
 
 def find_general(*, root: Path | None = None) -> TrainedModel:

@@ -35,7 +35,11 @@ def main():
     parser.add_argument("--folder", help="where the files go for a while")
     parser.add_argument("--model", help="a .skops file; the general model is trained without")
     parser.add_argument("--steps", type=int, default=3, help="numbers, each a quarter of the next")
-    parser.add_argument("--scaling", action="store_true", help="the smallest with no and 1 worker, too")
+    parser.add_argument(
+        "--scaling",
+        action="store_true",
+        help="the smallest with no and 1 worker, too: what Dask costs, and what a second worker gains",
+    )
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=choice.folder, prefix="agn-million-") as folder:
         # Elsewhere, so that what it takes is not counted below.
@@ -50,15 +54,19 @@ def main():
         titles = ("workers", "spectra", "wall s", "CPU s", "1/s", "client MB", "worker MB", "B a row")
         print("".join(f"{title:>10}" for title in titles))
         found = []
-        if choice.scaling:
-            small = files[: numbers[0]]
-            for workers in (0, 1):
-                measure(small, each, model, Path(folder), workers)
+        here, alone = (
+            measure(files[: numbers[0]], each, model, Path(folder), workers) if choice.scaling else None
+            for workers in (0, 1)
+        )
         with open_cluster(choice.workers) as client:
             # What is imported and compiled once is no part of the growth.
             run(files[:1], model, Path(folder), client)
             for number in numbers:
                 found.append(measure(files[:number], each, model, Path(folder), choice.workers, client))
+        if here and alone:
+            print(f"Dask's overhead, 1 worker to none: wall {alone[1] / here[1] - 1:+.1%}", end="")
+            print(f", CPU {alone[2] / here[2] - 1:+.1%}")
+            print(f"1 to {choice.workers} workers: {alone[1] / found[0][1]:.2f} times as fast")
         if len(found) > 1:
             spectra, wall, cpu = np.array(found).T
             for name, seconds in (("wall", wall), ("CPU", cpu)):

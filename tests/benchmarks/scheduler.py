@@ -40,7 +40,7 @@ def measure(client, items, number):
     """Partitions a second."""
     todo = [Partition(each, "files", items, "", 2000) for each in range(number)]
     start, done = time.perf_counter(), []
-    engine._run_on_dask(todo, engine.Job("", "", {}, 60.0), lambda *record: done.append(record), client)
+    engine.run_all(todo, engine.Job("", "", {}, 60.0, 0), lambda *record: done.append(record), client)
     assert len(done) == number
     return number / (time.perf_counter() - start)
 

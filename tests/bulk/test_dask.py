@@ -1,5 +1,6 @@
 """Runs on a real local cluster, and what survives when parts of it are killed."""
 
+import contextlib
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ psutil = pytest.importorskip("psutil")
 from agn_helpers.bulk import classify_many, open_client, read_results  # noqa: E402
 from agn_helpers.errors import AgnError  # noqa: E402
 
+from ..conftest import ROOT  # noqa: E402
 from .results import read_bytes, read_rows, stamp_finished  # noqa: E402
 from .test_frames import make_frame  # noqa: E402
 
@@ -153,7 +155,7 @@ def start(*argv):
 
 def wait_for_part(folder, process, number):
     """Wait until so many partitions are done, or the process has ended."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while process.poll() is None and len(list((folder / "done").glob("part-*.json"))) < number:
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -214,3 +216,82 @@ def test_a_scheduler_is_asked_for_by_its_address(files, model, tmp_path):
         with open_client(scheduler=cluster.scheduler_address) as client:
             found = classify_many(files, model, tmp_path / "out", client=client, partition_size=7)
     assert found == (5, 0, 30, 0)
+
+
+def test_workers_that_died_while_they_began_are_replaced(files, model, tmp_path):
+    """Dask gives up a worker that is killed before it has reported: a run would wait for ever."""
+    import dask
+
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}), open_client(workers=1) as client:
+        own = psutil.Process()
+        before = {each.pid for each in own.children() if "spawn_main" in " ".join(each.cmdline())}
+        end = time.monotonic() + 120
+        killed = set()
+        while client.cluster.workers:
+            assert time.monotonic() < end
+            for each in own.children():
+                with contextlib.suppress(psutil.Error):
+                    if "spawn_main" in " ".join(each.cmdline()):
+                        killed.add(each.pid)
+                        each.kill()
+            time.sleep(0.05)
+        assert len(killed - before) >= 1
+        assert not client.nthreads()
+        found = classify_many(files, model, tmp_path / "out", client=client, partition_size=7)
+    assert found == (5, 0, 30, 0)
+
+
+def start_cluster(folder):
+    """A scheduler and its worker as programs of their own; the scheduler's file and the two."""
+    file, log = folder / f"scheduler-{time.monotonic_ns()}.json", open(folder / "cluster.log", "ab")
+    place = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
+    scheduler, worker = (
+        subprocess.Popen(
+            [sys.executable, "-m", "dask", kind, *place, *options], cwd=ROOT, stdout=log, stderr=log
+        )
+        for kind, options in (("scheduler", ["--port", "0"]), ("worker", ["--no-nanny", "--nthreads", "1"]))
+    )
+    end = time.monotonic() + 120
+    while not file.exists():
+        assert time.monotonic() < end and scheduler.poll() is None, (folder / "cluster.log").read_text()
+        time.sleep(0.05)
+    return file, scheduler, worker
+
+
+def test_a_scheduler_that_ends_is_said_and_another_goes_on(many_files, model, undisturbed, tmp_path):
+    """No partition that was finished before is computed again."""
+    import dask
+
+    out, seen = tmp_path / "out", []
+    file, scheduler, worker = start_cluster(tmp_path)
+
+    def end_scheduler(done, total):
+        seen.append(done)
+        if len(seen) == 4:
+            scheduler.kill()
+
+    try:
+        with dask.config.set({"distributed.comm.timeouts.connect": "5s"}):
+            with pytest.raises(AgnError) as caught, open_client(scheduler=str(file)) as client:
+                classify_many(
+                    many_files, model, out, client=client, partition_size=SIZE, progress=end_scheduler
+                )
+        assert "the scheduler is gone; what is done stays" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait(timeout=60)
+    finished = stamp_finished(out)
+    assert 3 <= len(finished) // 2 < 20
+    file, scheduler, worker = start_cluster(tmp_path)
+    try:
+        with open_client(scheduler=str(file)) as client:
+            found = classify_many(many_files, model, out, client=client, partition_size=SIZE)
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait(timeout=60)
+    assert found[0] == 20 and found.n_before == len(finished) // 2
+    assert finished.items() <= stamp_finished(out).items()
+    assert read_bytes(out) == undisturbed

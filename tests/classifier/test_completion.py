@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from agn_helpers.classifier import SpectrumCompleter, fit_completion
-from agn_helpers.classifier.completion import _fill_noise
+from agn_helpers.classifier.completion import _fill_noise, pair_products, solve_positive, unpack_pairs
 from agn_helpers.errors import AgnError
 
 N_GRID, N_SHAPES = 40, 4
@@ -135,7 +135,8 @@ def test_spectra_that_the_components_do_not_fit_are_less_certain(completer):
     bumpy = X + 2 * np.exp(-0.5 * ((np.arange(N_GRID) - 22) / 1.5) ** 2)
     given = [completer.condition(spectra, ivar) for spectra in (X, bumpy)]
     assert given[1].variance[0, 0] > 3 * given[0].variance[0, 0]
-    assert np.abs(given[1].root).max() > np.sqrt(3) * np.abs(given[0].root).max()
+    wide, narrow = (np.abs(np.linalg.inv(each.precision)).max() for each in given[::-1])
+    assert wide > 3 * narrow
 
 
 def test_batches_change_nothing(completer, monkeypatch):
@@ -177,3 +178,14 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sample, completer):
     for arrays in ((broken, ivar), (X, -ivar)):
         with pytest.raises(ValueError, match=r"NaN|Negative"):
             completer.complete(*arrays)
+
+
+def test_equations_of_pairs_are_those_of_matrices():
+    rng = np.random.default_rng(3)
+    components, weight, right = rng.normal(size=(7, 40)), rng.random((5, 40)), rng.normal(size=(5, 7, 2))
+    matrices = unpack_pairs(weight @ pair_products(components), 7)
+    np.testing.assert_allclose(matrices, np.einsum("np,ap,bp->nab", weight, components, components))
+    # One of them is not positive definite.
+    matrices[2] -= 100 * np.eye(7)
+    np.testing.assert_allclose(solve_positive(matrices, right), np.linalg.solve(matrices, right), rtol=1e-8)
+    assert pair_products(components, np.float32).dtype == np.float32

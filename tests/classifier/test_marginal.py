@@ -61,7 +61,7 @@ def test_probabilities_are_the_means_over_all_that_may_have_been(estimator, comp
     known, rng = completer.condition(spectra, ivar), np.random.default_rng(0)
     for row in (0, 3, 5, 7):
         u = known.unobserved[row]
-        covariance = completer.components_.T @ known.root[row] @ known.root[row].T @ completer.components_
+        covariance = completer.components_.T @ np.linalg.solve(known.precision[row], completer.components_)
         covariance = covariance[np.ix_(u, u)] + np.diag(known.variance[row, u])
         drawn = np.repeat(known.flux[[row]], n_draws, axis=0)
         drawn[:, u] = rng.multivariate_normal(known.flux[row, u], covariance, n_draws)

@@ -24,6 +24,7 @@ from agn_helpers.classifier import (
     SpectrumCompleter,
     TrainedModel,
     calibrate_sets,
+    load_model,
     save_model,
 )
 from agn_helpers.cli import app as cli
@@ -33,6 +34,7 @@ from agn_helpers.files import TABLE_FORMATS
 from agn_helpers.reduction import reduce_spectra, sample_arrays, sample_grid
 from agn_helpers.spectra import write_spec_lite
 from agn_helpers.survey import simulate_survey
+from agn_helpers.tuning.models import digest_training
 
 from ..disks import small_disk
 
@@ -59,7 +61,8 @@ def simulated():
 def model(simulated):
     sample, _ = reduce_spectra(simulated)
     estimator = ProbabilisticSVC(C=1.0, kernel="linear", random_state=0).fit(*sample_arrays(sample))
-    return TrainedModel(estimator, sample_grid(sample), {"survey": "synthetic", "normalisation": "window"})
+    meta = {"survey": "synthetic", "normalisation": "window", "program": digest_training()}
+    return TrainedModel(estimator, sample_grid(sample), meta)
 
 
 @pytest.fixture(scope="module")
@@ -481,6 +484,19 @@ def test_the_general_model_is_trained_on_first_use_only(project, model, spectra,
     assert len(calls) == 1
     assert "trained first" not in capsys.readouterr().err
     assert (project / "data" / "general" / "model.skops").is_file()
+
+
+def test_a_general_model_of_another_program_is_used_with_a_word_on_how_to_renew_it(trained, spectra, capsys):
+    path = trained / "data" / "general" / "model.skops"
+    model = load_model(path)
+    assert cli.main(["classify", str(spectra)]) == 0
+    assert "another version" not in capsys.readouterr().err
+    for stale in ({"program": "0" * 16}, {}):
+        meta = {key: value for key, value in model.meta.items() if key != "program"} | stale
+        save_model(TrainedModel(model.estimator, model.grid, meta, model.extras), path)
+        assert cli.main(["classify", str(spectra)]) == 0
+        [said] = [line for line in capsys.readouterr().err.splitlines() if "another version" in line]
+        assert said.startswith(f"{path} was trained by another version of this program; delete it")
 
 
 def test_explain_draws_a_figure_a_spectrum(trained, spectra, monkeypatch):

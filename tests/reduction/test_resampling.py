@@ -93,9 +93,13 @@ def test_a_row_that_cannot_be_used_is_told_by_its_share():
 
 def test_many_spectra_one_by_one_take_the_compiled_walk(monkeypatch):
     pytest.importorskip("numba")
-    monkeypatch.setattr(resampling, "_seen", 0)
     monkeypatch.setattr(resampling, "_WORTH_COMPILING", 3)
-    ways = [resampling._find_way(1) for _ in range(3)]
+    resampling._compile_walk.cache_clear()
+    ways = []
+    for number in (1, 2, 3, 1):
+        resampling.expect_spectra(number)
+        ways.append(resampling._find_way())
     assert ways[:2] == [resampling._sum_overlaps] * 2 and hasattr(ways[2], "py_func")
+    assert ways[3] is ways[2]
     monkeypatch.setattr(resampling.util, "find_spec", lambda name: None)
     assert resampling._compile_walk.__wrapped__() is resampling._sum_overlaps

@@ -8,7 +8,7 @@ from scipy.special import erf
 
 from agn_helpers.lines import AGN_TYPES, LINES
 from agn_helpers.reduction import reduce_spectra, sample_arrays
-from agn_helpers.reduction.wild_pixels import find_wild_pixels
+from agn_helpers.reduction.wild_pixels import find_wild_of_many, find_wild_pixels
 from agn_helpers.spectra import ObservedSpectrum, read_spectra
 from agn_helpers.survey import simulate_survey
 
@@ -166,3 +166,26 @@ def test_a_wild_pixel_is_counted_once_and_changes_no_flux(paper_model):
     assert struck.meta["assumptions"] == ["2 wild pixels, sharper than any line, left out"]
     assert struck.flux.max() > 1e11 and sample["flux"].max() < 100
     assert set(paper_model(0)[0].predict(sample_arrays(sample)[0])) <= set(AGN_TYPES)
+
+
+def test_many_spectra_together_have_the_wild_pixels_of_each():
+    rng = np.random.default_rng(5)
+    fluxes, ivars = [], []
+    for number in range(60):
+        size, noise = int(rng.integers(10, 900)), rng.uniform(0.01, 0.3)
+        flux = 1 + noise * rng.standard_normal(size)
+        for place in rng.integers(0, size, number % 6):
+            flux[place : place + rng.integers(1, 4)] += rng.choice([-1, 1]) * rng.uniform(5, 60) * noise
+        ivar = np.full(size, noise**-2.0) * (rng.random(size) > 0.03)
+        kind = np.float32 if number % 2 else np.float64
+        fluxes.append(flux.astype(kind))
+        ivars.append(ivar.astype(kind))
+    # Numbers whose squares are none, and what stands where nothing was observed.
+    fluxes[0], ivars[0] = fluxes[0] * 1e200, ivars[0] * 1e-300
+    fluxes[1][ivars[1] == 0] = np.nan
+    found = find_wild_of_many(fluxes, ivars)
+    assert len(found) > 20
+    for number, (flux, ivar) in enumerate(zip(fluxes, ivars)):
+        alone = find_wild_pixels(flux, ivar)
+        assert np.array_equal(found.get(number, np.zeros(len(flux), bool)), alone)
+        assert alone.any() == (number in found)
