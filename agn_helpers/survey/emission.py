@@ -151,15 +151,17 @@ OBSERVED_RATIOS = ("OII", "NeIII", "OIII", "HeII", "OI", "NII", "SII")
 #: Narrow lines: wavelengths in vacuum Å, species, and fluxes in units of Hβ.
 NARROW_LINES = _line_list(_balmer_rows(_BALMER_RATIOS) + list(_NARROW_LINES))
 
-#: Broad lines, alike; those of hydrogen beyond Hδ are "H high": they go with the Balmer continuum, here of height `BALMER_EDGE`.
+#: Broad lines, alike; those of hydrogen beyond Hδ are "H high": they go with the Balmer continuum, here of
+#: height `BALMER_EDGE`.
 BROAD_LINES = _line_list(
     _balmer_rows(_BROAD_BALMER_RATIOS)
     + [(centre, "H", ratio) for centre, ratio in _BROAD_LINES]
     + _balmer_rows(_HIGH_BALMER_RATIOS, "H high")
 )
 
-#: The optical Fe II lines, in units of their blend at 4434 to 4684 Å. Multiplets 37, 38 and lines of I Zw 1 are "FeII"; "FeII central" and "FeII red" are the other parts of the
-#: shelf about Hβ, "FeII blue" is what lies below Hγ.
+#: The optical Fe II lines, in units of their blend at 4434 to 4684 Å.  Multiplets 37, 38 and lines of I Zw 1
+#: are "FeII"; "FeII central" and "FeII red" are the other parts of the shelf about Hβ, "FeII blue" is what lies
+#: below Hγ.
 FE_II_LINES = _line_list(list(_fe_ii_rows()))
 
 
