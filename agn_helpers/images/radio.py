@@ -18,11 +18,17 @@ from ..limits import check_fits, read_regular, summarise_error
 from .networks import TrainingPlan, combine_networks, refine_network, train_network
 from .radio_simulator import PIXEL, RADIO_CLASSES
 
-#: Pixels on a side that a network sees.
-N_SEEN = 96
+#: Pixels on a side that are kept of an image: lobes reach far.
+N_SEEN = 128
 
-#: For radio galaxies; narrow first layers keep full resolution cheap.
-RADIO_PLAN = TrainingPlan(n_epochs=12, widths=(8, 16, 32, 48))
+# So many on a side become one: less than a beam.
+_BINNED = 2
+
+#: Arcsec a pixel of prepared images.
+SEEN_PIXEL = _BINNED * PIXEL
+
+#: For some hundreds of real images, which need many rounds; thousands need fewer.
+RADIO_PLAN = TrainingPlan(n_epochs=120)
 
 # Within this radius of the centre (arcsec) the source's own peak is looked for: neighbours may be brighter.
 _OWN = 60.0
@@ -162,7 +168,7 @@ def _number_labels(label, n_images, path):
 
 
 def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
-    """Images as a network takes them: clipped, cut out, divided by the source's peak, the root of it.
+    """Images as a network takes them: clipped, cut out, divided by the source's peak, binned, the root of it.
 
     Parameters
     ----------
@@ -172,28 +178,31 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         Set to 0 what is fainter than so many standard deviations of the noise, as published images are; None
         leaves the noise.  Images that are clipped already stay as they are.
     n_seen : int
-        Pixels on a side that are kept.
+        Pixels on a side that are kept, an even number.
 
     Returns
     -------
-    (n, n_seen, n_seen) float32 array
-        From 0 to 1; in steps of 1/255 of the peak before the root, as published images are stored.
+    (n, n_seen / 2, n_seen / 2) float32 array
+        From 0 to 1, roots of means of 2 x 2 pixels: `SEEN_PIXEL`.  Before, in steps of 1/255 of the peak, as
+        published images are stored.
 
     Raises
     ------
     AgnError
-        For NaN, blank images, images smaller than n_seen.
+        For NaN, blank images, images smaller than n_seen, an odd n_seen.
     """
     images = np.asarray(images, dtype=np.float32)
     if images.ndim != 3 or min(images.shape[1:]) < n_seen:
         raise AgnError(
             f"images must be (n, height, width) of at least {n_seen} x {n_seen} pixels; got {images.shape}."
         )
+    if n_seen < _BINNED or n_seen % _BINNED:
+        raise AgnError(f"n_seen must be an even number of pixels; got {n_seen}.")
     if clip is not None and not clip > 0:
         raise AgnError(f"clip must be positive, or None; got {clip}.")
     places = np.arange(n_seen) - (n_seen - 1) / 2
     own = np.hypot(places[:, None], places) * PIXEL < _OWN
-    prepared = np.empty((len(images), n_seen, n_seen), np.float32)
+    prepared = np.empty((len(images), n_seen // _BINNED, n_seen // _BINNED), np.float32)
     for number, image in enumerate(images):
         if not np.isfinite(image).all():
             raise AgnError(f"images must be finite; image {number} holds NaN or infinity. Leave it out.")
@@ -202,14 +211,31 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         peak = kept[own].max()
         if not peak > 0:
             raise AgnError(f"images must show a source; image {number} is blank in the middle. Leave it out.")
-        prepared[number] = np.sqrt(np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1))
+        levels = np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1)
+        prepared[number] = np.sqrt(_list_binned(levels).mean(axis=-1))
     return prepared
+
+
+def prepare_parts(part, *, n_seen=N_SEEN):
+    """Maps of parts (n, height, width) cut out and binned as `prepare_radio` does images.
+
+    A pixel is of the part that three of its four are of; where none has three, of the third of them in the
+    order of numbers, so that emission comes before none.
+    """
+    return np.sort(_list_binned(cut_middle(np.asarray(part), n_seen)), axis=-1)[..., 2]
 
 
 def cut_middle(images, n_pixels):
     """The middle n_pixels x n_pixels of images or maps (..., height, width)."""
     top, left = ((size - n_pixels) // 2 for size in images.shape[-2:])
     return images[..., top : top + n_pixels, left : left + n_pixels]
+
+
+def _list_binned(maps):
+    """The pixels that become one, on a last axis: (..., height / 2, width / 2, 4)."""
+    *first, height, width = maps.shape
+    split = maps.reshape(*first, height // _BINNED, _BINNED, width // _BINNED, _BINNED)
+    return split.swapaxes(-3, -2).reshape(*first, height // _BINNED, width // _BINNED, _BINNED**2)
 
 
 def measure_noise(image):
@@ -238,12 +264,12 @@ def measure_brightness(images):
     return pd.DataFrame(rows, columns=["peak", "noise level"])
 
 
-def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
+def train_radio(images, label, *, n_members=2, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
     """Train networks on prepared images and average them.
 
     Parameters
     ----------
-    images : (n, n_seen, n_seen) array
+    images : (n, height, width) array
         Of `prepare_radio`.
     label : (n,) array of 0 and 1
     n_members : int

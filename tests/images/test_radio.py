@@ -13,6 +13,7 @@ from agn_helpers.images import (
     cross_validate,
     cut_middle,
     measure_brightness,
+    prepare_parts,
     prepare_radio,
     randomise_network,
     read_radio_images,
@@ -83,17 +84,33 @@ class TestSimulator:
 class TestPreparation:
     def test_clips_cuts_and_divides(self, sample):
         prepared = prepare_radio(sample.images)
-        assert prepared.shape == (60, 96, 96) and prepared.min() == 0 and prepared.max() == 1
-        image = cut_middle(sample.images[0], 96)
-        noise = measure_noise(sample.images[0])
-        assert not prepared[0][image < 3 * noise].any()
+        assert prepared.shape == (60, 64, 64) and prepared.min() == 0 and 0.9 < prepared.max() <= 1
+        image = cut_middle(sample.images[0], 128)
+        kept = np.where(image > 3 * measure_noise(sample.images[0]), image, 0)
+        places = (np.arange(128) - 63.5) * PIXEL
+        # A neighbour may be brighter than the source.
+        peak = kept[np.hypot(places, places[:, None]) < 60].max()
+        levels = np.clip(np.floor(255 * kept / peak) / 255, 0, 1)
+        means = (levels[::2, ::2] + levels[1::2, ::2] + levels[::2, 1::2] + levels[1::2, 1::2]) / 4
+        np.testing.assert_allclose(prepared[0], np.sqrt(means), atol=1e-6)
         # A share of the pixels of pure noise as of three standard deviations.
-        empty = cut_middle(sample.part, 96) == 0
+        empty = prepare_parts(sample.part) == 0
         share = np.mean(
-            [(x[ndimage.binary_erosion(e, iterations=4)] > 0).mean() for x, e in zip(prepared, empty)]
+            [(x[ndimage.binary_erosion(e, iterations=2)] > 0).mean() for x, e in zip(prepared, empty)]
         )
-        assert share < 0.006
+        # Of four pixels one suffices.
+        assert share < 4 * 0.006
         np.testing.assert_allclose(prepare_radio(7 * sample.images), prepared, atol=0.05)
+
+    def test_a_binned_pixel_is_of_the_part_of_most(self):
+        part = np.zeros((1, 6, 6), np.uint8)
+        part[0, 1:3, 1:3], part[0, 3, 4], part[0, 4:, 4:] = [[4, 4], [4, 5]], 2, [[3, 3], [3, 0]]
+        part[0, 3:5, 1] = 6
+        found = prepare_parts(part, n_seen=6)
+        # Three of four decide; of 0, 0, 4 and 6 it is 4.
+        assert found.shape == (1, 3, 3)
+        assert found[0, 2, 2] == 3 and found[0, 0, 0] == 0 and found[0, 1, 2] == 0
+        assert found[0, 1, 0] == 4 and found[0, 0, 1] == 0
 
     def test_what_was_clipped_already_stays(self, sample):
         once = np.where(sample.images > 1, sample.images, 0)
@@ -102,8 +119,8 @@ class TestPreparation:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda x: x[0], "at least 96 x 96"),
-            (lambda x: x[:, :90], "at least 96 x 96"),
+            (lambda x: x[0], "at least 128 x 128"),
+            (lambda x: x[:, :90], "at least 128 x 128"),
             (lambda x: x * np.nan, "image 0 holds NaN"),
             (lambda x: x * 0, "image 0 is blank"),
         ],
@@ -113,6 +130,8 @@ class TestPreparation:
             prepare_radio(change(sample.images[:2]))
         with pytest.raises(AgnError, match="clip must be positive"):
             prepare_radio(sample.images[:2], clip=-1)
+        with pytest.raises(AgnError, match="n_seen must be an even"):
+            prepare_radio(sample.images[:2], n_seen=63)
 
 
 class TestReading:
