@@ -153,18 +153,19 @@ CAPTIONS = {
         "strength and width, or displacement, is added."
     ),
     r"07_sources": (
-        "Simulated radio galaxies as the network sees them: clipped, cut out, divided by the peak, "
-        "the root of it; dark is bright. Upper rows: FR I, brightest near the core and fading "
+        "The middles of simulated radio galaxies as the network sees them: clipped, divided by the "
+        "peak, binned, the root of it; dark is bright. Upper rows: FR I, brightest near the core and fading "
         "outwards. Lower rows: FR II, brightest at the ends. The bar is 30 arcsec long."
     ),
     r"07_scores": (
         "Left: share of the sources of each true class (rows) that are predicted to be of each "
-        "class (columns). Right: how often a source is of a class against the probability that "
-        "the network gives it; on the diagonal probabilities are right."
+        "class (columns). Right: how often a source is FR II against the probability that the "
+        "network gives it, with the number of sources below; on the diagonal probabilities are "
+        "right, bars are standard errors."
     ),
     r"07_explained": (
         "Four sources explained by LIME, a row each: the image, the pieces of its emission, and "
-        "what these weigh, from orange (for FR I) to blue (for FR II), each row with its own "
+        "what these weigh, from purple (for FR I) to green (for FR II), each row with its own "
         "scale; in words: the prediction, the pieces that speak most for it, how many there are, "
         "and how well the linear model fits."
     ),
