@@ -9,6 +9,8 @@ from pathlib import Path
 # 14 CPU seconds takes one with a single thread. Processes that tests start inherit it.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+# Progress bars come after two seconds: what a command says must not depend on how fast the machine is.
+os.environ["TQDM_DISABLE"] = "1"
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,13 +52,19 @@ def network_block():
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    """No figure outlives its test."""
+    yield
+    plt.close("all")
+
+
 @pytest.fixture
 def plot_style():
-    """Figures in the style of the project, none of which outlives its test."""
+    """Figures in the style of the project."""
     plt.switch_backend("agg")
     with plt.style.context("agn_helpers.agn"):
         yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,6 @@ def here(documented, monkeypatch):
     plt.switch_backend("agg")
     with plt.style.context("default"):
         yield documented
-    plt.close("all")
 
 
 @each_page

@@ -240,7 +240,7 @@ def _draw_pages(part, model, folder, undrawn):
     from ..classifier import UNDETERMINED
     from ..files import name_file
     from ..lines import AGN_TYPES
-    from ..plotting import plot_summary_page, save_figure
+    from ..plotting import closing_figures, plot_summary_page, save_figure
     from ..reports import describe_doubt, describe_verdict
     from ..saliency import measure_lines
 
@@ -259,15 +259,15 @@ def _draw_pages(part, model, folder, undrawn):
                 doubts.insert(0, f"Undetermined: {row['reason']}.")
             file = name_file(row["name"], ".png")
             try:
-                page = plot_summary_page(
-                    replace(attribution[number], name=np.array([str(row["name"])[:_LONGEST_TITLE]])),
-                    probabilities={name: row[f"p_{each.key}"] for name, each in AGN_TYPES.items()},
-                    statistics=measured[measured["name"] == number].drop(columns="name"),
-                    redshift=row["redshift"],
-                    doubts=doubts,
-                )
-                save_figure(page, folder / file)
-                plt.close(page)
+                with closing_figures():
+                    page = plot_summary_page(
+                        replace(attribution[number], name=np.array([str(row["name"])[:_LONGEST_TITLE]])),
+                        probabilities={name: row[f"p_{each.key}"] for name, each in AGN_TYPES.items()},
+                        statistics=measured[measured["name"] == number].drop(columns="name"),
+                        redshift=row["redshift"],
+                        doubts=doubts,
+                    )
+                    save_figure(page, folder / file)
             except Exception as error:
                 logger.debug("%s was not drawn", row["name"], exc_info=error)
                 undrawn.append(summarise_error(error))

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ..errors import AgnError
 from ..files import name_file, whole_file, write_table
-from ..plotting import plot_summary_page, save_figure
+from ..plotting import closing_figures, plot_summary_page, save_figure
 from ..saliency import Attribution
 from .doubts import list_badges
 from .map_panel import MapPanel
@@ -64,7 +64,7 @@ def write_summary_page(state, shown, path):
         name=np.array([shown.name]),
         survey=shown.survey,
     )
-    with plt.style.context("agn_helpers.agn"):
+    with plt.style.context("agn_helpers.agn"), closing_figures():
         page = plot_summary_page(
             explained,
             probabilities=dict(zip(state.classes, shown.probability)),
@@ -75,7 +75,6 @@ def write_summary_page(state, shown, path):
             doubts=[badge.words for badge in list_badges(state.judge(shown))],
         )
         save_figure(page, path)
-        plt.close(page)
 
 
 def write_attribution(state, shown, path):

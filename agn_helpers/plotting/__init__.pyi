@@ -84,7 +84,16 @@ from .spectra import (
     plot_mean_spectrum,
     plot_observed,
 )
-from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN, current_theme, read_style, save_figure
+from .style import (
+    DARK,
+    DOUBLE_COLUMN,
+    GREY,
+    SINGLE_COLUMN,
+    closing_figures,
+    current_theme,
+    read_style,
+    save_figure,
+)
 from .tuning import (
     plot_beside_paper,
     plot_noise_curve,
@@ -111,6 +120,7 @@ __all__ = [
     "PaintedSpectrum",
     "ProbabilityBars",
     "circle_on_map",
+    "closing_figures",
     "current_theme",
     "describe_map",
     "find_caption",

@@ -6,6 +6,7 @@ Use with ``plt.style.use("agn_helpers.agn")``, the style sheet beside this modul
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -33,6 +34,17 @@ def open_page(height):
     # No engine at all would be taken for the style's own once the page has been saved.
     engine = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
     return plt.figure(figsize=(DOUBLE_COLUMN, height / _MILLIMETRES), layout=engine)
+
+
+@contextmanager
+def closing_figures():
+    """Close what figures a block opens, also where it ends in an error; those open before it stay."""
+    before = plt.get_fignums()
+    try:
+        yield
+    finally:
+        for number in set(plt.get_fignums()).difference(before):
+            plt.close(number)
 
 
 def add_axes(page, left, top, width, height):

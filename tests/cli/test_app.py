@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -437,6 +438,8 @@ def test_full_disk(trained, spectra, tmp_path, capsys):
         # The table does not wait for figures that find no place.
         assert left <= {"ballast", "table.csv", "table_rejected.csv"}
         assert "table.csv" not in left or len(Table.read(out / "table.csv")) == 4
+    # Nor does memory: a page that was not written is closed, too.
+    assert plt.get_fignums() == []
 
 
 @pytest.mark.parametrize("redshift", ["-1", "-2.5", "nan", "inf"])
