@@ -18,14 +18,11 @@ from ..limits import check_fits, read_regular, summarise_error
 from .networks import TrainingPlan, combine_networks, refine_network, train_network
 from .radio_simulator import PIXEL, RADIO_CLASSES
 
-#: Pixels on a side that are kept of an image: lobes reach far.
-N_SEEN = 128
+#: Pixels on a side that are kept of an image, as lobes reach far, and how many of these become one.
+N_SEEN, BINNED = 128, 2
 
-# So many on a side become one: less than a beam.
-_BINNED = 2
-
-#: Arcsec a pixel of prepared images.
-SEEN_PIXEL = _BINNED * PIXEL
+#: Arcsec a pixel of images that are prepared so.
+SEEN_PIXEL = BINNED * PIXEL
 
 #: For some hundreds of real images, which need many rounds: some 4000 steps; thousands need fewer rounds.
 RADIO_PLAN = TrainingPlan(n_epochs=240)
@@ -167,7 +164,7 @@ def _number_labels(label, n_images, path):
     return np.array(numbers)
 
 
-def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
+def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN, binned=BINNED):
     """Images as a network takes them: clipped, cut out, divided by the source's peak, binned, the root of it.
 
     Parameters
@@ -178,31 +175,33 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         Set to 0 what is fainter than so many standard deviations of the noise, as published images are; None
         leaves the noise.  Images that are clipped already stay as they are.
     n_seen : int
-        Pixels on a side that are kept, an even number.
+        Pixels on a side that are kept, a multiple of `binned`.
+    binned : int
+        Pixels on a side whose mean becomes one.
 
     Returns
     -------
-    (n, n_seen / 2, n_seen / 2) float32 array
-        From 0 to 1, roots of means of 2 x 2 pixels: `SEEN_PIXEL`.  Before, in steps of 1/255 of the peak, as
-        published images are stored.
+    (n, n_seen / binned, n_seen / binned) float32 array
+        From 0 to 1: roots of means of shares of the peak, which are in steps of 1/255, as published images
+        are stored.
 
     Raises
     ------
     AgnError
-        For NaN, blank images, images smaller than n_seen, an odd n_seen.
+        For NaN, blank images, images smaller than n_seen, an n_seen that is no multiple of binned.
     """
     images = np.asarray(images, dtype=np.float32)
     if images.ndim != 3 or min(images.shape[1:]) < n_seen:
         raise AgnError(
             f"images must be (n, height, width) of at least {n_seen} x {n_seen} pixels; got {images.shape}."
         )
-    if n_seen < _BINNED or n_seen % _BINNED:
-        raise AgnError(f"n_seen must be an even number of pixels; got {n_seen}.")
+    if binned < 1 or n_seen < binned or n_seen % binned:
+        raise AgnError(f"n_seen must be a multiple of binned; got {n_seen} and {binned}.")
     if clip is not None and not clip > 0:
         raise AgnError(f"clip must be positive, or None; got {clip}.")
     places = np.arange(n_seen) - (n_seen - 1) / 2
     own = np.hypot(places[:, None], places) * PIXEL < _OWN
-    prepared = np.empty((len(images), n_seen // _BINNED, n_seen // _BINNED), np.float32)
+    prepared = np.empty((len(images), n_seen // binned, n_seen // binned), np.float32)
     for number, image in enumerate(images):
         if not np.isfinite(image).all():
             raise AgnError(f"images must be finite; image {number} holds NaN or infinity. Leave it out.")
@@ -212,17 +211,17 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         if not peak > 0:
             raise AgnError(f"images must show a source; image {number} is blank in the middle. Leave it out.")
         levels = np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1)
-        prepared[number] = np.sqrt(_list_binned(levels).mean(axis=-1))
+        prepared[number] = np.sqrt(_list_binned(levels, binned).mean(axis=-1))
     return prepared
 
 
-def prepare_parts(part, *, n_seen=N_SEEN):
-    """Maps of parts (n, height, width) cut out and binned as `prepare_radio` does images.
+def prepare_parts(part):
+    """Maps of parts (n, height, width) cut out and binned as `prepare_radio` does images by default.
 
     A pixel is of the part that three of its four are of; where none has three, of the third of them in the
     order of numbers, so that emission comes before none.
     """
-    return np.sort(_list_binned(cut_middle(np.asarray(part), n_seen)), axis=-1)[..., 2]
+    return np.sort(_list_binned(cut_middle(np.asarray(part), N_SEEN), BINNED), axis=-1)[..., 2]
 
 
 def cut_middle(images, n_pixels):
@@ -231,11 +230,11 @@ def cut_middle(images, n_pixels):
     return images[..., top : top + n_pixels, left : left + n_pixels]
 
 
-def _list_binned(maps):
-    """The pixels that become one, on a last axis: (..., height / 2, width / 2, 4)."""
+def _list_binned(maps, binned):
+    """The pixels that become one, on a last axis: (..., height / binned, width / binned, binned^2)."""
     *first, height, width = maps.shape
-    split = maps.reshape(*first, height // _BINNED, _BINNED, width // _BINNED, _BINNED)
-    return split.swapaxes(-3, -2).reshape(*first, height // _BINNED, width // _BINNED, _BINNED**2)
+    split = maps.reshape(*first, height // binned, binned, width // binned, binned)
+    return split.swapaxes(-3, -2).reshape(*first, height // binned, width // binned, binned**2)
 
 
 def measure_noise(image):

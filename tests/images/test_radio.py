@@ -103,14 +103,20 @@ class TestPreparation:
         np.testing.assert_allclose(prepare_radio(7 * sample.images), prepared, atol=0.05)
 
     def test_a_binned_pixel_is_of_the_part_of_most(self):
-        part = np.zeros((1, 6, 6), np.uint8)
-        part[0, 1:3, 1:3], part[0, 3, 4], part[0, 4:, 4:] = [[4, 4], [4, 5]], 2, [[3, 3], [3, 0]]
-        part[0, 3:5, 1] = 6
-        found = prepare_parts(part, n_seen=6)
+        part = np.zeros((1, 150, 150), np.uint8)
+        # The middle begins at pixel 11.
+        near = part[:, 11:, 11:]
+        near[0, 1:3, 1:3], near[0, 4:6, 4:6], near[0, 3, 1] = [[4, 4], [4, 5]], [[3, 3], [3, 0]], 6
+        found = prepare_parts(part)
+        assert found.shape == (1, 64, 64)
         # Three of four decide; of 0, 0, 4 and 6 it is 4.
-        assert found.shape == (1, 3, 3)
-        assert found[0, 2, 2] == 3 and found[0, 0, 0] == 0 and found[0, 1, 2] == 0
-        assert found[0, 1, 0] == 4 and found[0, 0, 1] == 0
+        assert found[0, :3, :3].tolist() == [[0, 0, 0], [4, 0, 0], [0, 0, 3]] and found.sum() == 7
+
+    def test_full_resolution_is_an_option(self, sample):
+        full = prepare_radio(sample.images[:9], binned=1)
+        assert full.shape == (9, 128, 128) and (full.max(axis=(1, 2)) == 1).all()
+        means = (full**2).reshape(9, 64, 2, 64, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(prepare_radio(sample.images[:9]), np.sqrt(means), atol=1e-6)
 
     def test_what_was_clipped_already_stays(self, sample):
         once = np.where(sample.images > 1, sample.images, 0)
@@ -130,7 +136,7 @@ class TestPreparation:
             prepare_radio(change(sample.images[:2]))
         with pytest.raises(AgnError, match="clip must be positive"):
             prepare_radio(sample.images[:2], clip=-1)
-        with pytest.raises(AgnError, match="n_seen must be an even"):
+        with pytest.raises(AgnError, match="n_seen must be a multiple of binned; got 63 and 2"):
             prepare_radio(sample.images[:2], n_seen=63)
 
 
