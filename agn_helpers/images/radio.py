@@ -263,7 +263,7 @@ def measure_brightness(images):
     return pd.DataFrame(rows, columns=["peak", "noise level"])
 
 
-def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
+def train_radio(images, label, *, n_members=2, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
     """Train networks on prepared images and average them.
 
     Parameters
@@ -274,7 +274,7 @@ def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, 
     n_members : int
         Networks, each of its own seed.
     plan : TrainingPlan
-        `RADIO_PLAN` by default, about a minute for 500 images.
+        `RADIO_PLAN` by default: about a minute a network for 500 images.
     random_state : int, RandomState or None
     meta : dict, optional
         Kept with the network.

@@ -6,8 +6,8 @@ MiraBest) and outside (all of MiraBest, judged on FR-DEEP), both by the defaults
 
 The simulator never saw a real label, but its physics was revised four times after a look at these accuracies:
 its judge is a set kept aside.  The defaults for real images (binned images, number of epochs)
-were chosen by the log loss on the first two of the five folds; the last three, which no choice saw, are
-printed too.
+were chosen by the log loss on the first two of the five folds; the last three are printed too.  That two
+networks are averaged was decided when one network had reached 0.923 on all five.
 """
 
 import sys
@@ -67,7 +67,7 @@ def train_simulated(seed):
     """A network that has seen no real image."""
     sample = simulate_radio(N_SIMULATED, random_state=100 + seed)
     X = prepare_radio(sample.images, **FULL)
-    return train_radio(X, sample.label, plan=SIMULATED_PLAN, random_state=seed)
+    return train_radio(X, sample.label, n_members=1, plan=SIMULATED_PLAN, random_state=seed)
 
 
 @cache
@@ -96,7 +96,7 @@ def run_folds(sets):
     yield "five folds of MiraBest", score_accuracy(odds > 0, y)
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0).split(X, y)
     unseen = np.concatenate([test for _, test in folds][N_CHOOSING:])
-    yield "the folds that no choice saw", score_accuracy(odds[unseen] > 0, y[unseen])
+    yield "the last three of them", score_accuracy(odds[unseen] > 0, y[unseen])
 
 
 def run_outside(sets):
