@@ -154,7 +154,7 @@ CAPTIONS = {
     ),
     r"07_sources": (
         "The middles of simulated radio galaxies as the network sees them: clipped, divided by the "
-        "peak, binned, the root of it; dark is bright. Upper rows: FR I, brightest near the core and fading "
+        "peak, the root of it; dark is bright. Upper rows: FR I, brightest near the core and fading "
         "outwards. Lower rows: FR II, brightest at the ends. The bar is 30 arcsec long."
     ),
     r"07_scores": (

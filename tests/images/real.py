@@ -18,7 +18,8 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
 from agn_helpers.images import (
-    TrainingPlan,
+    FULL_RESOLUTION,
+    SIMULATED_PLAN,
     average_orientations,
     combine_networks,
     cross_validate,
@@ -36,9 +37,6 @@ from ..conftest import SHARED
 
 FOLDER = SHARED / "images" / "radio"
 SETS = {"MiraBest": "mirabest_train.npz", "FR-DEEP": "frdeep_train.npz"}
-# What simulated sources teach holds of real ones at full resolution; narrow layers keep that cheap.
-FULL = {"n_seen": 96, "binned": 1}
-SIMULATED_PLAN = TrainingPlan(n_epochs=14, widths=(8, 16, 32, 48))
 N_FOLDS, N_CHOOSING = 5, 2
 N_SIMULATED, N_SEEDS = 5000, 2
 
@@ -66,7 +64,7 @@ def find_shared(places, others):
 def train_simulated(seed):
     """A network that has seen no real image."""
     sample = simulate_radio(N_SIMULATED, random_state=100 + seed)
-    X = prepare_radio(sample.images, **FULL)
+    X = prepare_radio(sample.images, **FULL_RESOLUTION)
     return train_radio(X, sample.label, n_members=1, plan=SIMULATED_PLAN, random_state=seed)
 
 
@@ -84,7 +82,7 @@ def judge(network, images, label):
 def run_simulated(sets):
     networks = [train_simulated(seed) for seed in range(N_SEEDS)]
     for name, (images, _, y, _) in sets.items():
-        X = prepare_radio(images, **FULL)
+        X = prepare_radio(images, **FULL_RESOLUTION)
         for seed, network in enumerate(networks):
             yield f"simulated only, seed {seed} -> {name}", judge(network, X, y)
         yield f"simulated only, mean of {N_SEEDS} -> {name}", judge(combine_networks(networks), X, y)

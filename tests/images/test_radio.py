@@ -13,7 +13,6 @@ from agn_helpers.images import (
     cross_validate,
     cut_middle,
     measure_brightness,
-    prepare_parts,
     prepare_radio,
     randomise_network,
     read_radio_images,
@@ -94,23 +93,13 @@ class TestPreparation:
         means = (levels[::2, ::2] + levels[1::2, ::2] + levels[::2, 1::2] + levels[1::2, 1::2]) / 4
         np.testing.assert_allclose(prepared[0], np.sqrt(means), atol=1e-6)
         # A share of the pixels of pure noise as of three standard deviations.
-        empty = prepare_parts(sample.part) == 0
+        empty = cut_middle(sample.part, 128)[:, ::2, ::2] == 0
         share = np.mean(
             [(x[ndimage.binary_erosion(e, iterations=2)] > 0).mean() for x, e in zip(prepared, empty)]
         )
         # Of four pixels one suffices.
         assert share < 4 * 0.006
         np.testing.assert_allclose(prepare_radio(7 * sample.images), prepared, atol=0.05)
-
-    def test_a_binned_pixel_is_of_the_part_of_most(self):
-        part = np.zeros((1, 150, 150), np.uint8)
-        # The middle begins at pixel 11.
-        near = part[:, 11:, 11:]
-        near[0, 1:3, 1:3], near[0, 4:6, 4:6], near[0, 3, 1] = [[4, 4], [4, 5]], [[3, 3], [3, 0]], 6
-        found = prepare_parts(part)
-        assert found.shape == (1, 64, 64)
-        # Three of four decide; of 0, 0, 4 and 6 it is 4.
-        assert found[0, :3, :3].tolist() == [[0, 0, 0], [4, 0, 0], [0, 0, 3]] and found.sum() == 7
 
     def test_full_resolution_is_an_option(self, sample):
         full = prepare_radio(sample.images[:9], binned=1)
