@@ -2,10 +2,14 @@ from .bar_scores import (
     PAPER_SCORES,
     Calibration,
     calibrate_lengths,
+    calibrated_lengths,
+    compare_methods,
     correlate,
     null_correlations,
     read_lengths,
     score_lengths,
+    score_trials,
+    summarise_trials,
 )
 from .bar_trials import (
     DIRECT,
@@ -14,18 +18,13 @@ from .bar_trials import (
     TRANSFERRED,
     BarPlan,
     BarTrial,
-    calibrated_lengths,
-    compare_methods,
     draw_pictures,
-    measure_cutouts,
     measure_ellipses,
     measure_route,
     orient_images,
     repeat_trials,
     run_trial,
-    score_trials,
     simulate_measured,
-    summarise_trials,
 )
 from .bars import (
     BarLength,
@@ -51,6 +50,7 @@ from .checks import (
 from .cutouts import (
     Cutout,
     PreparedCutout,
+    measure_cutouts,
     prepare_cutout,
     read_cutouts,
 )
@@ -72,12 +72,14 @@ from .explanations import (
     smooth_gradient,
 )
 from .galaxies import (
+    HOYLE_ANGULAR_SCATTER,
     HOYLE_LENGTH,
     HOYLE_SCATTER,
     HOYLE_SIZE,
     RADIUS,
     SIDE,
     Galaxies,
+    draw_angular_sizes,
     prepare_image,
     simulate_galaxies,
     subtract_profile,
@@ -122,6 +124,7 @@ __all__ = [
     "DEFINING_PARTS",
     "DIRECT",
     "FULL_RESOLUTION",
+    "HOYLE_ANGULAR_SCATTER",
     "HOYLE_LENGTH",
     "HOYLE_SCATTER",
     "HOYLE_SIZE",
@@ -163,6 +166,7 @@ __all__ = [
     "cut_middle",
     "describe_explanation",
     "describe_segments",
+    "draw_angular_sizes",
     "draw_pictures",
     "ellipse_bar_length",
     "examine_sources",

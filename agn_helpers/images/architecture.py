@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,12 +13,16 @@ import optax
 # Of GroupNorm: the variance of an empty map is nothing.
 _LEAST_VARIANCE = 1e-5
 
+# Of each ring of an unrolled image.
+_ANGLES = 48
+
 
 class ConvNet(eqx.Module):
     """Blocks of convolution, GroupNorm, swish and means of 2 x 2; then means and soft maxima, a dense layer.
 
     Without normalisation a network does not learn from radio maps, of which nearly all pixels are 0.  All of
-    it is smooth, so that its gradients are those of what is seen nearby.
+    it is smooth, so that its gradients are those of what is seen nearby.  Where the layout has rings, the
+    image is unrolled first; convolutions go around then, as angles do.
     """
 
     kernels: list
@@ -25,6 +30,7 @@ class ConvNet(eqx.Module):
     offsets: list
     dense: list
     groups: int = eqx.field(static=True)
+    rings: int = eqx.field(static=True)
 
     def __init__(self, layout, key):
         """Weights drawn for a `networks.Layout`: normal, with the variance of He et al. (2015)."""
@@ -43,7 +49,7 @@ class ConvNet(eqx.Module):
             _draw(next(keys), (layout.n_hidden, layout.n_outputs), 1.0),
             jnp.zeros(layout.n_outputs),
         ]
-        self.groups = layout.groups
+        self.groups, self.rings = layout.groups, layout.rings
 
     def __call__(self, images, key=None, dropout=0.0):
         """Outputs (n, n_outputs) of images (n, height, width, channels); with a key, features drop out."""
@@ -56,12 +62,10 @@ class ConvNet(eqx.Module):
 
     def features(self, images):
         """What the dense layers see (n, n_features): means and soft maxima of the last maps."""
-        maps = images
+        maps = _unroll(images, self.rings) if self.rings else images
         for number, (kernel, scale, offset) in enumerate(zip(self.kernels, self.scales, self.offsets)):
             stride = 2 if number == 0 else 1
-            maps = jax.lax.conv_general_dilated(
-                maps, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-            )
+            maps = _convolve(maps, kernel, stride, around=self.rings > 0)
             maps = jax.nn.swish(_normalise(maps, self.groups) * scale + offset)
             if number + 1 < len(self.kernels):
                 maps = _pool(maps)
@@ -71,6 +75,17 @@ class ConvNet(eqx.Module):
 def _draw(key, shape, gain):
     fan_in = jnp.prod(jnp.array(shape[:-1]))
     return jax.random.normal(key, shape) * jnp.sqrt(gain / fan_in)
+
+
+def _convolve(maps, kernel, stride, *, around):
+    padding: Any = "SAME"
+    if around:
+        more = len(kernel) - stride
+        ends = more // 2, more - more // 2
+        maps = jnp.pad(maps, ((0, 0), (0, 0), ends, (0, 0)), mode="wrap")
+        padding = ends, (0, 0)
+    names = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(maps, kernel, (stride, stride), padding, dimension_numbers=names)
 
 
 def _normalise(maps, groups):
@@ -101,6 +116,22 @@ def change_images(images, key, *, rotate, shift):
     y, x = y[None], x[None] * mirror
     rows = jnp.cos(angle) * y - jnp.sin(angle) * x + (height - 1) / 2 + moves[0]
     columns = jnp.sin(angle) * y + jnp.cos(angle) * x + (width - 1) / 2 + moves[1]
+    return _interpolate(images, rows, columns)
+
+
+def _unroll(images, rings):
+    """Images by rings, a pixel apart about the centre, and angles: a turned image is a moved one."""
+    _, height, width, _ = images.shape
+    angle = jnp.arange(_ANGLES) * (2 * jnp.pi / _ANGLES)
+    radius = jnp.arange(1, rings + 1)[None, :, None]
+    return _interpolate(
+        images, (height - 1) / 2 + radius * jnp.sin(angle), (width - 1) / 2 + radius * jnp.cos(angle)
+    )
+
+
+def _interpolate(images, rows, columns):
+    """Images at places (n or 1, rows, columns), between pixels linearly; edges go on."""
+    n, height, width, _ = images.shape
     rows, columns = jnp.clip(rows, 0, height - 1), jnp.clip(columns, 0, width - 1)
     row, column = jnp.floor(rows).astype(int), jnp.floor(columns).astype(int)
     below, right = jnp.minimum(row + 1, height - 1), jnp.minimum(column + 1, width - 1)

@@ -140,13 +140,109 @@ def score_lengths(length, measured, size, *, calibration, n_bootstrap=1000, rand
     return pd.Series(scores, dtype=float)
 
 
+def calibrated_lengths(trial, method):
+    """Lengths of the test galaxies of a trial by one method, calibrated: ``measured, size, length``.
+
+    Raises AgnError for a method that was not tried.
+    """
+    if method not in trial.methods:
+        raise AgnError(f"methods are {', '.join(trial.methods)}; got {method!r}.")
+    known, test = (trial.lengths[trial.lengths["part"] == part] for part in ("calibration", "test"))
+    calibration = calibrate_lengths(known[method], known["measured"])
+    return test[["measured", "size"]].assign(length=calibration.apply(test[method]))
+
+
+def score_trials(trials, *, n_bootstrap=1000):
+    """Scores of every method in every trial, and of one constant for all galaxies.
+
+    Parameters
+    ----------
+    trials : list of BarTrial
+    n_bootstrap : int
+        See `score_lengths`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``method, seed``, columns of `score_lengths`.
+    """
+    rows = {}
+    for trial in trials:
+        known = trial.lengths[trial.lengths["part"] == "calibration"]
+        test = trial.lengths[trial.lengths["part"] == "test"]
+        said = {name: (known[name], test[name]) for name in trial.methods}
+        mean = known["measured"].mean()
+        said = {"one constant": (np.full(len(known), mean), np.full(len(test), mean)), **said}
+        for name, (before, length) in said.items():
+            calibration = calibrate_lengths(before, known["measured"])
+            options = {"calibration": calibration, "n_bootstrap": n_bootstrap, "random_state": trial.seed}
+            rows[name, trial.seed] = score_lengths(length, test["measured"], test["size"], **options)
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["method", "seed"])
+    return table
+
+
+def summarise_trials(scores):
+    """Middle and range of the scores over trials, and the interval of one trial.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Of `score_trials`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a method: ``n`` trials; ``r, r_min, r_max`` (median and range over trials) and ``r_low, r_high``
+        (medians of the ends of the bootstrap intervals) of dimensionless lengths; the same of ``r_scaled``;
+        medians of ``rmse_raw, rmse, rmse_scaled, skill, found``.
+    """
+    grouped = scores.groupby("method", sort=False)
+    columns = {"n": grouped.size()}
+    for name in ("r", "r_scaled"):
+        columns |= {name: grouped[name].median()}
+        columns |= {f"{name}_min": grouped[name].min(), f"{name}_max": grouped[name].max()}
+        columns |= {f"{name}_{end}": grouped[f"{name}_{end}"].median() for end in ("low", "high")}
+    columns |= {
+        name: grouped[name].median() for name in ("rmse_raw", "rmse", "rmse_scaled", "skill", "found")
+    }
+    return pd.DataFrame(columns)
+
+
+def compare_methods(scores, first, second):
+    """Differences of r between two methods, a row a trial, which is the unit: same galaxies, other networks.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Of `score_trials`.
+    first, second : str
+        Methods.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``seed``; ``r`` and ``r_scaled`` of the first less those of the second.
+
+    Raises
+    ------
+    AgnError
+        For a method that was not tried.
+    """
+    known = scores.index.get_level_values("method").unique()
+    for name in (first, second):
+        if name not in known:
+            raise AgnError(f"methods are {', '.join(known)}; got {name!r}.")
+    return scores.loc[first, ["r", "r_scaled"]] - scores.loc[second, ["r", "r_scaled"]]
+
+
 def null_correlations(measured, size, *, true_r=(0.2, 0.4, 0.6), n_draws=1000, random_state=0):
-    """What r of lengths in kpc predictors of little or no skill reach, the size of the galaxy being known.
+    """What r of lengths in kpc, or arcsec, predictors without skill reach that know the size of the galaxy.
 
     Parameters
     ----------
     measured, size : (n,) arrays
-        Dimensionless lengths, and sizes of the galaxies.
+        Dimensionless lengths, and sizes of the galaxies, in kpc or on the sky.
     true_r : sequence of float
         Predictors whose dimensionless lengths correlate so with the measured ones, 0 to 1.
     n_draws : int
@@ -196,30 +292,38 @@ def read_lengths(path):
     Parameters
     ----------
     path : path
-        Columns ``length_avg`` (kpc/h) and ``length_scaled`` (in units of the galaxy's size).
+        Columns ``length_avg`` (kpc/h) and ``length_scaled`` (in units of the galaxy's size); ``redshift``
+        where known.
 
     Returns
     -------
     pandas.DataFrame
-        ``measured`` (``length_scaled``) and ``size`` (``length_avg`` over it, kpc/h).
+        ``measured`` (``length_scaled``) and ``size`` (``length_avg`` over it, kpc/h); with redshifts also
+        ``angular_size`` (arcsec; flat, with 0.3 of matter).
 
     Raises
     ------
     AgnError
-        For a file that is no such table, a missing column, or lengths that are not positive.
+        For a file that is no such table, a missing column, or lengths or redshifts that are not positive.
     """
     table = read_table(path)
     missing = [name for name in ("length_avg", "length_scaled") if name not in table.colnames]
     if missing:
         raise AgnError(f"{path} must have the columns length_avg and length_scaled; {missing[0]} is missing.")
+    names = ["length_avg", "length_scaled", *(["redshift"] if "redshift" in table.colnames else [])]
     try:
-        kpc, scaled = (
-            np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
-            for name in ("length_avg", "length_scaled")
-        )
+        columns = {name: np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan) for name in names}
     except (TypeError, ValueError) as error:
-        raise AgnError(f"length_avg and length_scaled of {path} must be numbers; some are not.") from error
-    wrong = np.flatnonzero(~((kpc > 0) & (scaled > 0) & np.isfinite(kpc) & np.isfinite(scaled)))
-    if len(wrong):
-        raise AgnError(f"lengths of {path} must be positive; those of row {wrong[0] + 1} are not.")
-    return pd.DataFrame({"measured": scaled, "size": kpc / scaled})
+        raise AgnError(f"{' and '.join(names)} of {path} must be numbers; some are not.") from error
+    for what, name in zip(("lengths", "lengths", "redshifts"), names):
+        wrong = np.flatnonzero(~((columns[name] > 0) & np.isfinite(columns[name])))
+        if len(wrong):
+            raise AgnError(f"{what} of {path} must be positive; those of row {wrong[0] + 1} are not.")
+    size = columns["length_avg"] / columns["length_scaled"]
+    frame = pd.DataFrame({"measured": columns["length_scaled"], "size": size})
+    if "redshift" in columns:
+        from astropy.cosmology import FlatLambdaCDM
+
+        per_arcmin = FlatLambdaCDM(H0=100, Om0=0.3).kpc_proper_per_arcmin(columns["redshift"])
+        frame["angular_size"] = 60 * size / per_arcmin.value
+    return frame

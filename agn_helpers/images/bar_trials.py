@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..errors import AgnError
 from ..files import digest_program, make_folder, read_table, whole_file
-from .bar_scores import calibrate_lengths, correlate, score_lengths
+from .bar_scores import calibrate_lengths, correlate
 from .bars import (
     ellipse_bar_length,
     fit_isophotes,
@@ -31,10 +31,20 @@ from .bars import (
     rotation_free_bar_length,
     second_moment_length,
 )
-from .cutouts import Cutout, prepare_cutout
 from .explanations import smooth_gradient
 from .galaxies import RADIUS, SIDE, Galaxies, simulate_galaxies, subtract_profile
 from .networks import ImageNetwork, TrainingPlan, load_network, save_network, train_network
+
+# Networks of all kinds see rings out to R90, since what tells a bar is how structure turns from ring to ring.
+_TRAINING: dict[str, Any] = {
+    "rings": int(RADIUS),
+    "learning_rate": 5e-3,
+    "dropout": 0.1,
+    # Turned by other angles than eight, or shifted, pixels would be blurred.
+    "rotate": False,
+    "shift": 0.0,
+    "widths": (16, 32, 64),
+}
 
 # Bars that fewer volunteers see are not measured.
 _LEAST_VOTES = 0.5
@@ -99,7 +109,7 @@ class BarPlan:
     """
 
     n_votes: int = 2400
-    n_epochs: int = 8
+    n_epochs: int = 6
     n_labels: tuple[int, ...] = (150, 600)
     n_calibration: int = 30
     n_test: int = 50
@@ -198,10 +208,7 @@ def _train(images, targets, n_passes, *, random_state, kind, title):
     """A network that has been shown so many images in all, each galaxy in eight orientations."""
     images = orient_images(images)
     n_epochs = max(1, round(n_passes / len(images)))
-    # Turned by other angles or shifted, pixels would be blurred, and networks learn half as fast.
-    plan = TrainingPlan(
-        n_epochs=n_epochs, learning_rate=5e-3, dropout=0.1, rotate=False, shift=0.0, widths=(16, 32, 64)
-    )
+    plan = TrainingPlan(n_epochs=n_epochs, **_TRAINING)
     options = {"kind": kind, "plan": plan, "random_state": random_state, "title": title}
     meta = {"survey": "synthetic", "prepared": "subtract_profile(prepare_image(…))"}
     return train_network(images, np.tile(targets, 8), meta=meta, **options)
@@ -293,44 +300,6 @@ def _tune(pictures, name, measured, tuning):
     return best[1], measure_route(pictures, name, best[1])
 
 
-def measure_cutouts(
-    cutouts: list[Cutout], trials: list[BarTrial], *, plan: BarPlan | None = None
-) -> pd.DataFrame:
-    """Lengths of one's own galaxies by the networks, settings and calibrations of trials.
-
-    Parameters
-    ----------
-    cutouts : list of Cutout
-    trials : list of BarTrial
-    plan : BarPlan, optional
-        Its `noise` and `n_draws`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a galaxy, method and trial: ``galaxy, method, seed, length`` (calibrated) and ``raw``, arcsec;
-        for ellipse fits ``raw`` is what the fit says.
-    """
-    plan = plan or BarPlan()
-    prepared = [prepare_cutout(each) for each in cutouts]
-    images = np.stack([each.image for each in prepared])
-    ellipses, seen = measure_ellipses(images), subtract_profile(images)
-    rows = []
-    for trial in trials:
-        pictures = draw_pictures(
-            images, trial.votes, noise=plan.noise, n_draws=plan.n_draws, random_state=trial.seed
-        )
-        said = {name: measure_route(pictures, name, trial.settings[name]) for name in ROUTES}
-        said["ellipse fit"] = ellipses
-        said[trial.methods[-1]] = trial.direct.predict(seen)
-        known = trial.lengths[trial.lengths["part"] == "calibration"]
-        for method, raw in said.items():
-            calibrated = calibrate_lengths(known[method], known["measured"]).apply(raw)
-            for cutout, frame, *both in zip(cutouts, prepared, calibrated, raw):
-                rows.append([cutout.name, method, trial.seed, *(each * frame.diameter for each in both)])
-    return pd.DataFrame(rows, columns=["galaxy", "method", "seed", "length", "raw"])
-
-
 def _score_votes(votes, seed):
     """How well the network ranks fresh galaxies by whether most volunteers see a bar."""
     from sklearn.metrics import roc_auc_score
@@ -409,99 +378,3 @@ def _as_table(lengths):
     from astropy.table import Table
 
     return Table.from_pandas(lengths, index=False)
-
-
-def calibrated_lengths(trial: BarTrial, method: str) -> pd.DataFrame:
-    """Lengths of the test galaxies of a trial by one method, calibrated: ``measured, size, length``.
-
-    Raises AgnError for a method that was not tried.
-    """
-    if method not in trial.methods:
-        raise AgnError(f"methods are {', '.join(trial.methods)}; got {method!r}.")
-    known, test = (trial.lengths[trial.lengths["part"] == part] for part in ("calibration", "test"))
-    calibration = calibrate_lengths(known[method], known["measured"])
-    return test[["measured", "size"]].assign(length=calibration.apply(test[method]))
-
-
-def score_trials(trials: list[BarTrial], *, n_bootstrap: int = 1000) -> pd.DataFrame:
-    """Scores of every method in every trial, and of one constant for all galaxies.
-
-    Parameters
-    ----------
-    trials : list of BarTrial
-    n_bootstrap : int
-        See `score_lengths`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``method, seed``, columns of `score_lengths`.
-    """
-    rows = {}
-    for trial in trials:
-        known = trial.lengths[trial.lengths["part"] == "calibration"]
-        test = trial.lengths[trial.lengths["part"] == "test"]
-        said = {name: (known[name], test[name]) for name in trial.methods}
-        mean = known["measured"].mean()
-        said = {"one constant": (np.full(len(known), mean), np.full(len(test), mean)), **said}
-        for name, (before, length) in said.items():
-            calibration = calibrate_lengths(before, known["measured"])
-            options = {"calibration": calibration, "n_bootstrap": n_bootstrap, "random_state": trial.seed}
-            rows[name, trial.seed] = score_lengths(length, test["measured"], test["size"], **options)
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["method", "seed"])
-    return table
-
-
-def summarise_trials(scores: pd.DataFrame) -> pd.DataFrame:
-    """Middle and range of the scores over trials, and the interval of one trial.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Of `score_trials`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a method: ``n`` trials; ``r, r_min, r_max`` (median and range over trials) and ``r_low, r_high``
-        (medians of the ends of the bootstrap intervals) of dimensionless lengths; the same of ``r_scaled``;
-        medians of ``rmse_raw, rmse, rmse_scaled, skill, found``.
-    """
-    grouped = scores.groupby("method", sort=False)
-    columns = {"n": grouped.size()}
-    for name in ("r", "r_scaled"):
-        columns |= {name: grouped[name].median()}
-        columns |= {f"{name}_min": grouped[name].min(), f"{name}_max": grouped[name].max()}
-        columns |= {f"{name}_{end}": grouped[f"{name}_{end}"].median() for end in ("low", "high")}
-    columns |= {
-        name: grouped[name].median() for name in ("rmse_raw", "rmse", "rmse_scaled", "skill", "found")
-    }
-    return pd.DataFrame(columns)
-
-
-def compare_methods(scores: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """Differences of r between two methods, a row a trial, which is the unit: same galaxies, other networks.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Of `score_trials`.
-    first, second : str
-        Methods.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``seed``; ``r`` and ``r_scaled`` of the first less those of the second.
-
-    Raises
-    ------
-    AgnError
-        For a method that was not tried.
-    """
-    known = scores.index.get_level_values("method").unique()
-    for name in (first, second):
-        if name not in known:
-            raise AgnError(f"methods are {', '.join(known)}; got {name!r}.")
-    return scores.loc[first, ["r", "r_scaled"]] - scores.loc[second, ["r", "r_scaled"]]

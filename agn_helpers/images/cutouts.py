@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ..errors import AgnError
 from ..files import read_arrays, read_table
 from ..limits import check_fits, check_size, read_regular, summarise_error
-from .galaxies import RADIUS, SIDE, prepare_image
+from .bar_scores import calibrate_lengths
+from .bar_trials import ROUTES, BarPlan, draw_pictures, measure_ellipses, measure_route
+from .galaxies import RADIUS, SIDE, prepare_image, subtract_profile
 
 # Names that columns of a list, and arrays of an .npz file, give the scale.
 _SCALE, _SCALE_SUFFIX = "arcsec_per_pixel", "_arcsec_per_pix"
@@ -200,6 +203,42 @@ def prepare_cutout(cutout, *, side=SIDE):
     framed = map_coordinates(smooth, [rows, columns], order=1, mode="constant", cval=0.0)
     scale = cutout.arcsec_per_pixel
     return PreparedCutout(prepare_image(framed), 2 * radius * scale, step * scale)
+
+
+def measure_cutouts(cutouts, trials, *, plan=None):
+    """Lengths of one's own galaxies by the networks, settings and calibrations of trials.
+
+    Parameters
+    ----------
+    cutouts : list of Cutout
+    trials : list of BarTrial
+    plan : BarPlan, optional
+        Its `noise` and `n_draws`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a galaxy, method and trial: ``galaxy, method, seed, length`` (calibrated) and ``raw``, arcsec;
+        for ellipse fits ``raw`` is what the fit says.
+    """
+    plan = plan or BarPlan()
+    prepared = [prepare_cutout(each) for each in cutouts]
+    images = np.stack([each.image for each in prepared])
+    ellipses, seen = measure_ellipses(images), subtract_profile(images)
+    rows = []
+    for trial in trials:
+        pictures = draw_pictures(
+            images, trial.votes, noise=plan.noise, n_draws=plan.n_draws, random_state=trial.seed
+        )
+        said = {name: measure_route(pictures, name, trial.settings[name]) for name in ROUTES}
+        said["ellipse fit"] = ellipses
+        said[trial.methods[-1]] = trial.direct.predict(seen)
+        known = trial.lengths[trial.lengths["part"] == "calibration"]
+        for method, raw in said.items():
+            calibrated = calibrate_lengths(known[method], known["measured"]).apply(raw)
+            for cutout, frame, *both in zip(cutouts, prepared, calibrated, raw):
+                rows.append([cutout.name, method, trial.seed, *(each * frame.diameter for each in both)])
+    return pd.DataFrame(rows, columns=["galaxy", "method", "seed", "length", "raw"])
 
 
 def _find_centre(image):

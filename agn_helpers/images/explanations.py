@@ -67,17 +67,21 @@ def smooth_gradient(network, images, *, output=0, noise=0.1, n_draws=64, random_
     SmoothGradient
     """
     images = np.asarray(images, dtype=np.float32)
-    checked = network.check_images(images)
+    network.check_images(images)
     if not (np.isfinite(noise) and noise > 0 and n_draws >= 1):
         raise AgnError(f"noise must be positive and n_draws at least 1; got {noise} and {n_draws}.")
     output = np.broadcast_to(np.asarray(output), (len(images),))
     random = check_random_state(random_state)
     signed, absolute = np.empty((2, *images.shape))
-    for number in tqdm(range(len(images)), desc="SmoothGrad", unit="image", delay=2, disable=None):
-        image = checked[number].reshape(images.shape[1:])
-        draws = random.standard_normal((n_draws, *image.shape)).astype(np.float32)
-        slopes = network.gradients(image + noise * np.ptp(image) * draws, int(output[number]))
-        signed[number], absolute[number] = slopes.mean(axis=0), np.abs(slopes).mean(axis=0)
+    at_once = max(1, _COPIES // n_draws)
+    for first in tqdm(range(0, len(images), at_once), desc="SmoothGrad", delay=2, disable=None):
+        block = slice(first, first + at_once)
+        several = images[block, None]
+        range_ = np.ptp(several, axis=tuple(range(1, several.ndim)), keepdims=True)
+        draws = random.standard_normal((len(several), n_draws, *images.shape[1:])).astype(np.float32)
+        noisy = (several + noise * range_ * draws).reshape(-1, *images.shape[1:])
+        slopes = network.gradients(noisy, np.repeat(output[block], n_draws)).reshape(draws.shape)
+        signed[block], absolute[block] = slopes.mean(axis=1), np.abs(slopes).mean(axis=1)
     return SmoothGradient(signed, absolute)
 
 

@@ -23,6 +23,10 @@ SIDE, RADIUS = 48, 20.0
 HOYLE_LENGTH, HOYLE_SIZE, HOYLE_CORRELATION = (-0.804, 0.313), (2.901, 0.387), -0.21
 HOYLE_SCATTER = {0.05: 0.052, 0.25: 0.101, 0.5: 0.149, 0.75: 0.213, 0.95: 0.345}
 
+#: Of the sizes of the same galaxies on the sky: deviation of ln(2 R90 / arcsec), which says nothing of the
+#: dimensionless length.
+HOYLE_ANGULAR_SCATTER = 0.37
+
 # How many volunteers measured a bar, three at least, and the share of bars (same table).
 _MEASURERS, _SHARES = (3, 4, 5, 6), (0.31, 0.33, 0.29, 0.07)
 
@@ -55,8 +59,9 @@ class Galaxies(NamedTuple):
 def simulate_galaxies(n, *, barred_share=0.5, side=SIDE, random_state=0):
     """Simulate cut-outs of disc galaxies, votes and measured bar lengths.
 
-    Disc, bulge (Sérsic), bar (Ferrers, of boxy ellipses), spiral arms, inner ring, lens, clumps of young
-    stars and neighbours; inclined, seen through a Gaussian point spread, with the sky's noise.
+    Disc, bulge (Sérsic), bar (Ferrers, of boxy ellipses) with a gap in the disc beside it, spiral arms, inner
+    ring, lens, clumps of young stars and neighbours; inclined, seen through a Gaussian point spread, with the
+    sky's noise.
 
     Parameters
     ----------
@@ -88,6 +93,11 @@ def simulate_galaxies(n, *, barred_share=0.5, side=SIDE, random_state=0):
     for number, galaxy in enumerate(truth.to_dict("records")):
         images[number], visible[number] = _render(galaxy, side, np.random.default_rng(galaxy["seed"]))
     return Galaxies(images, _ask_volunteers(truth.drop(columns="seed"), visible, rng))
+
+
+def draw_angular_sizes(n, *, random_state=0):
+    """Sizes of galaxies on the sky (n,), in units of their median; they scatter as those of Hoyle et al."""
+    return np.exp(HOYLE_ANGULAR_SCATTER * np.random.default_rng(random_state).standard_normal(n))
 
 
 def prepare_image(image, *, stretch=3.0):
@@ -194,6 +204,8 @@ def _draw_galaxies(n, barred_share, rng):
         "signal_to_noise": np.exp(rng.uniform(np.log(4), np.log(40), n)),
         "seed": rng.integers(2**63, size=n),
     }
+    # Strong bars have taken the more of the disc around them (Kim et al. 2016, MNRAS 462, 3430).
+    frame["gap"] = (4 * frame["strength"] * rng.uniform(0.5, 1.5, n)).clip(0, 0.8)
     truth = pd.DataFrame(frame)
     # A bar in the disc, seen from the side, is foreshortened across the line of nodes.
     across, along = np.sin(truth["bar_angle"]) * truth["cos_inclination"], np.cos(truth["bar_angle"])
@@ -217,6 +229,7 @@ def _render(galaxy, side, rng):
         bar_end = galaxy["length_in_disc"] * RADIUS
         bar = _draw_bar(galaxy, u, v, bar_end)
     disc = np.exp(-radius / scale) * _draw_arms(galaxy, radius, azimuth, bar_end)
+    disc *= 1 - galaxy["gap"] * np.exp(-((radius / bar_end) ** 4))
     ring_at = bar_end if galaxy["is_barred"] else galaxy["ring_radius"] * scale
     ring = np.exp(-0.5 * ((radius - ring_at) / (0.12 * ring_at + 0.4)) ** 2)
     cos_lens, sin_lens = np.cos(galaxy["lens_angle"]), np.sin(galaxy["lens_angle"])

@@ -52,6 +52,9 @@ class Layout:
         Of GroupNorm; divides the widths.
     n_hidden : int
         Features of the dense layer.
+    rings : int
+        Into so many rings about its centre an image is unrolled first, so that to turn it is to move it; 0:
+        it is taken as it is.
     """
 
     shape: tuple[int, int, int]
@@ -59,6 +62,7 @@ class Layout:
     widths: tuple[int, ...] = (12, 24, 48, 48)
     groups: int = 4
     n_hidden: int = 64
+    rings: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +80,7 @@ class TrainingPlan:
     shift : float
         Move it by up to so many pixels.
     widths : tuple of int
+    rings : int
         See `Layout`.
     """
 
@@ -87,6 +92,7 @@ class TrainingPlan:
     rotate: bool = True
     shift: float = 2.0
     widths: tuple[int, ...] = (12, 24, 48, 48)
+    rings: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,7 +314,7 @@ def train_network(
     plan = plan or TrainingPlan()
     images = check_images(images)
     targets, classes = _check_targets(targets, len(images), kind, classes)
-    layout = Layout(images.shape[1:], targets.shape[1], tuple(plan.widths))
+    layout = Layout(images.shape[1:], targets.shape[1], tuple(plan.widths), rings=plan.rings)
     centre, scale = images.mean(axis=(0, 1, 2)), images.std(axis=(0, 1, 2))
     if not (scale > 0).all():
         raise AgnError("images must differ; all pixels of a channel are equal. Leave blank images out.")

@@ -174,6 +174,36 @@ CAPTIONS = {
         "flux lies, in radii that hold 95 % of the flux; a point a source, bars are medians. The "
         "dashed line is half that radius."
     ),
+    r"08_galaxies": (
+        "Simulated galaxies with a bar (top) and without (bottom), each with the share of the volunteers who "
+        "see one. Blue: the true bar from end to end."
+    ),
+    r"08_rule": (
+        "The published rule on one simulated galaxy, from left to right: the image with its true bar (blue); "
+        "the SmoothGrad map; |r| of rows and columns of the pixels above a threshold, dashed the limit, "
+        "orange where the scan stops; the pixels that are left, whose largest distance is the length."
+    ),
+    r"08_turned": (
+        "Lengths by two rules of one map that is turned: a straight bar (left) and a SmoothGrad map (right). "
+        "A rule that measures the bar draws a level line."
+    ),
+    r"08_methods": (
+        "Pearson's r of every method with the lengths that volunteers measured. Black: dimensionless "
+        "lengths; grey: in kpc. Points are medians over trials, thick bars their range, thin ones the 95 % "
+        "interval of one trial; orange: what one constant for all galaxies reaches in kpc."
+    ),
+    r"08_lengths": (
+        "Calibrated lengths against measured ones, in units of the galaxy's diameter, a point a test galaxy, "
+        "all trials together; dashed: equal."
+    ),
+    r"08_labels": (
+        "r of dimensionless lengths against the number of measured bars that are learned from: lines join "
+        "medians over trials, bands are their range. Level lines: methods that need labels only for tuning."
+    ),
+    r"08_own": (
+        "Galaxies of one's own, a row each: the prepared image, what of it deviates from round, and the "
+        "SmoothGrad map of the log odds of a bar."
+    ),
 }
 
 

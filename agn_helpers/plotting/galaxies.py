@@ -68,7 +68,10 @@ def plot_scan(scan, column, *, limit, threshold, ax=None):
     ax.axhline(limit, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)))
     ax.axvline(threshold, color=FOUND_COLOUR, linewidth=1.2)
     names = {"correlation": "|r| of row and column", "axis_ratio": "Axis ratio"}
-    ax.set(xlim=(0.5, 1), ylim=(0, 1.02), xlabel="Threshold", ylabel=names[column])
+    # A scan that stops where it begins is not drawn on the axis.
+    ax.set(xlim=(0.48, 1.01), ylim=(0, 1.02), xlabel="Threshold", ylabel=names[column])
+    ax.set_xticks([0.5, 0.75, 1])
+    ax.set_box_aspect(1)
     return ax
 
 

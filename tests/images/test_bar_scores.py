@@ -6,10 +6,12 @@ import pytest
 
 from agn_helpers.errors import AgnError
 from agn_helpers.images import (
+    HOYLE_ANGULAR_SCATTER,
     PAPER_SCORES,
     Calibration,
     calibrate_lengths,
     correlate,
+    draw_angular_sizes,
     null_correlations,
     read_lengths,
     score_lengths,
@@ -102,6 +104,32 @@ def test_on_the_real_table_a_constant_reaches_what_the_paper_reports(shared):
     # The published errors are what r implies for 0.7 times these lengths.
     spread = 0.7 * (table["measured"] * table["size"]).std()
     np.testing.assert_allclose(PAPER_SCORES["rmse"], spread * np.sqrt(1 - paper**2), atol=0.02)
+
+
+def test_in_arcsec_a_constant_reaches_even_more(shared):
+    table = read_lengths(shared / "images" / "bars" / "hoyle_barlengths.csv")
+    sizes = [draw_angular_sizes(len(table), random_state=seed) for seed in range(10)]
+    nulls = [null_correlations(table["measured"], size, n_draws=50) for size in sizes]
+    r = pd.concat(nulls, axis=1)["r"].mean(axis=1)
+    # As above, of independent factors; sizes that were measured on the sky gave 0.74.
+    a, b = np.expm1(HOYLE_ANGULAR_SCATTER**2), table["measured"].var() / table["measured"].mean() ** 2
+    assert r["constant"] == pytest.approx(np.sqrt(a / (a + b + a * b)), abs=0.01)
+    assert r["constant"] == pytest.approx(0.74, abs=0.02)
+    assert r["permutation"] == pytest.approx(a / (a + b + a * b), abs=0.02)
+
+
+def test_with_redshifts_sizes_on_the_sky_are_known(tmp_path):
+    path = tmp_path / "bars.csv"
+    path.write_text("length_avg,length_scaled,redshift\n10,0.5,0.01\n10,0.5,0.02\n8,0.4,0.05\n")
+    table = read_lengths(path)
+    np.testing.assert_allclose(table["size"], 20)
+    # Hubble's law, H0 = 100 km/s/Mpc, and the first terms of a flat universe.
+    z, q = np.array([0.01, 0.02, 0.05]), -0.55
+    distance = 2997.92458 * z * (1 - (1 + q) / 2 * z) / (1 + z)
+    np.testing.assert_allclose(table["angular_size"], np.degrees(0.02 / distance) * 3600, rtol=1e-3)
+    path.write_text("length_avg,length_scaled,redshift\n10,0.5,0.01\n10,0.5,0\n")
+    with pytest.raises(AgnError, match=r"redshifts of .* must be positive; those of row 2 are not"):
+        read_lengths(path)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from agn_helpers.errors import AgnError
 from agn_helpers.images import (
@@ -36,7 +37,7 @@ from agn_helpers.images import (
     subtract_profile,
     summarise_trials,
 )
-from agn_helpers.images.bar_trials import _tune
+from agn_helpers.images.bar_trials import _train, _tune
 
 pytest.importorskip("jax")
 pytest.importorskip("photutils")
@@ -199,6 +200,14 @@ def test_summaries_are_medians_and_ranges_over_trials():
     assert difference["r"].tolist() == [33.0] * 3 and list(difference.index) == [1, 2, 3]
     with pytest.raises(AgnError, match="methods are b, a; got 'c'"):
         compare_methods(scores, "a", "c")
+
+
+def test_the_network_of_votes_learns_bars_from_few_galaxies():
+    sample, fresh = (simulate_galaxies(n, random_state=seed) for n, seed in ((1200, 21), (400, 22)))
+    seen = subtract_profile(sample.images)
+    votes = _train(seen, sample.truth["votes"], 9600, kind="binary", random_state=0, title=None)
+    said = votes.outputs(subtract_profile(fresh.images))[:, 0]
+    assert roc_auc_score(fresh.truth["votes"] >= 0.5, said) > 0.85
 
 
 def test_ones_own_galaxies_are_measured_by_every_trial(trial):

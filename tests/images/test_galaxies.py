@@ -62,6 +62,13 @@ def test_deviations_from_round_lie_along_strong_bars():
     assert np.degrees(np.median(turn[strong])) < 10
 
 
+def test_strong_bars_have_taken_more_of_the_disc_beside_them():
+    truth = simulate_galaxies(300, random_state=8).truth
+    barred = truth[truth["is_barred"]]
+    assert (truth["gap"][~truth["is_barred"]] == 0).all() and barred["gap"].between(0, 0.8).all()
+    assert np.corrcoef(barred["gap"], barred["strength"])[0, 1] > 0.5
+
+
 def test_without_bars_nothing_is_measured():
     truth = simulate_galaxies(50, barred_share=0.0, random_state=2).truth
     assert not truth["is_barred"].any() and (truth["strength"] == 0).all()

@@ -115,6 +115,38 @@ def test_gradients_are_those_of_finite_differences(kind):
         np.testing.assert_allclose((slopes * way).sum(axis=(1, 2)), (4 * fine - coarse) / 3, rtol=1e-3)
 
 
+def test_unrolled_a_turned_image_is_a_moved_one():
+    from agn_helpers.images.architecture import _ANGLES, _unroll
+
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    image = (np.exp(-((x - 3) ** 2) - y**2) + 0.1 * x)[None, ..., None].astype(np.float32)
+    unrolled = np.asarray(_unroll(image, 6))[0, ..., 0]
+    assert unrolled.shape == (6, _ANGLES)
+    # Towards the columns' end first, then to the rows'; a pixel apart from the first pixel on.
+    assert np.unravel_index(unrolled.argmax(), unrolled.shape) == (2, 0)
+    np.testing.assert_allclose(unrolled[:, _ANGLES // 4], np.exp(-9 - np.arange(1, 7.0) ** 2), atol=0.03)
+    turned = np.asarray(_unroll(np.rot90(image, axes=(2, 1)), 6))[0, ..., 0]
+    np.testing.assert_allclose(turned, np.roll(unrolled, _ANGLES // 4, axis=1), atol=1e-4)
+
+
+def test_networks_of_rings_have_exact_gradients_and_go_around(tmp_path):
+    plan = TrainingPlan(n_epochs=2, widths=(8, 16), rings=SIZE // 2 - 1, rotate=False, shift=0.0)
+    network = train_network(IMAGES, LABEL, plan=plan, title=None)
+    x = IMAGES[:3]
+    slopes = network.gradients(x)
+    way = (slopes / np.linalg.norm(slopes, axis=(1, 2), keepdims=True)).astype(np.float32)
+    coarse, fine = (
+        (network.outputs(x + step * way) - network.outputs(x - step * way))[:, 0] / (2 * step)
+        for step in (0.04, 0.02)
+    )
+    np.testing.assert_allclose((slopes * way).sum(axis=(1, 2)), (4 * fine - coarse) / 3, rtol=1e-3)
+    # A quarter of the angles is a multiple of the two strides: nothing changes but rounding.
+    turned = network.outputs(np.rot90(x, axes=(1, 2)))
+    np.testing.assert_allclose(turned, network.outputs(x), rtol=1e-3, atol=1e-4)
+    save_network(network, tmp_path / "rings.npz")
+    np.testing.assert_array_equal(load_network(tmp_path / "rings.npz").outputs(x), network.outputs(x))
+
+
 def test_smooth_gradient_is_brute_force(network):
     x = IMAGES[:2]
     ours = smooth_gradient(network, x, noise=0.2, n_draws=5, random_state=3)
