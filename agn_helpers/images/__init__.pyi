@@ -97,7 +97,9 @@ from .networks import (
     train_network,
 )
 from .radio import (
+    FULL_RESOLUTION,
     RADIO_PLAN,
+    SIMULATED_PLAN,
     RadioImages,
     average_orientations,
     cross_validate,
@@ -121,6 +123,7 @@ from .radio_simulator import (
 __all__ = [
     "DEFINING_PARTS",
     "DIRECT",
+    "FULL_RESOLUTION",
     "HOYLE_ANGULAR_SCATTER",
     "HOYLE_LENGTH",
     "HOYLE_SCATTER",
@@ -134,6 +137,7 @@ __all__ = [
     "RADIUS",
     "ROUTES",
     "SIDE",
+    "SIMULATED_PLAN",
     "TRANSFERRED",
     "BarLength",
     "BarPlan",

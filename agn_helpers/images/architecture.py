@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 # Of GroupNorm: the variance of an empty map is nothing.
@@ -150,25 +151,33 @@ def _loss(net, images, targets, key, *, kind, dropout):
     return jnp.square(outputs - targets).mean()
 
 
-def _make_optimiser(plan, n_steps):
-    """AdamW whose rate rises over a tenth of the steps and falls as a cosine to nothing."""
-    rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, max(1, n_steps // 10), max(2, n_steps))
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=plan.weight_decay))
+def plan_rates(plan, n_steps):
+    """Learning rates (n_steps,): they rise over a tenth of the steps and fall as a cosine to nothing."""
+    steps, warm = np.arange(n_steps), max(1, n_steps // 10)
+    falling = (1 + np.cos(np.pi * (steps - warm) / max(1, n_steps - warm))) / 2
+    return np.float32(plan.learning_rate * np.where(steps < warm, steps / warm, falling))
+
+
+def make_step(plan, kind):
+    """An optimiser, AdamW, and a compiled step: (net, state, images, targets, key, rate) -> (net, state).
+
+    The rate is an argument, so that plans that differ in length and rates are compiled once.
+    """
+    return _make_step(kind, plan.weight_decay, plan.dropout, plan.rotate, plan.shift)
 
 
 @cache
-def make_step(plan, kind, n_steps):
-    """An optimiser and a compiled step: (net, state, images, targets, key) -> (net, state)."""
-    optimiser = _make_optimiser(plan, n_steps)
+def _make_step(kind, weight_decay, dropout, rotate, shift):
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1.0, weight_decay=weight_decay))
 
     @eqx.filter_jit
-    def step(net, state, images, targets, key):
+    def step(net, state, images, targets, key, rate):
         turned, dropped = jax.random.split(key)
-        if plan.rotate or plan.shift:
-            images = change_images(images, turned, rotate=float(plan.rotate), shift=plan.shift)
-        slope = eqx.filter_grad(_loss)(net, images, targets, dropped, kind=kind, dropout=plan.dropout)
+        if rotate or shift:
+            images = change_images(images, turned, rotate=float(rotate), shift=shift)
+        slope = eqx.filter_grad(_loss)(net, images, targets, dropped, kind=kind, dropout=dropout)
         updates, state = optimiser.update(slope, state, trainable(net))
-        return eqx.apply_updates(net, updates), state
+        return eqx.apply_updates(net, jax.tree.map(lambda update: rate * update, updates)), state
 
     return optimiser, step
 

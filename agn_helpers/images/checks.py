@@ -17,6 +17,9 @@ from .radio_simulator import RADIO_CLASSES
 # Share of an image's flux that makes a piece a part of its source.
 _LEAST_FLUX = 0.01
 
+# In radii that hold 95 % of the flux: what lies farther out belongs to another source.
+_NEIGHBOUR = 1.5
+
 
 def measure_agreement(first, second, *, n_top=5):
     """Rank correlation of two explanations' coefficients, and the overlap of their strongest pieces.
@@ -214,9 +217,8 @@ def describe_explanation(explanation, image, probability, *, n_pieces=2):
     seen = [number for number in np.argsort(-support) if pieces["flux"][number] >= _LEAST_FLUX]
     best = [number for number in seen[:n_pieces] if support[number] > 0]
     out = pieces["out"]
-    where = " and ".join(
-        f"{pieces['flux'][number]:.0%} of the flux at {out[number]:.0%} of the way out" for number in best
-    )
+    places = [f"at {x:.0%} of the way out" if x < _NEIGHBOUR else "in a neighbour" for x in out]
+    where = " and ".join(f"{pieces['flux'][number]:.0%} of the flux {places[number]}" for number in best)
     name = RADIO_CLASSES[int(is_second)]
     sure = max(probability, 1 - probability)
     return f"{name} ({sure:.0%}): " + (where or "no piece alone speaks for it")

@@ -18,11 +18,16 @@ from ..limits import check_fits, read_regular, summarise_error
 from .networks import TrainingPlan, combine_networks, refine_network, train_network
 from .radio_simulator import PIXEL, RADIO_CLASSES
 
-#: Pixels on a side that a network sees.
-N_SEEN = 96
+#: Pixels on a side that are kept of an image, as lobes reach far, and how many of these become one.
+N_SEEN, BINNED = 128, 2
 
-#: For radio galaxies; narrow first layers keep full resolution cheap.
-RADIO_PLAN = TrainingPlan(n_epochs=12, widths=(8, 16, 32, 48))
+#: For some hundreds of real images, which need many rounds: some 4000 steps; thousands need fewer rounds.
+RADIO_PLAN = TrainingPlan(n_epochs=240)
+
+#: For thousands of simulated images, and how these are prepared: what they teach holds of real ones at full
+#: resolution; a narrower field and narrow layers keep that cheap.
+SIMULATED_PLAN = TrainingPlan(n_epochs=14, widths=(8, 16, 32, 48))
+FULL_RESOLUTION = {"n_seen": 96, "binned": 1}
 
 # Within this radius of the centre (arcsec) the source's own peak is looked for: neighbours may be brighter.
 _OWN = 60.0
@@ -161,8 +166,8 @@ def _number_labels(label, n_images, path):
     return np.array(numbers)
 
 
-def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
-    """Images as a network takes them: clipped, cut out, divided by the source's peak, the root of it.
+def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN, binned=BINNED):
+    """Images as a network takes them: clipped, cut out, divided by the source's peak, binned, the root of it.
 
     Parameters
     ----------
@@ -172,28 +177,33 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         Set to 0 what is fainter than so many standard deviations of the noise, as published images are; None
         leaves the noise.  Images that are clipped already stay as they are.
     n_seen : int
-        Pixels on a side that are kept.
+        Pixels on a side that are kept, a multiple of `binned`.
+    binned : int
+        Pixels on a side whose mean becomes one.
 
     Returns
     -------
-    (n, n_seen, n_seen) float32 array
-        From 0 to 1; in steps of 1/255 of the peak before the root, as published images are stored.
+    (n, n_seen / binned, n_seen / binned) float32 array
+        From 0 to 1: roots of means of shares of the peak, which are in steps of 1/255, as published images
+        are stored.
 
     Raises
     ------
     AgnError
-        For NaN, blank images, images smaller than n_seen.
+        For NaN, blank images, images smaller than n_seen, an n_seen that is no multiple of binned.
     """
     images = np.asarray(images, dtype=np.float32)
     if images.ndim != 3 or min(images.shape[1:]) < n_seen:
         raise AgnError(
             f"images must be (n, height, width) of at least {n_seen} x {n_seen} pixels; got {images.shape}."
         )
+    if binned < 1 or n_seen < binned or n_seen % binned:
+        raise AgnError(f"n_seen must be a multiple of binned; got {n_seen} and {binned}.")
     if clip is not None and not clip > 0:
         raise AgnError(f"clip must be positive, or None; got {clip}.")
     places = np.arange(n_seen) - (n_seen - 1) / 2
     own = np.hypot(places[:, None], places) * PIXEL < _OWN
-    prepared = np.empty((len(images), n_seen, n_seen), np.float32)
+    prepared = np.empty((len(images), n_seen // binned, n_seen // binned), np.float32)
     for number, image in enumerate(images):
         if not np.isfinite(image).all():
             raise AgnError(f"images must be finite; image {number} holds NaN or infinity. Leave it out.")
@@ -202,7 +212,8 @@ def prepare_radio(images, *, clip=3.0, n_seen=N_SEEN):
         peak = kept[own].max()
         if not peak > 0:
             raise AgnError(f"images must show a source; image {number} is blank in the middle. Leave it out.")
-        prepared[number] = np.sqrt(np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1))
+        levels = np.clip(np.floor(_LEVELS * kept / peak) / _LEVELS, 0, 1)
+        prepared[number] = np.sqrt(_list_binned(levels, binned).mean(axis=-1))
     return prepared
 
 
@@ -210,6 +221,13 @@ def cut_middle(images, n_pixels):
     """The middle n_pixels x n_pixels of images or maps (..., height, width)."""
     top, left = ((size - n_pixels) // 2 for size in images.shape[-2:])
     return images[..., top : top + n_pixels, left : left + n_pixels]
+
+
+def _list_binned(maps, binned):
+    """The pixels that become one, on a last axis: (..., height / binned, width / binned, binned^2)."""
+    *first, height, width = maps.shape
+    split = maps.reshape(*first, height // binned, binned, width // binned, binned)
+    return split.swapaxes(-3, -2).reshape(*first, height // binned, width // binned, binned**2)
 
 
 def measure_noise(image):
@@ -238,17 +256,18 @@ def measure_brightness(images):
     return pd.DataFrame(rows, columns=["peak", "noise level"])
 
 
-def train_radio(images, label, *, n_members=1, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
+def train_radio(images, label, *, n_members=2, plan=RADIO_PLAN, random_state=0, meta=None, start=None):
     """Train networks on prepared images and average them.
 
     Parameters
     ----------
-    images : (n, n_seen, n_seen) array
+    images : (n, height, width) array
         Of `prepare_radio`.
     label : (n,) array of 0 and 1
     n_members : int
         Networks, each of its own seed.
     plan : TrainingPlan
+        `RADIO_PLAN` by default: about a minute a network for 500 images.
     random_state : int, RandomState or None
     meta : dict, optional
         Kept with the network.

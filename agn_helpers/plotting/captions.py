@@ -152,6 +152,28 @@ CAPTIONS = {
         "Share of type 2 spectra that are no longer predicted type 2 once a broad Hβ of that "
         "strength and width, or displacement, is added."
     ),
+    r"07_sources": (
+        "The middles of simulated radio galaxies as the network sees them: clipped, divided by the "
+        "peak, the root of it; dark is bright. Upper rows: FR I, brightest near the core and fading "
+        "outwards. Lower rows: FR II, brightest at the ends. The bar is 30 arcsec long."
+    ),
+    r"07_scores": (
+        "Left: share of the sources of each true class (rows) that are predicted to be of each "
+        "class (columns). Right: how often a source is FR II against the probability that the "
+        "network gives it, with the number of sources below; on the diagonal probabilities are "
+        "right, bars are standard errors."
+    ),
+    r"07_explained": (
+        "Four sources explained by LIME, a row each: the image, the pieces of its emission, and "
+        "what these weigh, from purple (for FR I) to green (for FR II), each row with its own "
+        "scale; in words: the prediction, the pieces that speak most for it, how many there are, "
+        "and how well the linear model fits."
+    ),
+    r"07_place": (
+        "How far from the middle lies what speaks for the class of a source, beside how far its "
+        "flux lies, in radii that hold 95 % of the flux; a point a source, bars are medians. The "
+        "dashed line is half that radius."
+    ),
     r"08_galaxies": (
         "Simulated galaxies with a bar (top) and without (bottom), each with the share of the volunteers who "
         "see one. Blue: the true bar from end to end."

@@ -63,7 +63,7 @@ def plot_segments(segments, *, title="", ax=None):
 
 
 def plot_weights(image, weights, *, scale=None, title="", ax=None):
-    """Draw weights over an image's contours: blue raises the output, orange lowers it.
+    """Draw weights over an image's contours: green raises the output, purple lowers it.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def plot_gallery(images, titles, *, n_columns=8, pixel=None):
     return figure
 
 
-def plot_explained_sources(images, explanations, words, *, pixel=None, names=("FR I", "FR II")):
+def plot_explained_sources(images, explanations, words, *, pixel=None, n_shown=None, names=("FR I", "FR II")):
     """Draw a row a source: image, segments, what these weigh, and the explanation in words.
 
     Parameters
@@ -128,6 +128,8 @@ def plot_explained_sources(images, explanations, words, *, pixel=None, names=("F
     words : n str
     pixel : float, optional
         Of `plot_image`.
+    n_shown : int, optional
+        Pixels on a side of the middle that are drawn; all by default.
     names : two str
         What negative and positive weights speak for.
 
@@ -145,10 +147,13 @@ def plot_explained_sources(images, explanations, words, *, pixel=None, names=("F
     )
     for row, (image, explanation, text) in enumerate(zip(images, explanations, words)):
         titles = ("Image", "Segments", "Weights") if row == 0 else ("", "", "")
+        weights = np.where(explanation.segments > 0, explanation.coefficients[explanation.segments], 0)
+        image, segments, shown = (
+            _take_middle(each, n_shown) for each in (image, explanation.segments, weights)
+        )
         plot_image(image, pixel=None if row else pixel, title=titles[0], ax=axes[row, 0])
-        plot_segments(explanation.segments, title=titles[1], ax=axes[row, 1])
-        weights = explanation.coefficients[explanation.segments]
-        plot_weights(image, np.where(explanation.segments > 0, weights, 0), title=titles[2], ax=axes[row, 2])
+        plot_segments(segments, title=titles[1], ax=axes[row, 1])
+        plot_weights(image, shown, scale=np.abs(weights).max(), title=titles[2], ax=axes[row, 2])
         axes[row, 3].set_axis_off()
         note = f"{fill(text, 34)}.\n\nSegments: {np.count_nonzero(np.unique(explanation.segments))}"
         note += f"\nSurrogate R²: {explanation.r2:.2f}"
@@ -163,6 +168,12 @@ def plot_explained_sources(images, explanations, words, *, pixel=None, names=("F
     )
     bar.set_label(f"{names[0]}  ←  speaks for  →  {names[1]}", size=7.5, color=GREY)
     return figure
+
+
+def _take_middle(image, n_pixels):
+    """The middle of an image; all of it for None or more pixels than there are."""
+    edges = [max(0, (size - (n_pixels or size)) // 2) for size in np.shape(image)]
+    return np.asarray(image)[tuple(slice(edge, edge + n_pixels if n_pixels else None) for edge in edges)]
 
 
 def _frame(ax, title):

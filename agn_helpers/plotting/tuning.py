@@ -9,7 +9,7 @@ from ..tuning import best_result, effective_cost, reliability_curve
 from .style import DARK, GREY, SINGLE_COLUMN
 
 
-def plot_reliability(y, probability, classes, *, bins=10, ax=None):
+def plot_reliability(y, probability, classes, *, bins=10, counted="spectra", ax=None):
     """Draw how often a type is true against its predicted probability; calibrated ones lie on the diagonal.
 
     Parameters
@@ -19,11 +19,13 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
     probability : (n_spectra, n_classes) array
         Predicted probabilities.
     classes : (n_classes,) sequence of str
-        What the columns are.
+        What the columns are; of two only the second is drawn, whose mirror image the first is.
     bins : int
         Bins of `agn_helpers.tuning.reliability_curve`; those with fewer than 5 spectra are left out. Bars are
         binomial standard errors, which Laplace's rule keeps above zero, cut at 0 and 1; below them stand the
         numbers of spectra in all bins, on a logarithmic scale.
+    counted : str
+        What these are, where not spectra.
 
     Returns
     -------
@@ -36,7 +38,8 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
     share = (curve["observed"] * curve["n"] + 1) / (curve["n"] + 2)
     curve = curve.assign(error=np.sqrt(share * (1 - share) / (curve["n"] + 3)))
     below = ax.inset_axes((0, -0.27, 1, 0.2))
-    for name in dict.fromkeys([*AGN_TYPES, *classes]):
+    drawn_classes = classes if len(classes) > 2 else classes[-1:]
+    for name in [name for name in dict.fromkeys([*AGN_TYPES, *classes]) if name in drawn_classes]:
         part, every = curve[curve["class"] == name], counts[counts["class"] == name]
         if len(part):
             predicted, observed, error = part[["predicted", "observed", "error"]].to_numpy().T
@@ -49,12 +52,14 @@ def plot_reliability(y, probability, classes, *, bins=10, ax=None):
             look["color"] = drawn[0].get_color()
             below.plot(every["predicted"], every["n"], **look, linewidth=0.7, markersize=2.4)
     ends = (-0.03, 1.03)
-    ax.set(xlim=ends, ylim=ends, ylabel="Share that is of the type")
-    below.set(xlim=ends, yscale="log", xlabel="Predicted probability", ylabel="Spectra")
+    which = "of the type" if len(classes) > 2 else classes[-1]
+    ax.set(xlim=ends, ylim=ends, ylabel=f"Share that is {which}")
+    below.set(xlim=ends, yscale="log", xlabel="Predicted probability", ylabel=counted.capitalize())
     below.set_ylim(0.7, 2 * max(counts["n"].max(), 5))
     ax.tick_params(labelbottom=False)
     ax.set_aspect("equal")
-    ax.legend(loc="upper left")
+    if len(classes) > 2:
+        ax.legend(loc="upper left")
     return ax
 
 

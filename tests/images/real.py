@@ -1,11 +1,13 @@
 """Real radio images: `python -m tests.images.real [PART …]` prints what networks reach, beside baselines.
 
 Parts: baselines; simulated (training on simulated sources only, no label of a real image); folds (five of
-MiraBest) and outside (all of MiraBest, judged on FR-DEEP), both trained on from simulated sources; lime
+MiraBest) and outside (all of MiraBest, judged on FR-DEEP), both by the defaults of `train_radio`; lime
 (agreement between seeds on real sources).  Some minutes each; without the shared images nothing is printed.
 
 The simulator never saw a real label, but its physics was revised four times after a look at these accuracies:
-its judge is a set kept aside.
+its judge is a set kept aside.  The defaults for real images (binned images, number of epochs)
+were chosen by the log loss on the first two of the five folds; the last three are printed too.  That two
+networks are averaged was decided when one network had reached 0.923 on all five.
 """
 
 import sys
@@ -13,10 +15,11 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import StratifiedKFold
 
 from agn_helpers.images import (
-    RADIO_PLAN,
-    TrainingPlan,
+    FULL_RESOLUTION,
+    SIMULATED_PLAN,
     average_orientations,
     combine_networks,
     cross_validate,
@@ -34,9 +37,7 @@ from ..conftest import SHARED
 
 FOLDER = SHARED / "images" / "radio"
 SETS = {"MiraBest": "mirabest_train.npz", "FR-DEEP": "frdeep_train.npz"}
-# From weights that know simulated sources.
-REAL_PLAN = TrainingPlan(n_epochs=24, learning_rate=1.5e-3, widths=RADIO_PLAN.widths)
-SIMULATED_PLAN = TrainingPlan(n_epochs=14, widths=RADIO_PLAN.widths)
+N_FOLDS, N_CHOOSING = 5, 2
 N_SIMULATED, N_SEEDS = 5000, 2
 
 
@@ -63,7 +64,15 @@ def find_shared(places, others):
 def train_simulated(seed):
     """A network that has seen no real image."""
     sample = simulate_radio(N_SIMULATED, random_state=100 + seed)
-    return train_radio(prepare_radio(sample.images), sample.label, plan=SIMULATED_PLAN, random_state=seed)
+    X = prepare_radio(sample.images, **FULL_RESOLUTION)
+    return train_radio(X, sample.label, n_members=1, plan=SIMULATED_PLAN, random_state=seed)
+
+
+@cache
+def train_real():
+    """A network of all of MiraBest."""
+    _, X, y, _ = read_set("MiraBest")
+    return train_radio(X, y, random_state=0)
 
 
 def judge(network, images, label):
@@ -72,7 +81,8 @@ def judge(network, images, label):
 
 def run_simulated(sets):
     networks = [train_simulated(seed) for seed in range(N_SEEDS)]
-    for name, (_, X, y, _) in sets.items():
+    for name, (images, _, y, _) in sets.items():
+        X = prepare_radio(images, **FULL_RESOLUTION)
         for seed, network in enumerate(networks):
             yield f"simulated only, seed {seed} -> {name}", judge(network, X, y)
         yield f"simulated only, mean of {N_SEEDS} -> {name}", judge(combine_networks(networks), X, y)
@@ -80,23 +90,19 @@ def run_simulated(sets):
 
 def run_folds(sets):
     _, X, y, _ = sets["MiraBest"]
-    odds = cross_validate(X, y, plan=REAL_PLAN, random_state=0, start=train_simulated(0))
+    odds = cross_validate(X, y, n_folds=N_FOLDS, random_state=0)
     yield "five folds of MiraBest", score_accuracy(odds > 0, y)
+    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0).split(X, y)
+    unseen = np.concatenate([test for _, test in folds][N_CHOOSING:])
+    yield "the last three of them", score_accuracy(odds[unseen] > 0, y[unseen])
 
 
 def run_outside(sets):
-    _, X, y, places = sets["MiraBest"]
-    networks = [
-        train_radio(X, y, plan=REAL_PLAN, random_state=seed, start=train_simulated(seed))
-        for seed in range(N_SEEDS)
-    ]
+    places, network = sets["MiraBest"][3], train_real()
     _, other, label, others = sets["FR-DEEP"]
     new = ~find_shared(others, places)
-    for seed, network in enumerate(networks):
-        yield f"MiraBest, seed {seed} -> FR-DEEP", judge(network, other, label)
-    mean = combine_networks(networks)
-    yield f"MiraBest, mean of {N_SEEDS} -> FR-DEEP", judge(mean, other, label)
-    yield "the same, sources of both sets left out", judge(mean, other[new], label[new])
+    yield "MiraBest -> FR-DEEP", judge(network, other, label)
+    yield "the same, sources of both sets left out", judge(network, other[new], label[new])
 
 
 def run_baselines(sets):
@@ -118,13 +124,14 @@ def run_baselines(sets):
 
 
 def run_lime(sets):
-    network = train_simulated(0)
+    network = train_real()
     for name, (_, X, _, _) in sets.items():
         found = examine_sources(network, X[:: len(X) // 20], title=None)
-        found["better"] = 1.0 * (found["deletion"] < found["random"])
+        found["better deletion"] = 1.0 * (found["deletion"] < found["random"])
+        found["better insertion"] = 1.0 * (found["insertion"] > found["random"])
         columns = ["n_segments", "r2", "spearman", "top5"]
         row = found[columns].median()
-        row["better"] = found["better"].mean()
+        row = pd.concat([row, found[["better deletion", "better insertion"]].mean()])
         print(f"LIME on {name}, {len(found)} sources:", row.round(3).to_dict(), flush=True)
     return iter(())
 

@@ -54,6 +54,40 @@ def test_learns_what_can_be_learned_and_repeats_itself(network):
     assert not np.allclose(seed.outputs(other), network.outputs(other))
 
 
+def test_steps_are_those_of_optax_with_its_own_schedule():
+    import equinox as eqx
+    import jax
+    import optax
+
+    from agn_helpers.images import architecture
+    from agn_helpers.images.networks import Layout
+
+    plan, n_steps = TrainingPlan(learning_rate=0.01, rotate=False, shift=0, dropout=0.0, widths=(8, 8)), 40
+    rates = architecture.plan_rates(plan, n_steps)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, n_steps // 10, n_steps)
+    np.testing.assert_allclose(rates, [schedule(step) for step in range(n_steps)], rtol=1e-5, atol=1e-9)
+    peer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=plan.weight_decay))
+    ours, step = architecture.make_step(plan, "binary")
+    assert (
+        architecture.make_step(TrainingPlan(n_epochs=3, rotate=False, shift=0, dropout=0.0), "binary")[1]
+        is step
+    )
+    nets = [architecture.ConvNet(Layout((SIZE, SIZE, 1), widths=(8, 8)), jax.random.key(0)) for _ in range(2)]
+    states = [optimiser.init(architecture.trainable(net)) for optimiser, net in zip((ours, peer), nets)]
+    x, y = IMAGES[:16, ..., None], LABEL[:16, None].astype(np.float32)
+
+    @eqx.filter_jit
+    def slope(net):
+        return eqx.filter_grad(lambda one: optax.sigmoid_binary_cross_entropy(one(x), y).mean())(net)
+
+    for rate in rates[:12]:
+        nets[0], states[0] = step(nets[0], states[0], x, y, jax.random.key(0), rate)
+        updates, states[1] = peer.update(slope(nets[1]), states[1], architecture.trainable(nets[1]))
+        nets[1] = eqx.apply_updates(nets[1], updates)
+    for mine, theirs in zip(*map(jax.tree.leaves, nets)):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
 def test_outputs_do_not_depend_on_who_else_is_asked_about(network):
     together = network.outputs(IMAGES)
     np.testing.assert_allclose(network.outputs(IMAGES[5:6]), together[5:6], rtol=1e-4, atol=1e-5)

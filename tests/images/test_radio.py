@@ -83,17 +83,29 @@ class TestSimulator:
 class TestPreparation:
     def test_clips_cuts_and_divides(self, sample):
         prepared = prepare_radio(sample.images)
-        assert prepared.shape == (60, 96, 96) and prepared.min() == 0 and prepared.max() == 1
-        image = cut_middle(sample.images[0], 96)
-        noise = measure_noise(sample.images[0])
-        assert not prepared[0][image < 3 * noise].any()
+        assert prepared.shape == (60, 64, 64) and prepared.min() == 0 and 0.9 < prepared.max() <= 1
+        image = cut_middle(sample.images[0], 128)
+        kept = np.where(image > 3 * measure_noise(sample.images[0]), image, 0)
+        places = (np.arange(128) - 63.5) * PIXEL
+        # A neighbour may be brighter than the source.
+        peak = kept[np.hypot(places, places[:, None]) < 60].max()
+        levels = np.clip(np.floor(255 * kept / peak) / 255, 0, 1)
+        means = (levels[::2, ::2] + levels[1::2, ::2] + levels[::2, 1::2] + levels[1::2, 1::2]) / 4
+        np.testing.assert_allclose(prepared[0], np.sqrt(means), atol=1e-6)
         # A share of the pixels of pure noise as of three standard deviations.
-        empty = cut_middle(sample.part, 96) == 0
+        empty = cut_middle(sample.part, 128)[:, ::2, ::2] == 0
         share = np.mean(
-            [(x[ndimage.binary_erosion(e, iterations=4)] > 0).mean() for x, e in zip(prepared, empty)]
+            [(x[ndimage.binary_erosion(e, iterations=2)] > 0).mean() for x, e in zip(prepared, empty)]
         )
-        assert share < 0.006
+        # Of four pixels one suffices.
+        assert share < 4 * 0.006
         np.testing.assert_allclose(prepare_radio(7 * sample.images), prepared, atol=0.05)
+
+    def test_full_resolution_is_an_option(self, sample):
+        full = prepare_radio(sample.images[:9], binned=1)
+        assert full.shape == (9, 128, 128) and (full.max(axis=(1, 2)) == 1).all()
+        means = (full**2).reshape(9, 64, 2, 64, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(prepare_radio(sample.images[:9]), np.sqrt(means), atol=1e-6)
 
     def test_what_was_clipped_already_stays(self, sample):
         once = np.where(sample.images > 1, sample.images, 0)
@@ -102,8 +114,8 @@ class TestPreparation:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda x: x[0], "at least 96 x 96"),
-            (lambda x: x[:, :90], "at least 96 x 96"),
+            (lambda x: x[0], "at least 128 x 128"),
+            (lambda x: x[:, :90], "at least 128 x 128"),
             (lambda x: x * np.nan, "image 0 holds NaN"),
             (lambda x: x * 0, "image 0 is blank"),
         ],
@@ -113,6 +125,8 @@ class TestPreparation:
             prepare_radio(change(sample.images[:2]))
         with pytest.raises(AgnError, match="clip must be positive"):
             prepare_radio(sample.images[:2], clip=-1)
+        with pytest.raises(AgnError, match="n_seen must be a multiple of binned; got 63 and 2"):
+            prepare_radio(sample.images[:2], n_seen=63)
 
 
 class TestReading:
