@@ -160,7 +160,7 @@ BROAD_LINES = _line_list(
 )
 
 #: The optical Fe II lines, in units of their blend at 4434 to 4684 Å.  Multiplets 37, 38 and lines of I Zw 1
-#: are "FeII"; "FeII central" and "FeII red" are the other parts of the shelf about Hβ, "FeII blue" is what lies
+#: are "FeII"; "FeII central" and "FeII red" are the other parts of the shelf about Hβ, "FeII blue" what lies
 #: below Hγ.
 FE_II_LINES = _line_list(list(_fe_ii_rows()))
 
