@@ -74,6 +74,7 @@ def documented(tmp_path_factory):
     index = {"file": names, "redshift": [each.redshift for each in spectra]}
     index["label"] = [each.label for each in spectra]
     Table(index).write(root / "folder" / "index.csv")
+    Table({"ra": [10.0], "dec": [0.0]}).write(root / "list.csv")
     return root
 
 
@@ -122,6 +123,7 @@ def light(monkeypatch, here):
     monkeypatch.setattr("agn_helpers.archive.find_catalogue", note("list", (fetched, [])))
     monkeypatch.setattr("agn_helpers.cli.fetch._print_report", note("report", 0))
     monkeypatch.setattr("agn_helpers.archive.fetch_spectra", note("fetch"))
+    monkeypatch.setattr("agn_helpers.archive.fetch_cutouts", note("fetch"))
     monkeypatch.setattr("agn_helpers.archive.check_cache", note("check", (1, Table({"reason": []}))))
     return called
 
