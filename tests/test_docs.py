@@ -9,6 +9,7 @@ import tomllib
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlparse
 
 import matplotlib.pyplot as plt
@@ -123,7 +124,8 @@ def light(monkeypatch, here):
     monkeypatch.setattr("agn_helpers.archive.find_catalogue", note("list", (fetched, [])))
     monkeypatch.setattr("agn_helpers.cli.fetch._print_report", note("report", 0))
     monkeypatch.setattr("agn_helpers.archive.fetch_spectra", note("fetch"))
-    monkeypatch.setattr("agn_helpers.archive.fetch_cutouts", note("fetch"))
+    cutouts = SimpleNamespace(counts={"verified": 1}, missing=Table({"reason": []}))
+    monkeypatch.setattr("agn_helpers.archive.fetch_cutouts", note("fetch", cutouts))
     monkeypatch.setattr("agn_helpers.archive.check_cache", note("check", (1, Table({"reason": []}))))
     return called
 
