@@ -827,7 +827,7 @@ def test_what_changed_at_the_archive_is_said(catalogue, tree, tmp_path):
 def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp_path, capsys):
     fetch(catalogue, tmp_path, server)
     assert cli.main(["check", str(tmp_path)]) == 0
-    assert "12 spectra" in capsys.readouterr().out
+    assert "12 files" in capsys.readouterr().out
     files = sorted(tmp_path.glob("*/spec-*.fits"))
     content = bytearray(files[0].read_bytes())
     content[len(content) // 2] ^= 1
@@ -837,7 +837,7 @@ def test_check_finds_damage_that_has_the_right_size(catalogue, tree, server, tmp
     assert cli.main(["check", str(tmp_path)]) == 3
     files[1].rmdir()
     said = capsys.readouterr()
-    assert "10 spectra" in said.out and "2 are not" in said.out
+    assert "10 files" in said.out and "2 are not" in said.out
     assert [files[0].stem in said.err, files[1].stem in said.err, said.err.count("\n")] == [True, True, 2]
     assert len(server.requests) == N_OBJECTS
     assert set(read_request(tmp_path)["outcome"]) == {"verified", "damaged"}
