@@ -16,6 +16,7 @@ from astropy.table import Table
 
 from agn_helpers import load_model, place_on_map
 from agn_helpers.files import read_table
+from agn_helpers.images import DIRECT, PUBLISHED
 from agn_helpers.lines import LINES
 from agn_helpers.maps import read_map, vote_on_map
 from agn_helpers.plotting import (
@@ -88,6 +89,15 @@ def collect_numbers(data, shared=None):
         "bridges": f"{bridges['share'].min():.0%} to {bridges['share'].max():.0%} over maps and full spaces",
         "bridge, surveys": f"in the space of standardised fluxes, {over['low']:.0%} to {over['high']:.0%}",
         "nearest to type 1": f"{bridge['nearest']:.0%} are intermediates",
+    }
+    sources = read["radio_scores"].set_index("way").loc["all"]
+    lime = read["radio_segmentations"].set_index("segments").loc["emission"]
+    bars = read["bars_methods"].set_index("method")["r"]
+    numbers |= {
+        "radio": f"{sources['accuracy']:.2f} [{sources['low']:.2f}, {sources['high']:.2f}]",
+        "lime": f"rank correlation between seeds {lime['spearman']:.2f}, R² {lime['r2']:.2f}",
+        "bars, published rule": f"r = {bars[PUBLISHED]:.2f} by the published rule",
+        "bars, direct": f"{bars[bars.filter(like=DIRECT).index[-1]]:.2f} by a network that learned lengths",
     }
     numbers = {key: words.replace("%", " %") for key, words in numbers.items()}
     return numbers if shared is None else numbers | _collect_real(data, shared)

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from agn_helpers.images import DIRECT, PUBLISHED
+
 from .conftest import ROOT
 from .readme import NUMBERS, collect_numbers
 
@@ -49,6 +51,10 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
             "nearest": [0.9, 0.98],
         },
         "audit_bridge": {"claim": ["bridge share"], "low": [0.451], "high": [0.539]},
+        "radio_scores": {"way": ["all"], "accuracy": 0.87, "low": 0.815, "high": 0.913},
+        "radio_segmentations": {"segments": ["emission"], "spearman": 0.973, "r2": 0.811},
+        "bars_methods": {"method": [PUBLISHED, f"{DIRECT}, 150 labels", f"{DIRECT}, 600 labels"]}
+        | {"r": [-0.061, 0.73, 0.769]},
     }
     (tmp_path / "tables").mkdir()
     for name, columns in tables.items():
@@ -71,6 +77,10 @@ def test_numbers_are_read_from_the_tables_of_a_run(tmp_path):
         "bridges": "45 % to 48 % over maps and full spaces",
         "bridge, surveys": "in the space of standardised fluxes, 45 % to 54 %",
         "nearest to type 1": "98 % are intermediates",
+        "radio": "0.87 [0.81, 0.91]",
+        "lime": "rank correlation between seeds 0.97, R² 0.81",
+        "bars, published rule": "r = -0.06 by the published rule",
+        "bars, direct": "0.77 by a network that learned lengths",
     }
 
 
