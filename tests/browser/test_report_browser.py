@@ -5,14 +5,12 @@ import time
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
 
 from agn_helpers.reduction import read_sample
 from agn_helpers.reports import render_notebook, write_report
 from agn_helpers.spectra import list_sky_pages
 
 from ..reports.conftest import HOSTILE, hostile_run  # noqa: F401
-from .conftest import CHROMIUM
 from .pages import check_accessibility
 
 
@@ -25,23 +23,13 @@ def report(hostile_run):  # noqa: F811
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(browser):
+def opened(chromium):
     """Function that opens a page of a width; the page has lists of what it asked for and complained of."""
     contexts = []
 
     def open_page(path, width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.asked, page.complaints = [], []
