@@ -305,8 +305,14 @@ def test_two_runs_side_by_side_go_together(lab, project, chromium, keep):
     assert messages[0] != messages[1]
     # Both were built while the page was heard in another thread: the styles of their letters did not mix.
     first = SpectrumPicker.open_run("small", root=project, front_end=True)
-    shown.match(first)
     first.pick(name)
+    shown.match(first)
+    # The first makes room once the second is there, which may take the page a moment.
+    for _ in range(40):
+        if shown.image(1).size == picture_of(first).size:
+            break
+        page.wait_for_timeout(250)
+        shown.match(first)
     assert difference(shown.image(1), picture_of(first)) < 0.01
     first.close()
     keep(page, "pair_1600x900")
