@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.path import Path as Outline
 
 from ..errors import AgnError
-from .canvas import MapLasso
+from .canvas import MapLasso, screen_style
 from .markup import code_html, matches_html, readout_html, tag_html, turns_html
 from .panels import shift_lines
 
@@ -154,19 +154,23 @@ class PageActions:
             self._resize(self.controls.size.value)
 
     def _rebuild(self):
-        self._lasso.disconnect_events()
-        self.map.build(self._state)
-        self.spectrum.build(self._state)
-        self._throw_lasso()
-        self.controls.map_figure.canvas.toolbar.update()
-        for figure in (self.controls.map_figure, self.controls.spectrum_figure):
-            figure.canvas.draw_idle()
-        if self._shown is not None:
-            self.show(self._state, self._shown)
+        with screen_style(dark=self.map.dark):
+            self._lasso.disconnect_events()
+            self.map.build(self._state)
+            self.spectrum.build(self._state)
+            self._throw_lasso()
+            self.controls.map_figure.canvas.toolbar.update()
+            for figure in (self.controls.map_figure, self.controls.spectrum_figure):
+                figure.canvas.draw_idle()
+            if self._shown is not None:
+                self.show(self._state, self._shown)
 
     def _resize(self, size):
-        self.controls.set_size(size, **self._room)
-        self._rebuild()
+        # A figure that another thread draws keeps its size: to measure letters, matplotlib notes the pixels
+        # an inch and sets them again afterwards.
+        with screen_style(dark=self.map.dark):
+            self.controls.set_size(size, **self._room)
+            self._rebuild()
 
     def _use_tool(self, name):
         toolbar = self.controls.map_figure.canvas.toolbar
@@ -263,9 +267,10 @@ class PageActions:
         if self.controls is None:
             return
         state, shown = self._state, self._shown
-        self.spectrum.build(state)
-        self.spectrum.update(shown, lines=shift_lines(state.lines, state.line_shift))
-        self.controls.spectrum_figure.canvas.draw_idle()
+        with screen_style(dark=self.map.dark):
+            self.spectrum.build(state)
+            self.spectrum.update(shown, lines=shift_lines(state.lines, state.line_shift))
+            self.controls.spectrum_figure.canvas.draw_idle()
 
     def _search(self, text):
         rows = self._state.find_matches(text) if text.strip() else []

@@ -64,7 +64,8 @@ class SteadyCanvas(Canvas):
             return png.getvalue()
 
     def _handle_message(self, canvas, content, buffers):
-        super()._handle_message(canvas, content, buffers)
+        with screen_style(dark=self.dark):
+            super()._handle_message(canvas, content, buffers)
         if content["type"] == "initialized":
             # A new page would let the mouse drag the canvas to another size.
             self.send_state("resizable")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from matplotlib import cbook
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,6 +24,7 @@ from agn_helpers.lines import LINES
 from agn_helpers.maps import embed_spectra, place_on_map
 from agn_helpers.picker import SpectrumPicker, front_end
 from agn_helpers.picker.canvas import screen_style
+from agn_helpers.picker.controls import plan_page
 from agn_helpers.picker.state import PickerState
 from agn_helpers.picker.tasks import ExplainTask
 from agn_helpers.plotting import tabulate_statistics
@@ -545,3 +547,30 @@ def test_two_threads_do_not_draw_in_each_others_style():
         thread.join()
     assert [len(seen) for seen in grounds.values()] == [1, 1] and grounds[False] != grounds[True]
     assert dict(plt.rcParams) == before
+
+
+@pytest.mark.parametrize("by", ["room", "canvas"])
+def test_a_figure_that_is_being_drawn_keeps_its_size(run, by):
+    """To measure letters, matplotlib notes the pixels an inch of a figure and sets them again afterwards."""
+    picker = SpectrumPicker(run.sample, run.model, run.spectrum_map, front_end=True)
+    view, figure = picker.view, picker.view.controls.spectrum_figure
+    before, size = figure.dpi, figure.bbox.size.copy()
+
+    def resize():
+        if by == "room":
+            view._act({"kind": "room", "width": 1500, "height": 900})
+        else:
+            message = {"type": "resize", "width": 700, "height": 500, "figure": figure.canvas}
+            figure.canvas._handle_message(figure.canvas, message, [])
+
+    thread = threading.Thread(target=resize)
+    with screen_style(dark=False), cbook._setattr_cm(figure, dpi=before):
+        thread.start()
+        thread.join(0.3)
+        assert np.array_equal(figure.bbox.size, size)
+    thread.join()
+    plan = plan_page(1500, 900, view.controls._aspect)
+    expected = (700, 500) if by == "canvas" else plan.spectrum
+    assert figure.bbox.size == pytest.approx(expected) and not np.allclose(expected, size)
+    assert figure.dpi == (before if by == "canvas" else plan.dpi)
+    picker.close()
