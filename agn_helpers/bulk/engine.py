@@ -330,7 +330,9 @@ _OVER = ("finished", "error", *_LOST)
 
 def _submit(client, partition, job):
     if partition.kind != "frame":
-        return client.submit(run_partition, partition, job, pure=False, key=_name_task(partition))
+        # Within a function Dask does not look for futures among the names of files.
+        task = functools.partial(run_partition, partition, job)
+        return client.submit(task, pure=False, key=_name_task(partition))
     from dask import delayed
 
     task = delayed(_run_frame, pure=False)(partition.frame, partition._replace(frame=None), job)

@@ -36,9 +36,6 @@ _WHAT_MAKES_IT = ("classifier", "lines.py", "reduction", "spectra", "survey", "t
 # Spectra of each type that the general model is trained on.
 _GENERAL_SIZES = {"n_type1": 2000, "n_intermediate": 2000, "n_type2": 4000}
 
-# Other surveys whose classifiers say how far probabilities are a matter of chance.
-_N_OTHERS = 8
-
 _OTHER_SIZES = {"n_type1": 500, "n_intermediate": 500, "n_type2": 1000}
 
 # As many spectra tell what a sample looks like; more only take longer.
@@ -86,7 +83,12 @@ def train_model(
 
 
 def train_general(
-    *, sizes: dict | None = None, doubts: bool = True, random_state: int = 0, n_jobs: int = 2
+    *,
+    sizes: dict | None = None,
+    doubts: bool = True,
+    n_others: int = 8,
+    random_state: int = 0,
+    n_jobs: int = 2,
 ) -> TrainedModel:
     """Train the model that `agn classify` uses, on the embedded survey's general population.
 
@@ -96,6 +98,8 @@ def train_general(
         ``n_type1, n_intermediate, n_type2``.
     doubts : bool
         See `train_model`.
+    n_others : int
+        Other surveys whose classifiers say how far probabilities are a matter of chance; 0 leaves them out.
     random_state : int
         Of the survey, too.
     n_jobs : int
@@ -109,7 +113,7 @@ def train_general(
     kernels: none was better in all, and differences were below 0.02 of F.  What makes the difference is the
     population.
     """
-    seeds = np.random.SeedSequence(random_state).generate_state(_N_OTHERS if doubts else 0).tolist()
+    seeds = np.random.SeedSequence(random_state).generate_state(n_others if doubts else 0).tolist()
     others = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_draw_smaller)(seed) for seed in seeds)
     spectra, _ = simulate_survey(
         population="general", random_state=random_state, **(_GENERAL_SIZES if sizes is None else sizes)
@@ -119,7 +123,7 @@ def train_general(
     meta = {"population": "general", "random_state": random_state, "C": PAPER_C, "kernel": "linear"}
     meta["program"] = digest_training()
     model = train_model(sample, estimator=estimator, meta=meta, doubts=doubts, random_state=random_state)
-    if doubts:
+    if doubts and n_others:
         model.extras["ensemble"] = train_ensemble(estimator, others)
     return model
 

@@ -23,7 +23,13 @@ def main():
     items = [Item(f"/archive/spectra/spec-{number:04d}-50000-0001.fits") for number in range(2000)]
     engine.run_partition = do_nothing
     # All in one process: the scheduler shares its core with those whom it serves, a lower bound.
-    look = {"protocol": "tcp", "dashboard_address": None, "processes": False, "threads_per_worker": 1}
+    look = {
+        "protocol": "tcp",
+        "dashboard_address": None,
+        "processes": False,
+        "threads_per_worker": 1,
+        "memory_limit": 0,
+    }
     with (
         distributed.LocalCluster(n_workers=choice.workers, **look) as cluster,
         distributed.Client(cluster) as client,
