@@ -129,7 +129,7 @@ def plot_method_scores(summary, *, null=None, ax=None):
     if null is not None:
         ax.axvline(null, color=FOUND_COLOUR, linewidth=1, zorder=0, label="in kpc, one constant for all")
     ax.axvline(0, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-    ax.set_yticks(place, summary.index)
+    ax.set_yticks(place, [name.replace(" x ", " × ") for name in summary.index])
     ax.invert_yaxis()
     ax.tick_params(axis="y", which="both", length=0)
     ax.set(xlabel="Pearson's r with the lengths that volunteers measured")
