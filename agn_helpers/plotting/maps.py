@@ -120,7 +120,7 @@ def map_size(spectrum_map, width, *, legend=True):
     return width, width * min(extent[1] / extent[0], 1.0) + (0.7 if legend else 0.4)
 
 
-def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
+def plot_map(spectrum_map, y, *, alpha=0.85, size=7, legend=True, ax=None):
     """Draw a map with every spectrum in its type's colour and marker; of very many, their density.
 
     Parameters
@@ -249,7 +249,9 @@ def plot_decision(spectrum_map, estimator, *, ax):
         ends = np.concatenate([np.stack([line[:-1], line[1:]], axis=1) for line in drawn.allsegs[0]] or [[]])
         drawn.remove()
         if ends.size:
-            lines = LineCollection(ends, colors=DARK, alpha=fade(ends.mean(axis=1)), linewidths=0.6, zorder=3)
+            # Away from spectra lines end before the shades do.
+            alpha = np.clip(1.5 * fade(ends.mean(axis=1)) - 0.5, 0, 1)
+            lines = LineCollection(ends, colors=DARK, alpha=alpha, linewidths=0.6, zorder=3)
             ax.add_collection(lines, autolim=False)
     ax.set(xlim=(left, right), ylim=(bottom, top))
     return ax
