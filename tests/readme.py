@@ -173,7 +173,7 @@ def _point_at(ax, grid, flux, values):
     low, high = ax.get_ylim()
     for where, x in (
         ((velocity > -3500) & (velocity < -500), 4797),
-        ((velocity > 500) & (velocity < 3500), 4888),
+        ((velocity > 500) & (velocity < 3500), 4892),
     ):
         inside = np.flatnonzero(where)
         k = inside[np.argmax(np.abs(values[inside]))]
@@ -181,7 +181,7 @@ def _point_at(ax, grid, flux, values):
         ax.annotate(
             word,
             (grid[k], flux[k]),
-            (x, low + 0.84 * (high - low)),
+            (x, low + 0.77 * (high - low)),
             size=7.5,
             ha="left",
             va="center",
