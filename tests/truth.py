@@ -45,6 +45,7 @@ def judge(seed, path):
         return json.loads(path.read_text(encoding="utf-8"))
     model = train_general(random_state=seed, n_others=0, n_jobs=1)
     values = judge_real(model) | judge_simulated(model, seed + 1000)
+    values = {name: float(value) for name, value in values.items()}
     path.write_text(json.dumps(values), encoding="utf-8")
     return values
 
