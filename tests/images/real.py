@@ -10,7 +10,7 @@ were chosen by the log loss on the first two of the five folds; the last three a
 networks are averaged was decided when one network had reached 0.923 on all five.
 """
 
-import sys
+import argparse
 from functools import cache
 
 import numpy as np
@@ -157,5 +157,14 @@ def main(parts):
 
 
 if __name__ == "__main__":
-    pd.set_option("display.width", 160)
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.images.real",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS) + "; all of them by default")
+    parts = parser.parse_args().parts
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        parser.error(f"PART must be one of {', '.join(PARTS)}; got {', '.join(unknown)}.")
+    main(parts)
