@@ -162,7 +162,9 @@ if __name__ == "__main__":
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS) + "; all of them by default")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=", ".join(PARTS) + "; all of them by default"
+    )
     parts = parser.parse_args().parts
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
