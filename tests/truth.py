@@ -28,7 +28,9 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.truth", description=__doc__)
     parser.add_argument("-n", "--number", type=int, default=16, help="surveys")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--folder", type=Path, required=True, help="results that are there are not made again")
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="results that are there are not made again"
+    )
     choice = parser.parse_args()
     choice.folder.mkdir(parents=True, exist_ok=True)
     tasks = (delayed(judge)(seed, choice.folder / f"{seed}.json") for seed in range(choice.number))
@@ -45,6 +47,7 @@ def judge(seed, path):
         return json.loads(path.read_text(encoding="utf-8"))
     model = train_general(random_state=seed, n_others=0, n_jobs=1)
     values = judge_real(model) | judge_simulated(model, seed + 1000)
+    values = {name: float(value) for name, value in values.items()}
     path.write_text(json.dumps(values), encoding="utf-8")
     return values
 
@@ -66,7 +69,9 @@ def judge_real(model):
     sets = [set(each.split("|")) - {""} for each in calls["prediction_set"]]
     broad, narrow, forming = (kind == name for name in ("broad", "narrow", "starforming"))
     right = np.where(broad, types != "type 2", types == "type 2")
-    covered = np.array([("type 2" in s) if k == "narrow" else bool(s - {"type 2"}) for s, k in zip(sets, kind)])
+    covered = np.array(
+        [("type 2" in s) if k == "narrow" else bool(s - {"type 2"}) for s, k in zip(sets, kind)]
+    )
     unlike, sdss = np.array(calls["unlike_training"]), np.array(calls["sdss"])
     return {
         "real broad, of 117": right[broad].sum(),
@@ -87,26 +92,31 @@ def judge_real(model):
 
 def judge_simulated(model, seed):
     """Hosts around type 1, completeness, and what is unlike the training, on spectra of other surveys."""
-    hosts = SHIFTS["hosts around type 1"]
-    sample, _ = reduce_spectra(
-        simulate_survey(n_type1=2 * _N, n_intermediate=0, n_type2=0, random_state=seed, **hosts)[0]
-    )
-    values = {"type 1 in hosts": np.mean(model.predict(sample)["predicted"] == "type 1")}
-    spectra, _ = simulate_survey(
-        population="general", n_type1=_N, n_intermediate=_N, n_type2=2 * _N, random_state=seed + 1
-    )
-    sample, _ = reduce_spectra(spectra)
+    values = {}
+    for population in ("paper", "general"):
+        hosts = _draw(
+            n_type1=2 * _N, population=population, random_state=seed, **SHIFTS["hosts around type 1"]
+        )
+        found = np.array(model.predict(hosts)["predicted"])
+        values[f"type 1 in hosts, {population}"] = np.mean(found == "type 1")
+    general = {"population": "general", "random_state": seed + 1}
+    sample = _draw(n_type1=_N, n_intermediate=_N, n_type2=2 * _N, **general)
     X, y = sample_arrays(sample)
-    predicted = np.array(model.predict(sample)["predicted"])
-    values["accuracy, general"] = np.mean(predicted == y)
+    values["accuracy, general"] = np.mean(np.array(model.predict(sample)["predicted"]) == y)
+    hosts = _draw(n_type2=_N, mix={"type 2": {"Seyfert 2": 1}}, **general)
     found = measure_completeness(
-        model, sample, widths=[5000], strengths=[20], shifts=[-3500, -1750, 0, 1750, 3500]
+        model, hosts, widths=[5000], strengths=[20], shifts=[-3500, -1750, 0, 1750, 3500]
     )
     values["least found, 5000 km/s"] = found["found"].min()
-    found = measure_completeness(model, sample, widths=[12000], strengths=[20])
+    found = measure_completeness(model, hosts, widths=[12000], strengths=[20])
     values["found, 12000 km/s"] = found["found"].iloc[0]
     values |= _move(model, X[y == "type 2"])
     return values | _flag(model, X, np.asarray(sample["ivar"]))
+
+
+def _draw(*, n_type1=0, n_intermediate=0, n_type2=0, **changes):
+    numbers = {"n_type1": n_type1, "n_intermediate": n_intermediate, "n_type2": n_type2}
+    return reduce_spectra(simulate_survey(**numbers, **changes)[0])[0]
 
 
 def _move(model, X):

@@ -161,16 +161,21 @@ def wait_for_part(folder, process, number):
         time.sleep(0.01)
 
 
-def find_workers(process):
-    """Processes of a run that compute."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+def find_workers(pid):
+    """Processes of a run that compute; one may end while it is looked at."""
+    found = []
+    with contextlib.suppress(psutil.Error):
+        for each in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                found += [each] * ("spawn_main" in " ".join(each.cmdline()))
+    return found
 
 
 def kill(process, what, rng):
     if what == "worker":
-        for each in rng.sample(workers := find_workers(process), min(1, len(workers))):
-            each.kill()
+        for each in rng.sample(workers := find_workers(process.pid), min(1, len(workers))):
+            with contextlib.suppress(psutil.Error):
+                each.kill()
     elif what == "client":
         process.kill()
     else:
@@ -223,17 +228,15 @@ def test_workers_that_died_while_they_began_are_replaced(files, model, tmp_path)
     import dask
 
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}), open_client(workers=1) as client:
-        own = psutil.Process()
-        before = {each.pid for each in own.children() if "spawn_main" in " ".join(each.cmdline())}
+        before = {each.pid for each in find_workers(os.getpid())}
         end = time.monotonic() + 120
         killed = set()
         while client.cluster.workers:
             assert time.monotonic() < end
-            for each in own.children():
+            for each in find_workers(os.getpid()):
                 with contextlib.suppress(psutil.Error):
-                    if "spawn_main" in " ".join(each.cmdline()):
-                        killed.add(each.pid)
-                        each.kill()
+                    killed.add(each.pid)
+                    each.kill()
             time.sleep(0.05)
         assert len(killed - before) >= 1
         assert not client.nthreads()
