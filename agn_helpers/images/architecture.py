@@ -142,13 +142,16 @@ def _interpolate(images, rows, columns):
     return top * (1 - down) + bottom * down
 
 
-def _loss(net, images, targets, key, *, kind, dropout):
-    outputs = net(images, key, dropout)
-    if kind == "binary":
-        return optax.sigmoid_binary_cross_entropy(outputs, targets).mean()
-    if kind == "classes":
-        return optax.softmax_cross_entropy(outputs, targets).mean()
-    return jnp.square(outputs - targets).mean()
+#: Of outputs and targets, for each kind of network.
+LOSSES = {
+    "binary": lambda outputs, targets: optax.sigmoid_binary_cross_entropy(outputs, targets).mean(),
+    "classes": lambda outputs, targets: optax.softmax_cross_entropy(outputs, targets).mean(),
+    "regression": lambda outputs, targets: jnp.square(outputs - targets).mean(),
+}
+
+
+def _loss(net, images, targets, key, kind, *, dropout):
+    return jax.lax.switch(kind, list(LOSSES.values()), net(images, key, dropout), targets)
 
 
 def plan_rates(plan, n_steps):
@@ -158,24 +161,25 @@ def plan_rates(plan, n_steps):
     return np.float32(plan.learning_rate * np.where(steps < warm, steps / warm, falling))
 
 
-def make_step(plan, kind):
-    """An optimiser, AdamW, and a compiled step: (net, state, images, targets, key, rate) -> (net, state).
+def make_step(plan):
+    """AdamW and a compiled step: (net, state, images, targets, key, rate, kind) -> (net, state).
 
-    The rate is an argument, so that plans that differ in length and rates are compiled once.
+    The rate is an argument, and so is the kind, as its place in `LOSSES`: plans that differ in length and
+    rates, and networks of votes and of lengths, are compiled once.
     """
-    return _make_step(kind, plan.weight_decay, plan.dropout, plan.rotate, plan.shift)
+    return _make_step(plan.weight_decay, plan.dropout, plan.rotate, plan.shift)
 
 
 @cache
-def _make_step(kind, weight_decay, dropout, rotate, shift):
+def _make_step(weight_decay, dropout, rotate, shift):
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1.0, weight_decay=weight_decay))
 
     @eqx.filter_jit
-    def step(net, state, images, targets, key, rate):
+    def step(net, state, images, targets, key, rate, kind):
         turned, dropped = jax.random.split(key)
         if rotate or shift:
             images = change_images(images, turned, rotate=float(rotate), shift=shift)
-        slope = eqx.filter_grad(_loss)(net, images, targets, dropped, kind=kind, dropout=dropout)
+        slope = eqx.filter_grad(_loss)(net, images, targets, dropped, kind, dropout=dropout)
         updates, state = optimiser.update(slope, state, trainable(net))
         return eqx.apply_updates(net, jax.tree.map(lambda update: rate * update, updates)), state
 

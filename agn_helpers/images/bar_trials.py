@@ -97,7 +97,8 @@ class BarPlan:
     n_votes : int
         Galaxies, half of them barred, whose votes the network learns.
     n_epochs : int
-        How often it sees each; every other network is shown as many images in all.
+        How often it sees each, a multiple of the eight orientations; every other network is shown as many
+        images in all, to the nearest full round.
     n_labels : tuple of int
         Measured bars that direct networks learn from, all of them among the `n_votes` galaxies.
     n_calibration, n_test : int
@@ -109,7 +110,7 @@ class BarPlan:
     """
 
     n_votes: int = 2400
-    n_epochs: int = 6
+    n_epochs: int = 8
     n_labels: tuple[int, ...] = (150, 600)
     n_calibration: int = 30
     n_test: int = 50

@@ -380,7 +380,9 @@ def _fit(network, images, targets, plan, random_state, title):
     key, drawn = jax.random.split(jax.random.key(random.randint(2**31 - 1)))
     batch = min(plan.batch_size, len(images))
     n_batches = len(images) // batch
-    optimiser, step = arch.make_step(plan, network.kind)
+    optimiser, step = arch.make_step(plan)
+    # An array, as an argument that is compiled once must be.
+    kind = np.int32(list(arch.LOSSES).index(network.kind))
     rates = iter(arch.plan_rates(plan, plan.n_epochs * n_batches))
     start = network.members[0]
     net = arch.ConvNet(network.layout, drawn) if start is None else arch.fill(network.layout, start)
@@ -389,7 +391,7 @@ def _fit(network, images, targets, plan, random_state, title):
         order = random.permutation(len(images))[: n_batches * batch].reshape(n_batches, batch)
         for chosen in order:
             key, own = jax.random.split(key)
-            net, state = step(net, state, images[chosen], targets[chosen], own, next(rates))
+            net, state = step(net, state, images[chosen], targets[chosen], own, next(rates), kind)
     member = tuple(np.asarray(leaf) for leaf in jax.tree_util.tree_leaves(net))
     if not all(np.isfinite(leaf).all() for leaf in member):
         raise AgnError(f"the training did not converge; lower learning_rate, {plan.learning_rate:g}.")

@@ -54,7 +54,8 @@ def test_learns_what_can_be_learned_and_repeats_itself(network):
     assert not np.allclose(seed.outputs(other), network.outputs(other))
 
 
-def test_steps_are_those_of_optax_with_its_own_schedule():
+@pytest.mark.parametrize("kind", ["binary", "classes", "regression"])
+def test_steps_are_those_of_optax_with_its_own_schedule(kind):
     import equinox as eqx
     import jax
     import optax
@@ -67,21 +68,26 @@ def test_steps_are_those_of_optax_with_its_own_schedule():
     schedule = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, n_steps // 10, n_steps)
     np.testing.assert_allclose(rates, [schedule(step) for step in range(n_steps)], rtol=1e-5, atol=1e-9)
     peer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=plan.weight_decay))
-    ours, step = architecture.make_step(plan, "binary")
-    assert (
-        architecture.make_step(TrainingPlan(n_epochs=3, rotate=False, shift=0, dropout=0.0), "binary")[1]
-        is step
-    )
-    nets = [architecture.ConvNet(Layout((SIZE, SIZE, 1), widths=(8, 8)), jax.random.key(0)) for _ in range(2)]
+    ours, step = architecture.make_step(plan)
+    other = TrainingPlan(n_epochs=3, learning_rate=0.1, rotate=False, shift=0, dropout=0.0)
+    assert architecture.make_step(other)[1] is step
+    layout = Layout((SIZE, SIZE, 1), 2, widths=(8, 8))
+    nets = [architecture.ConvNet(layout, jax.random.key(0)) for _ in range(2)]
     states = [optimiser.init(architecture.trainable(net)) for optimiser, net in zip((ours, peer), nets)]
-    x, y = IMAGES[:16, ..., None], LABEL[:16, None].astype(np.float32)
+    x, y = IMAGES[:16, ..., None], np.eye(2, dtype=np.float32)[LABEL[:16]]
+    loss = {
+        "binary": optax.sigmoid_binary_cross_entropy,
+        "classes": optax.softmax_cross_entropy,
+        "regression": lambda said, true: (said - true) ** 2,
+    }[kind]
+    number = np.int32(list(architecture.LOSSES).index(kind))
 
     @eqx.filter_jit
     def slope(net):
-        return eqx.filter_grad(lambda one: optax.sigmoid_binary_cross_entropy(one(x), y).mean())(net)
+        return eqx.filter_grad(lambda one: loss(one(x), y).mean())(net)
 
     for rate in rates[:12]:
-        nets[0], states[0] = step(nets[0], states[0], x, y, jax.random.key(0), rate)
+        nets[0], states[0] = step(nets[0], states[0], x, y, jax.random.key(0), rate, number)
         updates, states[1] = peer.update(slope(nets[1]), states[1], architecture.trainable(nets[1]))
         nets[1] = eqx.apply_updates(nets[1], updates)
     for mine, theirs in zip(*map(jax.tree.leaves, nets)):
