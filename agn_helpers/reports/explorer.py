@@ -200,7 +200,7 @@ def _make_figures(data, attribution):
 
     # Transparent until the page has given it a colour: what is painted first shines through at the edges.
     fills = ("background_fill_color", "border_fill_color", "outline_line_color")
-    look: dict = {"toolbar_location": "above", **dict.fromkeys(fills)}
+    look = {"toolbar_location": "above", **dict.fromkeys(fills)}
     plane = figure(
         name="map", tools="pan,box_zoom,reset,save", match_aspect=True, sizing_mode="stretch_both", **look
     )
