@@ -67,7 +67,7 @@ class MapPanel(Panel):
 
     def _draw_map(self, state, places, known):
         shown = replace(state.spectrum_map, coordinates=places[known])
-        plot_map(shown, state.label[known], alpha=0.9, ax=self.ax)
+        plot_map(shown, state.label[known], alpha=0.9 if self.dark else 0.65, ax=self.ax)
         wrong = state.wrong[known[state.wrong]]
         if len(wrong):
             # So many rings that they would hide the map become points.
@@ -112,9 +112,7 @@ class MapPanel(Panel):
             if name:
                 look = {"color": AGN_TYPES[name].colour, "marker": AGN_TYPES[name].marker}
             self._selected[name] = ax.scatter([], [], s=13, linewidth=0, zorder=6, **look, **hidden)
-        arrow = {"arrowstyle": "-|>", "color": theme.ink, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
-        # Small enough to be an arrow where it ends within the ring.
-        arrow["mutation_scale"] = 7
+        arrow = {"arrowstyle": "-|>", "color": theme.ink, "linewidth": 1.2, "shrinkA": 5, "shrinkB": 0}
         self._moved = ax.annotate("", (0, 0), (0, 0), arrowprops=arrow, zorder=9, **hidden)
         self._rings = [
             ax.scatter([], [], s=110, **ring, edgecolor=colour, linewidth=width, zorder=zorder)
