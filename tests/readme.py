@@ -145,15 +145,15 @@ def draw_hero(folders):
 
     with plt.style.context("agn_helpers.agn"):
         fig, (left, right) = plt.subplots(
-            1, 2, figsize=(DOUBLE_COLUMN, 2.9), gridspec_kw={"width_ratios": [1, 1.5]}
+            1, 2, figsize=(DOUBLE_COLUMN, 2.7), gridspec_kw={"width_ratios": [1.2, 1.5]}
         )
         plot_map(spectrum_map, np.asarray(sample["label"]), size=3, ax=left)
         place = spectrum_map.coordinates[list(spectrum_map.name).index(sample["name"][row])]
         left.plot(*place, "o", ms=8, mfc="none", mec=DARK, mew=1.4)
         left.annotate(
-            "this one", place, (0, 58), textcoords="offset points", ha="center", size=8, arrowprops=_ARROW
+            "this one", place, (0, 42), textcoords="offset points", ha="center", size=8, arrowprops=_ARROW
         )
-        left.set_title(f"{len(sample)} spectra on a t-SNE map")
+        left.set_title(f"{len(sample)} spectra on a t-SNE map", y=0.86)
         part = {"target": "intermediate", "scale": full_colour(values), "quantity": attribution.quantity}
         plot_saliency(grid[near], flux[near], values[near], ax=right, **part)
         right.set_title(f"One of them: predicted intermediate, P = {p:.2f}", pad=TITLE_ROOM)
@@ -173,7 +173,7 @@ def _point_at(ax, grid, flux, values):
     low, high = ax.get_ylim()
     for where, x in (
         ((velocity > -3500) & (velocity < -500), 4797),
-        ((velocity > 500) & (velocity < 3500), 4888),
+        ((velocity > 500) & (velocity < 3500), 4892),
     ):
         inside = np.flatnonzero(where)
         k = inside[np.argmax(np.abs(values[inside]))]
@@ -181,7 +181,7 @@ def _point_at(ax, grid, flux, values):
         ax.annotate(
             word,
             (grid[k], flux[k]),
-            (x, low + 0.72 * (high - low)),
+            (x, low + 0.77 * (high - low)),
             size=7.5,
             ha="left",
             va="center",

@@ -21,6 +21,7 @@ from playwright.sync_api import sync_playwright
 from agn_helpers.classifier import NoveltyDetector, TrainedModel, calibrate_sets, load_model, save_model
 from agn_helpers.cli import app as cli
 from agn_helpers.cli import batch
+from agn_helpers.picker.markup import KEYS
 from agn_helpers.reduction import read_sample, sample_arrays
 from agn_helpers.runs import run_folders
 from agn_helpers.spectra import write_spec_lite
@@ -150,6 +151,11 @@ def test_commands_of_a_page_are_understood(path, light):
             else:
                 assert program in ("agn", ".venv/bin/agn"), line
                 assert cli.main(rest) in (0, 3), line
+
+
+def test_the_page_of_the_picker_lists_its_keys():
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", (DOCS / "howto/picker.md").read_text(), re.MULTILINE)
+    assert dict(rows[2:]).items() >= (KEYS.items() - {("?", KEYS["?"])})
 
 
 def slug(heading):

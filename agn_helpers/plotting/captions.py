@@ -2,6 +2,8 @@
 
 import re
 
+from ..lines import AGN_TYPES
+
 _PARTS = {
     "types": ("Blue circles: type 1; crimson triangles: intermediate; gold squares: type 2."),
     "map": (
@@ -21,10 +23,12 @@ CAPTIONS = {
         "One spectrum of each type as observed, with its noise (1σ) in grey beneath; unused "
         "pixels are left out, marked lines stand at the spectrum's redshift."
     ),
-    r"01_(type1|type2|intermediate)": (
+    # In the types' order.
+    **dict.fromkeys(
+        (f"01_{each.key}" for each in AGN_TYPES.values()),
         "Top: mean of the reduced spectra of one type, with the band that holds the middle 68 % "
         "at each wavelength. Bottom: three of them, each cut where the next begins; arrows and "
-        "numbers are the peaks of lines that are cut."
+        "numbers are the peaks of lines that are cut.",
     ),
     r"01_redshift_snr": ("Numbers of spectra of each type by redshift and by signal-to-noise ratio."),
     r"02_search": (
@@ -35,8 +39,7 @@ CAPTIONS = {
     ),
     r"02_scores": (
         "F on the test spectra, with 95 % intervals, beside the paper's (open diamonds). Left: "
-        "kernels; the model is the kernel that cross-validation chose, which need not be the best "
-        "on the test part. Right: the model by type."
+        "kernels, each at its own best C, and the model of the run. Right: the model by type."
     ),
     r"02_confusion(_normalised)?": (
         "How the test spectra of each true type (rows) were predicted (columns), by the model and "
@@ -62,7 +65,7 @@ CAPTIONS = {
         "How much of the spectra's neighbourhoods the maps keep, against perplexity: "
         "trustworthiness, share of neighbours kept, and share of neighbours of the own type, on "
         "the maps and, at the right, among all wavelengths (no map). Dashes tell how the fluxes "
-        "were scaled."
+        "were scaled. Blue circles: type 1; crimson triangles: intermediate; gold squares: type 2."
     ),
     r"03_clusters": ("{map} Outlines and numbers: groups of spectra that lie densely; grey: in no group."),
     r"03_agreement": (
@@ -72,7 +75,7 @@ CAPTIONS = {
     r"03_stability": ("{map} Colour: in which share of the maps a spectrum keeps its group; grey: in none."),
     r"03_decision": (
         "{map} Shaded: what a classifier of places would predict, fading where no spectrum is "
-        "near; lines: where the prediction changes. {types}"
+        "near; lines, which fade likewise: where the prediction changes. {types}"
     ),
     r"03_misclassified": ("{map} Rings: test spectra whose predicted type is not the true one. {types}"),
     r"03_explained": (

@@ -44,7 +44,7 @@ _METHOD_NAMES = {"smoothgrad": "SmoothGrad", "lime": "LIME", "shap": "SHAP"}
 
 def say_method(name):
     """How figures and pages call a method of `agn_helpers.saliency.METHODS`."""
-    return _METHOD_NAMES.get(name, str(name).replace("_", " "))
+    return _METHOD_NAMES.get(name, str(name).replace("_", " ").replace(" - ", " − "))
 
 
 def saliency_colours():
@@ -165,11 +165,9 @@ def describe_map(*, uncertainty=None, smooth=None, scale=np.inf, floor=0.0):
     words = [] if smooth is None else [f"running mean over {smooth:g} km/s"]
     if scale < floor:
         words.append("nothing here moves it")
-    elif scale < 20 * floor:
-        words.append(f"grey: below {format_number(floor)}")
-    if uncertainty is not None:
-        words.append(f"grey: less than {SIGNIFICANT:g}σ from 0")
-    return "; ".join(words)
+    grey = [f"below {format_number(floor)}"] if floor <= scale < 20 * floor else []
+    grey += [] if uncertainty is None else [f"less than {SIGNIFICANT:g}σ from 0"]
+    return "; ".join([*words, *([f"grey: {' or '.join(grey)}"] if grey else [])])
 
 
 def add_colour_bar(figure, *, scale, target, ends=None, meaning=None, **place):

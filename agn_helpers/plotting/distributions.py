@@ -1,5 +1,6 @@
 """What seaborn draws: distributions of numbers within each type, alone and in pairs, and tables in shades."""
 
+import re
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -74,10 +75,15 @@ def plot_novelty(novelty, y, *, ax=None):
     ax.axvline(1, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
     look = {"size": 7, "color": GREY, "ha": "right", "va": "top", "textcoords": "offset points"}
     ax.annotate("threshold", (1, 1), (-3, -1), xycoords=("data", "axes fraction"), **look)
-    ax.set(xscale="log", yscale="log", xlabel="Novelty (in units of the threshold)", ylabel="Share with more")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="Novelty (in units of the threshold)",
+        ylabel="Share of spectra above",
+    )
     ax.set_xlim(np.median(novelty), max(1.6, 1.1 * np.max(novelty)))
     ax.set_ylim(0.6 / len(novelty), 1)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     # Above the Axes, where no curve can lie under it.
@@ -271,7 +277,8 @@ def plot_scores(table, *, ax=None):
     ax = ax or plt.subplots(figsize=(3.6, 0.5 + 0.3 * len(table)))[1]
     draw_heatmap(ax, table, table.map("{:.2f}".format), size=7.5)
     for axis, names in ((ax.xaxis, table.columns), (ax.yaxis, table.index)):
-        # A minus is longer than the hyphen of a word.
+        # A minus is longer than the hyphen of a word, and so is what stands between two numbers.
         words = [name if isinstance(name, str) else f"{name:g}".replace("-", "−") for name in names]
+        words = [re.sub(r"(?<=\d)-(?=\d)", "–", word) for word in words]
         axis.set_ticks(axis.get_ticklocs(), words, rotation=0)
     return ax

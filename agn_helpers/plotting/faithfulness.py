@@ -12,17 +12,18 @@ from .colours import say_method
 from .distributions import draw_heatmap
 from .style import DARK, DOUBLE_COLUMN, GREY, SINGLE_COLUMN
 
-# Colours other than those of the types (Tol 2021, "muted"), with dashes and marks for print in grey.
+# Colours other than those of the types (Tol 2021, "muted", the pale ones darkened for white paper), with
+# dashes and marks for print in grey.
 _LOOKS = (
     ("#332288", "-", "o"),
     ("#117733", (0, (5, 1.5)), "s"),
     ("#CC6677", (0, (1.4, 1)), "^"),
-    ("#44AA99", (0, (5, 1.2, 1.2, 1.2)), "D"),
+    ("#2E8F7E", (0, (5, 1.2, 1.2, 1.2)), "D"),
     ("#882255", (0, (3, 1)), "v"),
-    ("#999933", (0, (8, 2)), "P"),
+    ("#86862B", (0, (8, 2)), "P"),
     ("#AA4499", (0, (5, 1, 1, 1, 1, 1)), "X"),
     ("#555555", (0, (1.2, 1.8)), "*"),
-    ("#88CCEE", (0, (6, 1, 1, 1)), "p"),
+    ("#3A87B5", (0, (6, 1, 1, 1)), "p"),
 )
 
 # Curves nearer to each other than this share of all that is drawn are one.
@@ -137,7 +138,7 @@ def plot_curves(
             markersize=3,
             markevery=(place % step, step),
             linewidth=1.6 if name == random else 0.9,
-            alpha=0.6 if name == random else 1.0,
+            alpha=0.85 if name == random else 1.0,
         )
     ax.set(xlim=(share.min(), share.max()), xlabel=xlabel, ylabel=ylabel)
     # In the order of the curves, which all meet at their ends.

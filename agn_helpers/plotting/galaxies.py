@@ -6,8 +6,8 @@ from matplotlib.colors import to_rgba
 
 from .style import DARK, GREY, SINGLE_COLUMN
 
-#: Of the bar's true length, of what a rule found, and of lengths in kpc.
-BAR_COLOUR, FOUND_COLOUR, SCALED_COLOUR = "#56B4E9", "#E69F00", "#BBBBBB"
+#: Of the bar's true length, on images, and of what a rule found.
+BAR_COLOUR, FOUND_COLOUR = "#56B4E9", "#C27C00"
 
 
 def plot_galaxy(image, *, length=None, angle=None, mask=None, title=None, cmap="gray", ax=None):
@@ -122,14 +122,14 @@ def plot_method_scores(summary, *, null=None, ax=None):
         "r_scaled": ("in kpc, size of the galaxy known", GREY, 0.17),
     }
     for column, (label, colour, shift) in names.items():
-        look = {"color": colour, "alpha": 1 if column == "r" else 0.55}
+        look = {"color": colour, "alpha": 1 if column == "r" else 0.85}
         ax.hlines(place + shift, summary[f"{column}_low"], summary[f"{column}_high"], linewidth=0.7, **look)
         ax.hlines(place + shift, summary[f"{column}_min"], summary[f"{column}_max"], linewidth=2.6, **look)
         ax.plot(summary[column], place + shift, "o", markersize=4, label=label, **look)
     if null is not None:
         ax.axvline(null, color=FOUND_COLOUR, linewidth=1, zorder=0, label="in kpc, one constant for all")
     ax.axvline(0, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-    ax.set_yticks(place, summary.index)
+    ax.set_yticks(place, [name.replace(" x ", " × ") for name in summary.index])
     ax.invert_yaxis()
     ax.tick_params(axis="y", which="both", length=0)
     ax.set(xlabel="Pearson's r with the lengths that volunteers measured")

@@ -36,7 +36,7 @@ def plot_image(image, *, pixel=None, title="", ax=None):
     if pixel:
         height, width = np.shape(image)
         ax.plot([0.05 * width, 0.05 * width + 30 / pixel], [0.06 * height] * 2, color=DARK, linewidth=1.4)
-        ax.text(0.05 * width, 0.09 * height, '30"', size=6.5, color=DARK, va="bottom")
+        ax.text(0.05 * width, 0.09 * height, "30″", size=6.5, color=DARK, va="bottom")
     return ax
 
 
@@ -114,7 +114,10 @@ def plot_gallery(images, titles, *, n_columns=8, pixel=None):
         if number >= len(images):
             ax.set_axis_off()
             continue
-        plot_image(images[number], title=titles[number], pixel=None if number else pixel, ax=ax)
+        # What stays the same along a row is said once.
+        again = number % n_columns and titles[number] == titles[number - 1]
+        title = "" if again else titles[number]
+        plot_image(images[number], title=title, pixel=None if number else pixel, ax=ax)
     return figure
 
 
@@ -155,8 +158,9 @@ def plot_explained_sources(images, explanations, words, *, pixel=None, n_shown=N
         plot_segments(segments, title=titles[1], ax=axes[row, 1])
         plot_weights(image, shown, scale=np.abs(weights).max(), title=titles[2], ax=axes[row, 2])
         axes[row, 3].set_axis_off()
-        note = f"{fill(text, 34)}.\n\nSegments: {np.count_nonzero(np.unique(explanation.segments))}"
-        note += f"\nSurrogate R²: {explanation.r2:.2f}"
+        note = f"{fill(text.replace('%', ' %'), 34)}.\n\n"
+        note += f"Segments: {np.count_nonzero(np.unique(explanation.segments))}\n"
+        note += f"Surrogate R²: {explanation.r2:.2f}"
         axes[row, 3].text(0, 0.95, note, size=7.5, color=DARK, va="top")
     bar = figure.colorbar(
         ScalarMappable(Normalize(-1, 1), SALIENCY_COLOURS),

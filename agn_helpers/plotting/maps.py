@@ -4,9 +4,10 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import NullLocator
 from scipy.spatial import ConvexHull, cKDTree
 
 from ..lines import AGN_TYPES
@@ -113,13 +114,13 @@ def count_colours(places, colours, *, extent, cells):
     return image.reshape(cells[1], cells[0], 4)
 
 
-def map_size(spectrum_map, width):
-    """Size in inches (width, height) that an Axes of a map and its title and legend fill without waste."""
+def map_size(spectrum_map, width, *, legend=True):
+    """Size in inches (width, height) that an Axes of a map, its title and its legend fill without waste."""
     extent = np.ptp(spectrum_map.coordinates, axis=0)
-    return width, width * min(extent[1] / extent[0], 1.0) + 0.8
+    return width, width * min(extent[1] / extent[0], 1.0) + (0.7 if legend else 0.4)
 
 
-def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
+def plot_map(spectrum_map, y, *, alpha=0.85, size=7, legend=True, ax=None):
     """Draw a map with every spectrum in its type's colour and marker; of very many, their density.
 
     Parameters
@@ -157,7 +158,7 @@ def plot_map(spectrum_map, y, *, alpha=0.65, size=7, legend=True, ax=None):
     return _add_legend(ax) if legend else ax
 
 
-def plot_map_panels(maps, y, *, columns=3):
+def plot_map_panels(maps, y, *, columns=None):
     """Draw several maps of the same spectra on a page, with one legend.
 
     Parameters
@@ -166,17 +167,18 @@ def plot_map_panels(maps, y, *, columns=3):
         Of the same spectra, e.g. at several perplexities.
     y : (n_spectra,) array of str
         Types; "" where unknown.
-    columns : int
-        Maps side by side.
+    columns : int, optional
+        Maps side by side; by default two of two or four, else three.
 
     Returns
     -------
     Figure
     """
+    columns = columns or (2 if len(maps) in (2, 4) else 3)
     width = DOUBLE_COLUMN / columns
     # The height of a title is all that a panel needs besides its map.
     heights = [
-        max(map_size(spectrum_map, width)[1] for spectrum_map in maps[first : first + columns]) - 0.5
+        max(map_size(spectrum_map, width, legend=False)[1] for spectrum_map in maps[first : first + columns])
         for first in range(0, len(maps), columns)
     ]
     figure, axes = plt.subplots(
@@ -190,7 +192,7 @@ def plot_map_panels(maps, y, *, columns=3):
     for ax in axes.flat[len(maps) :]:
         ax.set_axis_off()
     for ax, spectrum_map in zip(axes.flat, maps):
-        plot_map(spectrum_map, y, size=3.5, legend=False, ax=ax)
+        plot_map(spectrum_map, y, size=1.5 * width, legend=False, ax=ax)
         ax.set_title(f"perplexity {spectrum_map.perplexity:g}")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     handles, labels = zip(*sorted(zip(handles, labels), key=lambda entry: _rank_type(entry[1])))
@@ -232,16 +234,25 @@ def plot_decision(spectrum_map, estimator, *, ax):
     spacing = np.median(
         tree.query(spectrum_map.coordinates, k=min(9, len(spectrum_map.coordinates)))[0][:, -1]
     )
-    distance = tree.query(np.column_stack([x.ravel(), y.ravel()]))[0].reshape(x.shape)
-    near = np.exp(-0.5 * (distance / (1.5 * spacing)) ** 2)
+
+    def fade(places):
+        return np.exp(-0.5 * (tree.query(places)[0] / (1.5 * spacing)) ** 2)
+
+    near = fade(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
     colours = np.array([to_rgb(AGN_TYPES[name].colour) for name in estimator.classes_])
     image = np.dstack([colours[probability.argmax(axis=1)].reshape(*x.shape, 3), 0.3 * near])
     place = {"extent": (left, right, bottom, top), "origin": "lower", "aspect": ax.get_aspect()}
     ax.imshow(image, interpolation="bilinear", zorder=0, **place)
     for column, _ in enumerate(estimator.classes_):
         lead = probability[:, column] - np.delete(probability, column, axis=1).max(axis=1)
-        lead = np.ma.array(lead.reshape(x.shape), mask=near < 0.3)
-        ax.contour(x, y, lead, levels=[0], colors=DARK, linewidths=0.6, zorder=3)
+        drawn = ax.contour(x, y, lead.reshape(x.shape), levels=[0])
+        ends = np.concatenate([np.stack([line[:-1], line[1:]], axis=1) for line in drawn.allsegs[0]] or [[]])
+        drawn.remove()
+        if ends.size:
+            # Away from spectra lines end before the shades do.
+            alpha = np.clip(1.5 * fade(ends.mean(axis=1)) - 0.5, 0, 1)
+            lines = LineCollection(ends, colors=DARK, alpha=alpha, linewidths=0.6, zorder=3)
+            ax.add_collection(lines, autolim=False)
     ax.set(xlim=(left, right), ylim=(bottom, top))
     return ax
 
@@ -288,9 +299,10 @@ def plot_map_values(spectrum_map, values, *, label, ax=None):
     ax = ax or plt.subplots(figsize=(SINGLE_COLUMN, SINGLE_COLUMN))[1]
     known = np.isfinite(values)
     ax.scatter(*spectrum_map.coordinates[~known].T, s=5, color="#cccccc", linewidth=0)
-    points = ax.scatter(*spectrum_map.coordinates[known].T, s=6, c=values[known], alpha=0.8, linewidth=0)
+    # A fine outline, so that the brightest colours show on white paper.
+    look = {"s": 6, "c": values[known], "edgecolor": GREY, "linewidth": 0.2}
+    points = ax.scatter(*spectrum_map.coordinates[known].T, **look)
     bar = ax.figure.colorbar(points, ax=ax, label=fill(label, 20), shrink=0.7, aspect=28, pad=0.02)
-    bar.solids.set_alpha(1)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
     set_map_axes(ax, spectrum_map)
@@ -380,9 +392,10 @@ def number_on_map(spectrum_map, rows, numbers, *, filled, labels, ax):
 
 
 def _add_legend(ax):
-    # Below the map, where no spectrum can lie under it.
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 3}
+    # Below the map, where no spectrum can lie under it; in one row where the page is wide.
     handles, labels = ax.get_legend_handles_labels()
+    is_wide = ax.get_window_extent().width > 4.5 * ax.get_figure(root=True).dpi
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(labels) if is_wide else 3}
     # Types in their own order, whatever that of drawing is; what else there is comes behind.
     order = sorted(range(len(labels)), key=lambda k: _rank_type(labels[k]))
     drawn = [[things[k] for k in order] for things in (handles, labels)]
@@ -428,7 +441,8 @@ def plot_persistence(table):
     figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN, 2.35))
     scales = list(dict.fromkeys(table["scale"]))
     dashes = dict(zip(scales, _DASHES[-len(scales) :]))
-    full = 1.27 * table["perplexity"].max()
+    levels = np.unique(table["perplexity"])
+    full = 2.6 * levels[-1]
     for scale, part in table.groupby("scale", sort=False):
         part = part.sort_values("perplexity")
         for ax, column in zip(axes, ("trustworthiness", "preservation")):
@@ -451,14 +465,14 @@ def plot_persistence(table):
         axes, ("Trustworthiness", "Neighbourhood preservation", "Neighbours of the own type")
     ):
         ax.set(xlabel="Perplexity", ylabel=name)
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        # Perplexities that were drawn, no others.
+        ax.set_xscale("log")
+        ax.set_xticks(levels, [f"{level:g}" for level in levels])
+        ax.xaxis.set_minor_locator(NullLocator())
     # A column of its own, past the last perplexity: no map, all wavelengths.
-    axes[2].axvline(1.12 * table["perplexity"].max(), color=GREY, linewidth=0.5)
-    ticks = [*MaxNLocator(4, integer=True).tick_values(0, table["perplexity"].max()), full]
-    ticks = [tick for tick in ticks if tick <= table["perplexity"].max() or tick == full]
-    axes[2].set(ylim=(0, 1.03), xlim=(0, 1.42 * table["perplexity"].max()))
-    axes[2].set_xticks(ticks, [*(f"{tick:g}" for tick in ticks[:-1]), "no map"])
-    axes[2].minorticks_off()
+    axes[2].axvline((levels[-1] * full) ** 0.5, color=GREY, linewidth=0.5)
+    axes[2].set(ylim=(0, 1.03), xlim=(0.8 * levels[0], 1.6 * full))
+    axes[2].set_xticks([*levels, full], [*(f"{level:g}" for level in levels), "no map"])
     axes[0].legend(handlelength=3.2)
     figure.legend(*axes[2].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure
@@ -478,7 +492,7 @@ def plot_clusters(spectrum_map, clusters, *, ax=None):
     -------
     Axes
     """
-    ax = ax or plt.subplots(figsize=map_size(spectrum_map, DOUBLE_COLUMN))[1]
+    ax = ax or plt.subplots(figsize=map_size(spectrum_map, DOUBLE_COLUMN, legend=False))[1]
     outside = clusters < 0
     ax.scatter(*spectrum_map.coordinates[outside].T, s=3, color="#cccccc", linewidth=0)
     colours = plt.get_cmap("viridis")(np.linspace(0.0, 0.8, 5))[[0, 3, 1, 4, 2]]

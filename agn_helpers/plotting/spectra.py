@@ -208,7 +208,8 @@ def plot_mean_spectrum(wavelength, X, *, label=None, ax=None):
     ax.plot(wavelength, mean, color=colour, label="mean")
     set_spectrum_axes(ax, wavelength, mean, low, high)
     note_cut_lines(ax, wavelength, mean)
-    ax.legend(loc="upper center", ncols=2)
+    # Beside the title, above the names of lines.
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=2.6, ncols=2)
     return ax
 
 

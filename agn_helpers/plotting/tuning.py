@@ -45,6 +45,8 @@ def plot_reliability(y, probability, classes, *, bins=10, counted="spectra", ax=
             predicted, observed, error = part[["predicted", "observed", "error"]].to_numpy().T
             agn_type = AGN_TYPES.get(name)
             look = {"color": agn_type.colour, "marker": agn_type.marker} if agn_type else {"marker": "o"}
+            # One class alone wears no type's colour.
+            look |= {} if len(drawn_classes) > 1 else {"color": DARK}
             ends = [np.minimum(error, observed), np.minimum(error, 1 - observed)]
             # Lines between bins would speak of what lies between them.
             style = {**look, "linestyle": "none", "label": name, "elinewidth": 0.7, "markersize": 4.2}
@@ -72,7 +74,7 @@ KERNEL_NAMES = {
 }
 
 _COST_LABELS = {
-    "rbf": r"$C$ (at each the best $\gamma$)",
+    "rbf": r"$C$ (with the best $\gamma$ of each)",
     "poly2": r"$C\,\gamma^2$",
     "poly3": r"$C\,\gamma^3$",
 }

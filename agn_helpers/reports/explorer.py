@@ -8,12 +8,12 @@ import numpy as np
 from ..files import whole_file
 from ..lines import AGN_TYPES, LINES
 from ..plotting import (
-    DARK,
     FLUX_LABEL,
-    GREY,
     NAMED_LINES,
     SALIENCY_COLOURS,
+    SALIENCY_ON_DARK,
     WAVELENGTH_LABEL,
+    current_theme,
     find_floor,
     flux_limits,
     map_scales,
@@ -29,6 +29,9 @@ MOST_BYTES = 20_000_000
 _UNOBSERVED = -128
 
 _MARKERS = {"o": "circle", "^": "triangle", "s": "square"}
+
+# Names of lines stand left of them; right of those whose neighbour to the blue is nearer than this, in Å.
+_ROOM = 60
 
 
 def write_explorer(path, sample, types, attribution, spectrum_map, *, parts=None, title="Explorer", back=""):
@@ -103,7 +106,7 @@ def write_explorer(path, sample, types, attribution, spectrum_map, *, parts=None
         ],
         "quantity": attribution.quantity,
         "floor": find_floor(attribution.quantity),
-        "palette": [_hex(SALIENCY_COLOURS(k / 254)) for k in range(255)],
+        "palettes": [_list_colours(each) for each in (SALIENCY_COLOURS, SALIENCY_ON_DARK)],
         "types": {
             name: {"colour": each.colour, "marker": _MARKERS[each.marker]} for name, each in AGN_TYPES.items()
         },
@@ -138,6 +141,11 @@ def _round(values, digits):
 
 def _significant(values):
     return [float(f"{value:.5g}") for value in values]
+
+
+def _list_colours(palette):
+    """255 colours from what lowers to what raises, and that of what is not coloured."""
+    return [*(_hex(palette(k / 254)) for k in range(255)), _hex(palette.get_bad())]
 
 
 def _hex(colour):
@@ -184,14 +192,15 @@ def _library():
 
 
 def _make_figures(data, attribution):
-    """Bokeh's description of map, spectrum and strip, filled by the page's program."""
+    """Bokeh's description of map, spectrum and strip; the page's program fills and colours them."""
     from bokeh.embed import json_item
     from bokeh.layouts import column
-    from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool, WheelZoomTool
+    from bokeh.models import ColumnDataSource, HoverTool, Legend, Range1d, TapTool, WheelZoomTool
     from bokeh.plotting import figure
 
-    look = {"toolbar_location": "above", "background_fill_color": "white", "border_fill_color": "white"}
-    look |= {"outline_line_color": None}
+    # Transparent until the page has given it a colour: what is painted first shines through at the edges.
+    fills = ("background_fill_color", "border_fill_color", "outline_line_color")
+    look = {"toolbar_location": "above", **dict.fromkeys(fills)}
     plane = figure(
         name="map", tools="pan,box_zoom,reset,save", match_aspect=True, sizing_mode="stretch_both", **look
     )
@@ -211,66 +220,56 @@ def _make_figures(data, attribution):
                 "x",
                 "y",
                 source=ColumnDataSource(columns, name=f"points {name}"),
+                name=f"marks {name}",
                 marker=each["marker"],
                 size=6,
                 color=each["colour"],
-                alpha=0.75,
-                line_color="white",
-                line_width=0.3,
-                nonselection_alpha=0.75,
-                legend_label=name,
+                line_width=0.4,
+                nonselection_alpha=1,
             )
         )
-    hover = HoverTool(
-        renderers=drawn,
-        tooltips=[("", "@names"), ("label", "@label"), ("predicted", "@predicted")],
-    )
-    plane.add_tools(hover)
-    plane.legend.location, plane.legend.click_policy = "top_left", "hide"
-    plane.legend.background_fill_alpha = 0.8
-    places = list(data["types"])
-    plane.legend.items = sorted(plane.legend.items, key=lambda item: places.index(item.label.value))
+    # Names are values, never labels: those are written in a pale blue.
+    words = ("@names", "label: @label", "predicted: @predicted")
+    plane.add_tools(HoverTool(renderers=drawn, tooltips=[("", each) for each in words]))
+    of_type = {each.name.removeprefix("marks "): [each] for each in drawn}
+    # Below the map, where no point can lie under it.
+    legend = Legend(items=[(name, of_type[name]) for name in data["types"]], orientation="horizontal")
+    legend.update(location="center", click_policy="hide", border_line_color=None, padding=4, spacing=14)
+    plane.add_layout(legend, "below")
     plane.toolbar.logo = None
     plane.scatter(
         "x",
         "y",
         source=ColumnDataSource({"x": [], "y": []}, name="ring"),
+        name="ring mark",
         marker="circle",
         size=17,
         fill_color=None,
-        line_color=DARK,
         line_width=2.5,
     )
     grid = attribution.grid
     look |= {"min_border_left": 62, "sizing_mode": "stretch_width"}
     ends = Range1d(grid[0], grid[-1], bounds=(grid[0] - 20, grid[-1] + 20))
     heights = Range1d(0, 2, name="flux range")
-    spectrum = figure(tools="xpan,box_zoom,reset,save", x_range=ends, y_range=heights, height=340, **look)
+    tools = "xpan,box_zoom,reset,save"
+    spectrum = figure(name="spectrum", tools=tools, x_range=ends, y_range=heights, height=340, **look)
     wheel = WheelZoomTool(dimensions="width")
     spectrum.add_tools(wheel)
     spectrum.toolbar.active_scroll, spectrum.toolbar.logo = wheel, None
     spectrum.xaxis.axis_label = WAVELENGTH_LABEL
     spectrum.yaxis.axis_label = FLUX_LABEL
     spectrum.grid.visible = False
-    marks = {"x": [each[1] for each in data["lines"]], "text": [each[0] for each in data["lines"]]}
-    source = ColumnDataSource(
-        {**marks, "bottom": [0] * len(marks["x"]), "top": [0] * len(marks["x"])}, name="lines"
-    )
-    spectrum.segment("x", "bottom", "x", "top", source=source, color=GREY, line_dash="dotted")
-    spectrum.text(
-        "x",
-        "top",
-        "text",
-        source=source,
-        angle=np.pi / 2,
-        text_align="right",
-        text_font_size="10px",
-        text_color=GREY,
-        x_offset=-3,
-    )
-    spectrum.line(
-        "x", "y", source=ColumnDataSource({"x": [], "y": []}, name="outline"), color="#9a9a9a", line_width=3
-    )
+    marks = {"text": [each[0] for each in data["lines"]], "x": [each[1] for each in data["lines"]]}
+    is_right = np.diff(marks["x"], prepend=grid[0] - _ROOM / 2) < _ROOM
+    marks |= {"offset": np.where(is_right, 3, -3), "side": np.where(is_right, "top", "bottom")}
+    marks |= {end: np.zeros(len(is_right)) for end in ("bottom", "top")}
+    source = ColumnDataSource({key: list(column) for key, column in marks.items()}, name="lines")
+    spectrum.segment("x", "bottom", "x", "top", source=source, name="line marks", line_dash="dotted")
+    words = {"text_align": "right", "text_baseline": "side", "x_offset": "offset", "text_font_size": "11px"}
+    spectrum.text("x", "top", "text", source=source, name="line words", angle=np.pi / 2, **words)
+    outline = ColumnDataSource({"x": [], "y": []}, name="outline")
+    look_of = {"name": "outline mark", "color": current_theme().outline, "line_width": 3}
+    spectrum.line("x", "y", source=outline, **look_of)
     painted = ColumnDataSource({key: [] for key in ("x0", "y0", "x1", "y1", "colour")}, name="painted")
     spectrum.segment("x0", "y0", "x1", "y1", source=painted, color="colour", line_width=2)
     columns = {key: [] for key in ("x", "flux", "value", "height", "colour", "zero")}
@@ -281,14 +280,14 @@ def _make_figures(data, attribution):
             renderers=[seen],
             mode="vline",
             tooltips=[
-                ("wavelength", "@x{0.0} Å"),
-                ("flux", "@flux{0.000}"),
-                ("attribution", "@value{0.00e+0}"),
+                ("", "@x{0.0} Å"),
+                ("", "flux @flux{0.000}"),
+                ("", "attribution @value{0.00e+0}"),
             ],
         )
     )
     look["toolbar_location"] = None
-    strip = figure(tools="", x_range=ends, y_range=Range1d(-1.05, 1.05), height=95, **look)
+    strip = figure(name="strip", tools="", x_range=ends, y_range=Range1d(-1.05, 1.05), height=95, **look)
     width = float(np.median(np.diff(grid)))
     strip.vbar("x", width, "height", "zero", source=pixels, color="colour")
     strip.yaxis.ticker, strip.xaxis.visible = [-1, 0, 1], False

@@ -260,12 +260,18 @@ def _group(numbers):
     ]
 
 
+def _write_value(number, sign=""):
+    return f"{number:{sign}.3f}".replace("-", "−")
+
+
 def _write_number(each):
-    interval = "" if each.interval is None else f"{each.interval[0]:.3f} to {each.interval[1]:.3f}"
-    paper = "" if each.paper is None else each.paper if isinstance(each.paper, str) else f"{each.paper:.3f}"
+    interval = "" if each.interval is None else " to ".join(map(_write_value, each.interval))
+    paper = (
+        "" if each.paper is None else each.paper if isinstance(each.paper, str) else _write_value(each.paper)
+    )
     return {
         "name": each.name,
-        "value": f"{each.value:.3f}",
+        "value": _write_value(each.value),
         "interval": interval,
         "meaning": each.meaning,
         "paper": paper,
@@ -316,6 +322,9 @@ def _write_comparison(run, other, root):
         notebooks = _read_notebooks(folders, each)
         figures = {shown.path.name: shown for shown in _collect_figures(folders, notebooks)}
         both.append((folders, notebooks, figures, collect_numbers(folders.data / "tables")))
+    samples = {each[0].data.name: each[0].data / "sample.fits" for each in both}
+    surveys = {name: read_sample(path).meta["survey"] for name, path in samples.items() if path.is_file()}
+    synthetic = [name for name, survey in surveys.items() if "synthetic" in str(survey)]
     folder = make_folder(both[0][0].data / "report")
     shared = [name for name in both[0][2] if name in both[1][2]]
     for name, (_, _, figures, _) in zip((run, other), both):
@@ -326,6 +335,7 @@ def _write_comparison(run, other, root):
         "compare.html",
         title=f"{run} and {other}",
         runs=(run, other),
+        synthetic=synthetic,
         numbers=_pair_numbers(both[0][3], both[1][3]),
         parameters=_pair_parameters(both[0][1], both[1][1]),
         figures=[{"name": name, "title": both[0][2][name].title, "file": quote(name)} for name in shared],
@@ -350,7 +360,7 @@ def _pair_numbers(ours, others):
             and other.interval
             and (each.interval[1] < other.interval[0] or other.interval[1] < each.interval[0])
         )
-        difference = f"{other.value - each.value:+.3f}" if other else ""
+        difference = _write_value(other.value - each.value, sign="+") if other else ""
         rows.append((each.group, first, second, difference, apart))
     return [(group, list(few)) for group, few in groupby(rows, lambda row: row[0])]
 

@@ -84,6 +84,7 @@ _ENDS = {
 
 #: What a report calls the tables of a run, by the names of their files.
 TABLE_TITLES = {
+    "audit_bridge": "The isthmus over independent surveys",
     "audit_claims": "Claims over independent surveys",
     "audit_completeness": "Broad lines that the general model finds",
     "audit_concepts": "What moves the classifier",
@@ -94,6 +95,10 @@ TABLE_TITLES = {
     "audit_strongest": "Where |saliency| is largest",
     "audit_turns": "What would have turned the prediction",
     "audit_widths": "Widths of lines from saliency",
+    "bars_methods": "Lengths of bars by every method",
+    "bars_nulls": "Lengths of bars by what knows no bar",
+    "bars_scores": "Lengths of bars by every method and seed",
+    "bars_turned": "Lengths of a map that is turned",
     "map_bridges": "Is there an isthmus?",
     "map_clusters": "Clusters, and what of them persists",
     "map_components": "How many components know the types",
@@ -101,6 +106,11 @@ TABLE_TITLES = {
     "map_persistence": "What persists from map to map",
     "map_placing": "Types of spectra placed on the map",
     "picked": "The spectrum picked in notebook 05",
+    "radio_mass": "Radio galaxies: how much of an explanation lies where classes differ",
+    "radio_sanity": "Radio galaxies: explanations of networks that know nothing",
+    "radio_scores": "Radio galaxies: accuracy",
+    "radio_segmentations": "Radio galaxies: LIME by the pieces of an image",
+    "radio_sources": "Radio galaxies: LIME source by source",
     "saliency_faithfulness": "Are the saliency maps true?",
     "saliency_hbeta": "Core and wings of Hβ",
     "saliency_kinds": "Kinds of saliency maps",

@@ -1,10 +1,13 @@
 """The explorer and the report in Chromium, opened from disk."""
 
+import io
 import re
 import time
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from agn_helpers.reduction import read_sample
 from agn_helpers.reports import render_notebook, write_report
@@ -142,6 +145,89 @@ def test_links_to_the_sky_are_plain_and_ask_nothing_by_themselves(report, opened
     links = explorer.locator("#details a[rel='noopener noreferrer']")
     assert links.all_inner_texts() == list(expected)
     assert all(url.startswith(("file:", "data:", "blob:")) for url in [*page.asked, *explorer.asked])
+
+
+# What the explorer draws, and on which ground, by the models that draw it; colours as CSS writes them.
+_COLOURS = """() => {
+  const found = { marks: {}, words: {}, grounds: [] };
+  const css = (colour) => typeof colour === "object" ? colour.value : colour;
+  for (const document of Bokeh.documents) {
+    for (const name of ["marks type 1", "marks intermediate", "marks type 2"]) {
+      const model = document.get_model_by_name(name);
+      if (model) found.marks[name] = css(model.glyph.fill_color);
+    }
+    for (const name of ["ring mark", "line marks", "outline mark"]) {
+      const model = document.get_model_by_name(name);
+      if (model) found.marks[name] = css(model.glyph.line_color);
+    }
+    const words = document.get_model_by_name("line words");
+    if (words) found.words["line words"] = css(words.glyph.text_color);
+    const painted = document.get_model_by_name("painted");
+    if (painted) {
+      // What has the full colour, by the height of its bar.
+      const { colour, height } = document.get_model_by_name("pixels").data;
+      const full = colour.filter((_, k) => Math.abs(height[k]) === 1);
+      for (const each of full) found.marks[`full colour ${each}`] = each;
+    }
+    for (const name of ["map", "spectrum", "strip"]) {
+      const figure = document.get_model_by_name(name);
+      if (!figure) continue;
+      found.grounds.push(figure.background_fill_color, figure.border_fill_color);
+      for (const part of [...figure.left, ...figure.below]) {
+        if ("label_text_color" in part.properties) found.words[`legend ${name}`] = part.label_text_color;
+        else Object.assign(found.words, { [`ticks ${name}`]: part.major_label_text_color,
+          [`label ${name}`]: part.axis_label_text_color });
+        if ("axis_line_color" in part.properties) found.marks[`axis ${name}`] = part.axis_line_color;
+      }
+    }
+  }
+  // Names of colours and short forms as three numbers.
+  const context = document.createElement("canvas").getContext("2d");
+  const long = (colour) => { context.fillStyle = colour; return context.fillStyle; };
+  for (const kind of ["marks", "words"])
+    for (const name in found[kind]) found[kind][name] = long(found[kind][name]);
+  found.grounds = [...new Set(found.grounds.map(long))];
+  found.page = getComputedStyle(document.body).backgroundColor;
+  return found;
+}"""
+
+
+def luminance(colour):
+    """Relative luminance of #rrggbb, as WCAG 2.1 defines it."""
+    shares = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_of_the_explorer_follow_the_page_with_contrast(report, opened, keep, scheme):
+    page = opened(report / "explorer.html", scheme={"light": "dark", "dark": "light"}[scheme])
+    # The reader changes the theme while the page is open.
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("scheme => matchMedia(`(prefers-color-scheme: ${scheme})`).matches", arg=scheme)
+    page.wait_for_timeout(300)
+    keep(page, f"explorer_{scheme}")
+    found = page.evaluate(_COLOURS)
+    (ground,) = found["grounds"]
+    assert (luminance(ground) < 0.02) == (scheme == "dark")
+    assert found["page"] == f"rgb({', '.join(str(int(ground[k : k + 2], 16)) for k in (1, 3, 5))})"
+    # Three types, ring, outline, marked lines, three axes of which two are shown, both ends of the palette.
+    assert len(found["marks"]) >= 10 and len(found["words"]) >= 5
+    marks = {name: contrast(colour, ground) for name, colour in found["marks"].items()}
+    words = {name: contrast(colour, ground) for name, colour in found["words"].items()}
+    assert min(marks.values()) >= 3, marks
+    assert min(words.values()) >= 4.5, words
+    # And so it is on the screen: the ground, and the map's commonest mark on it.
+    shot = Image.open(io.BytesIO(page.locator("#map").screenshot())).convert("RGB")
+    counts = sorted(shot.getcolors(shot.width * shot.height), reverse=True)
+    seen = ["#{:02x}{:02x}{:02x}".format(*colour) for _, colour in counts]
+    assert seen[0] == ground
+    assert all(colour in seen for name, colour in found["marks"].items() if name.startswith("marks "))
 
 
 def test_the_explorer_opens_soon(report, opened):

@@ -2,12 +2,26 @@
 
 import itertools
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 
 from agn_helpers.lines import AGN_TYPES
-from agn_helpers.plotting import GREY, LOWERS, RAISES, SALIENCY_COLOURS, SALIENCY_ON_DARK
+from agn_helpers.maps import SpectrumMap, SpectrumScaler
+from agn_helpers.plotting import (
+    GREY,
+    LOWERS,
+    RAISES,
+    SALIENCY_COLOURS,
+    SALIENCY_ON_DARK,
+    plot_curves,
+    plot_map,
+    plot_method_scores,
+)
+
+SCORE_ENDS = ("_low", "_high", "_min", "_max")
 
 # Full severity, Machado, Oliveira & Fernandes (2009), on linear RGB.
 EYES = {
@@ -44,6 +58,36 @@ def contrast(one, other):
     """Contrast of two colours (WCAG 2.1), 1 to 21."""
     bright, dark = sorted((linear(c) @ [0.2126, 0.7152, 0.0722] for c in (one, other)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
+
+
+def on_white(colour):
+    """What a colour with its opacity looks like on white paper."""
+    *rgb, alpha = to_rgba(colour)
+    return np.array(rgb) * alpha + 1 - alpha
+
+
+def test_marks_show_on_paper_with_the_opacity_that_they_are_drawn_with():
+    y = np.repeat(list(AGN_TYPES), 4)
+    places = np.random.default_rng(0).normal(size=(12, 2))
+    spectrum_map = SpectrumMap(places, np.ones((12, 4)), y, 30.0, SpectrumScaler(), 0)
+    share = np.linspace(0, 1, 5)
+    curves = pd.DataFrame(
+        {f"method {k}": share * k for k in range(1, 10)} | {"random order": share}, index=share
+    )
+    scores = {f"{column}{end}": [0.5] for column in ("r", "r_scaled") for end in ("", *SCORE_ENDS)}
+    drawn = [plot_map(spectrum_map, y), plot_curves(curves)]
+    drawn.append(plot_method_scores(pd.DataFrame(scores, index=["one"]), null=0.4))
+    marks = [
+        *(to_rgba(line.get_color(), line.get_alpha()) for ax in drawn for line in ax.lines),
+        *(colour for ax in drawn for each in ax.collections for colour in each.get_facecolor()),
+    ]
+    plt.close("all")
+    assert len(marks) > 15
+    assert {
+        to_hex(mark): round(contrast(on_white(mark), "white"), 2)
+        for mark in marks
+        if contrast(on_white(mark), "white") < 3
+    } == {}
 
 
 @pytest.mark.parametrize("eye", EYES)

@@ -3,6 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from scipy.spatial import cKDTree
+from sklearn.linear_model import LogisticRegression
 
 from agn_helpers.maps import SpectrumMap, SpectrumScaler
 from agn_helpers.plotting import maps, plot_map
@@ -69,3 +72,53 @@ def test_the_density_is_that_of_the_view(many_points):
     assert 0.8 * in_view <= (image.get_array()[..., 3] > 0).sum() <= in_view < whole
     assert image.get_extent() == (*ax.get_xlim(), *ax.get_ylim())
     plt.close(figure)
+
+
+@pytest.fixture
+def two_crowds():
+    rng = np.random.default_rng(1)
+    y = np.repeat(["type 1", "type 2"], 200)
+    places = rng.normal(size=(400, 2)) + 5 * (y == "type 2")[:, None] * [1, 0]
+    return SpectrumMap(places, np.ones((400, 4)), y, 30.0, SpectrumScaler(), 0), y
+
+
+@pytest.mark.parametrize(
+    ("n_maps", "grid"), [(1, (1, 3)), (2, (1, 2)), (3, (1, 3)), (4, (2, 2)), (6, (2, 3))]
+)
+def test_panels_fill_their_page(two_crowds, n_maps, grid):
+    figure = maps.plot_map_panels([two_crowds[0]] * n_maps, two_crowds[1])
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == grid
+
+
+def test_a_wide_map_has_its_legend_in_one_row(two_crowds):
+    figure, (wide, narrow) = plt.subplots(2, 1, figsize=(7, 6))
+    narrow.set_position((0.1, 0.1, 0.3, 0.3))
+    for ax in (wide, narrow):
+        plot_map(*two_crowds, ax=ax)
+        for label in ("others", "more"):
+            maps.circle_on_map(two_crowds[0], [0, 1], label=label, ax=ax)
+    rows = []
+    for ax in (wide, narrow):
+        figure.canvas.draw()
+        rows.append({round(text.get_window_extent().y0) for text in ax.get_legend().get_texts()})
+    assert [len(each) for each in rows] == [1, 2]
+
+
+def test_lines_of_decision_fade_where_no_spectrum_is(two_crowds):
+    spectrum_map, y = two_crowds
+    ax = plot_map(spectrum_map, y)
+    plane = LogisticRegression().fit(spectrum_map.coordinates, y)
+    maps.plot_decision(spectrum_map, plane, ax=ax)
+    lines = [each for each in ax.collections if isinstance(each, LineCollection)]
+    middles, alpha = zip(
+        *(
+            (each[0].mean(axis=0), a)
+            for line in lines
+            for *each, a in zip(line.get_segments(), line.get_alpha())
+        )
+    )
+    distance = cKDTree(spectrum_map.coordinates).query(middles)[0]
+    assert min(distance) < 0.3 and max(distance) > 1
+    order = np.argsort(distance)
+    assert (np.diff(np.array(alpha)[order]) <= 1e-9).all()
+    assert np.max(alpha) > 0.9 and np.min(alpha) == 0

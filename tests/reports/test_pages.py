@@ -151,9 +151,11 @@ def test_two_runs_side_by_side(hostile_run, tmp_path):
         write_table(Table(row), folder / "tables" / "table6.csv")
         (tmp_path / "figures" / run).mkdir(parents=True)
         (tmp_path / "figures" / run / "02_scores.png").write_bytes(run.encode())
+    shutil.copyfile(hostile_run / "data" / "small" / "sample.fits", tmp_path / "data" / "b" / "sample.fits")
     path = compare_runs("a", "b", root=tmp_path)
     text = path.read_text()
-    assert re.search(r"0\.900.*0\.850 to 0\.950.*0\.700.*<strong>-0\.200</strong>.*0\.942", text)
+    assert "All spectra of b are simulated" in text
+    assert re.search(r"0\.900.*0\.850 to 0\.950.*0\.700.*<strong>−0\.200</strong>.*0\.942", text)
     assert re.search(r"<code>n</code></td><td><code>5</code></td><td><code>7</code>", text)
     for run in "ab":
         assert (path.parent / "compared" / run / "02_scores.png").read_bytes() == run.encode()

@@ -30,7 +30,29 @@
   const filters = {
     all: () => true, wrong: isWrong, test: (k) => data.part[k] === "test", doubt: (k) => data.doubts[k] !== "",
   };
-  let row = -1, shown = [];
+  let row = -1, shown = [], palette;
+
+  // Figures wear the colours of the page, which follow the reader's choice of light or dark.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  function dress() {
+    const style = getComputedStyle(document.documentElement);
+    const [ground, ink, soft] = ["--ground", "--ink", "--soft"].map((name) => style.getPropertyValue(name).trim());
+    palette = data.palettes[dark.matches ? 1 : 0];
+    for (const figure of [find("map", "map"), find("spectrum", "spectrum"), find("spectrum", "strip")]) {
+      figure.setv({ background_fill_color: ground, border_fill_color: ground });
+      for (const part of [...figure.left, ...figure.below]) {
+        if ("label_text_color" in part.properties) part.setv({ label_text_color: ink, background_fill_color: ground });
+        else part.setv({ axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
+          major_tick_line_color: soft, minor_tick_line_color: soft });
+      }
+    }
+    for (const name of Object.keys(data.types)) find("map", `marks ${name}`).glyph.line_color = ground;
+    find("map", "ring mark").glyph.line_color = ink;
+    find("spectrum", "line marks").glyph.line_color = soft;
+    find("spectrum", "line words").glyph.text_color = soft;
+    read("bar").style.background = `linear-gradient(to right, ${palette.filter((_, k) => k < 255 && k % 2 === 0).join(",")})`;
+    if (row >= 0) paint(row);
+  }
 
   function list() {
     shown = [...Array(n).keys()].filter(filters[read("filter").value]);
@@ -47,7 +69,7 @@
     pick(shown[place < 0 ? 0 : (place + by + shown.length) % shown.length]);
   }
 
-  const colour = (share) => data.palette[Math.round(127 + 127 * Math.max(-1, Math.min(1, share)))];
+  const colour = (share) => palette[Math.round(127 + 127 * Math.max(-1, Math.min(1, share)))];
 
   function paint(k) {
     const raw = decode("flux", k), small = decode("values", k);
@@ -55,8 +77,8 @@
     const flux = Array.from(raw, (value) => data.low[k] + value / 65535 * width);
     const seen = Array.from(small, (value) => value !== data.unobserved);
     const value = Array.from(small, (each, i) => seen[i] ? each / 127 * data.largest[k] : 0);
-    const paints = value.map((each, i) => 
-      seen[i] && Math.abs(each) >= data.floor ? colour(each / scale) : "#bdbdbd");
+    const paints = value.map((each, i) =>
+      seen[i] && Math.abs(each) >= data.floor ? colour(each / scale) : palette[255]);
     const x0 = x.slice(0, -1), x1 = x.slice(1), y0 = flux.slice(0, -1), y1 = flux.slice(1);
     source.outline.data = { x, y: flux };
     source.painted.data = { x0, y0, x1, y1, colour: paints.slice(0, -1) };
@@ -149,8 +171,9 @@
     if (event.key === "ArrowRight") step(1);
     if (event.key === "ArrowLeft") step(-1);
   });
-  read("bar").style.background = `linear-gradient(to right, ${data.palette.filter((_, k) => k % 32 === 0).join(",")})`;
 
+  dark.addEventListener("change", dress);
+  dress();
   list();
   const asked = () => data.names.indexOf(decodeURIComponent(location.hash.slice(1)));
   window.addEventListener("hashchange", () => asked() >= 0 && asked() !== row && pick(asked()));
