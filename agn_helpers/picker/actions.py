@@ -301,8 +301,10 @@ class PageActions:
 
     def _try_redshift(self, redshift):
         known = self._state.redshift[self._state.row]
-        # The slider's own step is no other redshift.
-        self._picker.try_redshift(None if abs(redshift - known) < _SAME_REDSHIFT else redshift)
+        # The slider's own step is no other redshift; where it only echoes what is, the message stays.
+        wanted = None if abs(redshift - known) < _SAME_REDSHIFT else redshift
+        if wanted != self._state.trial_redshift:
+            self._picker.try_redshift(wanted)
 
     def _explain(self, _):
         controls = self.controls
