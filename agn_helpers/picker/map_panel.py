@@ -67,7 +67,7 @@ class MapPanel(Panel):
 
     def _draw_map(self, state, places, known):
         shown = replace(state.spectrum_map, coordinates=places[known])
-        plot_map(shown, state.label[known], alpha=0.9 if self.dark else 0.65, ax=self.ax)
+        plot_map(shown, state.label[known], alpha=0.9 if self.dark else 0.85, ax=self.ax)
         wrong = state.wrong[known[state.wrong]]
         if len(wrong):
             # So many rings that they would hide the map become points.

@@ -574,3 +574,17 @@ def test_a_figure_that_is_being_drawn_keeps_its_size(run, by):
     assert figure.bbox.size == pytest.approx(expected) and not np.allclose(expected, size)
     assert figure.dpi == (before if by == "canvas" else plan.dpi)
     picker.close()
+
+
+def test_an_echo_of_the_redshift_slider_leaves_the_message(run):
+    """The page rounds a value to the slider's steps and sends it back."""
+    picker = SpectrumPicker(run.sample, run.model, run.spectrum_map, front_end=True)
+    view, slider = picker.view, picker.view.controls.redshift
+    view.say("1 not used", kind="error")
+    before = slider.value
+    slider.value = round(before, 4) + (1e-4 if round(before, 4) == before else 0)
+    assert slider.value != before
+    assert "1 not used" in view.controls.message.value
+    slider.value = before + 0.01
+    assert "1 not used" not in view.controls.message.value
+    picker.close()
