@@ -190,6 +190,8 @@ class _RunningPython(AsyncKernelManager):
         if os.name == "posix":
             # A kernel outlives a process that is killed by up to a second, and so does its hold on the run.
             options["pass_fds"] = (self.notebook.lock,)
+        # Cells' words go into the notebook; what is left are complaints of a kernel that is told to end.
+        options["stderr"] = self.notebook.stderr
         return command, options
 
 
@@ -205,6 +207,7 @@ class _Notebook:
         self.project, self.figures = project, figures
         self.stem, self.kernel, self.is_ending = source.stem, None, False
         self.lock = None  # the file descriptor of the run's
+        self.stderr = None  # the file of what the kernel says beside its messages
         self.n_executed = 0
         cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
         self.n_cells = len(cells) + 1  # papermill adds one of the values
@@ -231,13 +234,19 @@ class _Notebook:
             self.n_executed += 1
 
         failed = self.target.with_suffix(".failed.ipynb")
-        with _make_socket_folder() as sockets, whole_file(self.target) as temporary:
+        with (
+            _make_socket_folder() as sockets,
+            open(Path(sockets, "stderr"), "w+b") as self.stderr,
+            whole_file(self.target) as temporary,
+        ):
             failed.unlink(missing_ok=True)
             try:
                 notebook = self._execute(temporary, sockets, on_cell_execute=hold, on_cell_executed=count)
             except Exception as error:
                 if self.is_ending:
                     raise _Ended from None
+                if not isinstance(error, papermill.PapermillExecutionError):
+                    sys.stderr.write(Path(sockets, "stderr").read_text(encoding="utf-8", errors="replace"))
                 if not isinstance(error, papermill.PapermillExecutionError | DeadKernelError):
                     raise
                 _keep_failed(temporary, failed)

@@ -709,10 +709,22 @@ time.sleep(300)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted: every file under its final name is whole")
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     assert not any(is_alive(int(pid.read_text())) for pid in pids)
     notebooks = project / "data" / "synthetic" / "notebooks"
     assert sorted(os.listdir(notebooks)) == ["01_first.html", "01_first.ipynb"]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_a_kernel_says_beside_its_messages_is_passed_on_only_where_it_dies(project, dies):
+    # Under pytest a kernel leaves the file that is its standard error alone.
+    source = 'import os, signal\nos.write(2, b"complaint of a kernel")\n'
+    end = "os.kill(os.getpid(), signal.SIGKILL)" if dies else ""
+    write_notebook(project / "notebooks", "02_second", source + end)
+    process = start("reproduce")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == int(dies), said
+    assert ("complaint of a kernel" in said) == dies
 
 
 def test_interrupted_classify_leaves_no_half_file(trained, simulated, tmp_path):
@@ -727,6 +739,6 @@ def test_interrupted_classify_leaves_no_half_file(trained, simulated, tmp_path):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted: ")
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     assert not list(trained.rglob("*classified*.ecsv"))
     assert not [path for path in trained.rglob("*") if "unfinished" in path.name]
