@@ -165,16 +165,26 @@ def _is_dead(owner):
 @contextlib.contextmanager
 def unfinished_folder(parent, *, prefix=UNFINISHED):
     """A new folder in `parent`, removed after the block; it is locked meanwhile, so that it is not swept."""
-    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
-    handle = None
+    folder, handle = _make_locked_folder(parent, prefix)
     try:
-        if fcntl is not None:
-            handle = os.open(folder, os.O_RDONLY)
-            lock_file(handle)
         yield Path(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if handle is not None:
+            os.close(handle)
+
+
+def _make_locked_folder(parent, prefix):
+    """A new folder and the handle that locks it; another one where it was swept before it was locked."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+        if fcntl is None:
+            return folder, None
+        with contextlib.suppress(FileNotFoundError):
+            handle = os.open(folder, os.O_RDONLY)
+            lock_file(handle)
+            if os.path.isdir(folder):
+                return folder, handle
             os.close(handle)
 
 

@@ -104,7 +104,7 @@ def completing_model(embedded_sample, embedded_split):
 
 @pytest.fixture(scope="session")
 def general_model():
-    """The model that `agn classify` uses, trained anew, but for the ensemble that widens its probabilities."""
+    """The model that `agn classify` uses, trained anew, without the ensemble beside it."""
     return train_general(n_others=0)
 
 

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 
+from agn_helpers import locks
 from agn_helpers.errors import AgnError
 from agn_helpers.files import check_writable, whole_file
 from agn_helpers.locks import (
@@ -116,3 +118,25 @@ def test_files_are_on_the_disk_before_they_get_their_names(tmp_path, monkeypatch
         temporary.write_text("written anew, as astropy does")
     assert done == ["fsync", "replace"]
     assert (tmp_path / "table.csv").read_text().startswith("written anew")
+
+
+@pytest.mark.parametrize("at", ["mkdtemp", "lock_file"])
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monkeypatch, at):
+    """Another process that begins at this very moment takes it for that of a dead one."""
+    module = tempfile if at == "mkdtemp" else locks
+    do, swept = getattr(module, at), []
+
+    def sweep(*arguments, **options):
+        found = do(*arguments, **options)
+        if not swept:
+            [folder] = tmp_path.iterdir()
+            swept.append(folder)
+            folder.rmdir()
+        return found
+
+    monkeypatch.setattr(module, at, sweep)
+    with unfinished_folder(tmp_path) as folder:
+        assert folder.is_dir() and folder not in swept
+        sweep_unfinished(tmp_path)
+        assert folder.is_dir()
+    assert swept and not list(tmp_path.iterdir())
