@@ -236,7 +236,7 @@ class _Notebook:
         failed = self.target.with_suffix(".failed.ipynb")
         with (
             _make_socket_folder() as sockets,
-            open(Path(sockets, "stderr"), "w+b") as self.stderr,
+            open(Path(sockets, "stderr"), "wb") as self.stderr,
             whole_file(self.target) as temporary,
         ):
             failed.unlink(missing_ok=True)
